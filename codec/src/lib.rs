@@ -7,5 +7,16 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod decode;
+pub mod encode;
+pub mod event;
+pub mod filter;
 pub mod frame;
+pub mod json;
+pub mod kind;
 pub mod limits;
+pub mod query;
+
+pub use event::{Cursor, Draft, Event, Ids};
+pub use filter::{Filter, WantedIds};
+pub use kind::{Kind, KindError, Pattern};

@@ -1,1 +1,3 @@
-
+//! Todoki: an event streaming server.
+pub mod clock;
+pub mod log;

@@ -1,0 +1,487 @@
+//! Query strings become subscriptions, pages and replays.
+//!
+//! A parameter that is unknown, malformed or given twice is refused by name: a misspelt filter must never widen a
+//! stream. Percent-encoding is RFC 3986 (a `+` is a plus, so RFC 3339 offsets need no escape). `token` is skipped
+//! here, since whoever authenticates has read it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::decode::parse_uuid;
+use crate::event::Cursor;
+use crate::filter::{Filter, WantedIds};
+use crate::kind::{KindError, Pattern};
+use crate::limits::{CURSOR_MAX, PAGE_EVENTS, PAGE_EVENTS_DEFAULT, PATTERNS};
+
+/// Where a subscription starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// `head`, or nothing said: only what comes from now on.
+    Head,
+    /// `earliest`: all that the log still has.
+    Earliest,
+    /// A number: after that cursor; 0 is all history.
+    After(Cursor),
+    /// An RFC 3339 time: events stamped at it or later.
+    Time(Timestamp),
+}
+
+/// What a client asked for on `/ws/event-bus`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Which events.
+    pub filter: Filter,
+    /// From where.
+    pub start: Start,
+}
+
+/// Which way a page reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The first events after the cursor.
+    After(Cursor),
+    /// The last events before the cursor.
+    Before(Cursor),
+}
+
+/// What a client asked for on `GET /api/event-bus`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageQuery {
+    /// Which events.
+    pub filter: Filter,
+    /// Around which cursor.
+    pub direction: Direction,
+    /// At most so many events.
+    pub limit: usize,
+}
+
+/// What a client asked for on `POST /api/event-bus/replay`: events in `(from, to]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayQuery {
+    /// Which events.
+    pub filter: Filter,
+    /// Exclusive.
+    pub from: Cursor,
+    /// Inclusive; `None` is the head.
+    pub to: Option<Cursor>,
+}
+
+/// Why a query string is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// A parameter that the endpoint does not have.
+    Unknown(Box<str>),
+    /// Given twice, or beside one that it excludes.
+    Repeated(&'static str),
+    /// Broken percent-encoding or not UTF-8.
+    Encoding(Box<str>),
+    /// A pattern that is malformed.
+    Pattern {
+        /// The pattern.
+        text: Box<str>,
+        /// What is wrong with it.
+        error: KindError,
+    },
+    /// More than [`PATTERNS`].
+    TooManyPatterns(usize),
+    /// An id that is not a hyphenated UUID.
+    Uuid(&'static str),
+    /// Not a cursor.
+    Cursor(&'static str),
+    /// Not a place to start from.
+    Start,
+    /// Not a count of 1 to [`PAGE_EVENTS`].
+    Limit,
+    /// An encoding that this server does not speak.
+    EncodingName,
+    /// The range ends before it starts.
+    Range,
+}
+
+impl fmt::Display for QueryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(name) => write!(f, "unknown parameter {name:?}"),
+            Self::Repeated(name) => {
+                write!(f, "{name} is given more than once, or beside its opposite")
+            }
+            Self::Encoding(text) => write!(f, "{text:?} is not percent-encoded UTF-8"),
+            Self::Pattern { text, error } => write!(f, "kinds: {text:?} {error}"),
+            Self::TooManyPatterns(count) => {
+                write!(f, "kinds: {count} patterns; the limit is {PATTERNS}")
+            }
+            Self::Uuid(name) => write!(
+                f,
+                "{name} must be a UUID such as 018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f"
+            ),
+            Self::Cursor(name) => write!(f, "{name} must be a whole number from 0 to {CURSOR_MAX}"),
+            Self::Start => write!(
+                f,
+                "cursor must be a whole number from 0 to {CURSOR_MAX}, earliest, head, or an RFC 3339 time"
+            ),
+            Self::Limit => write!(f, "limit must be a whole number from 1 to {PAGE_EVENTS}"),
+            Self::EncodingName => f.write_str("encoding must be message"),
+            Self::Range => f.write_str("to_cursor must not be before from_cursor"),
+        }
+    }
+}
+
+impl std::error::Error for QueryError {}
+
+/// Reads the query of `/ws/event-bus`.
+pub fn subscription(query: &str) -> Result<Subscription, QueryError> {
+    let mut filter = FilterFields::default();
+    let mut start = Once::new("cursor");
+    let mut encoding = Once::new("encoding");
+    for pair in pairs(query) {
+        let (name, value) = pair?;
+        match &*name {
+            "cursor" => start.set(parse_start(&value)?)?,
+            "encoding" if value == "message" => encoding.set(())?,
+            "encoding" => return Err(QueryError::EncodingName),
+            _ => filter.take(&name, &value)?,
+        }
+    }
+    Ok(Subscription {
+        filter: filter.finish(),
+        start: start.value.unwrap_or(Start::Head),
+    })
+}
+
+/// Reads the query of `GET /api/event-bus`.
+pub fn page(query: &str) -> Result<PageQuery, QueryError> {
+    let mut filter = FilterFields::default();
+    let mut direction = Once::new("cursor");
+    let mut limit = Once::new("limit");
+    for pair in pairs(query) {
+        let (name, value) = pair?;
+        match &*name {
+            "cursor" => direction.set(Direction::After(parse_cursor("cursor", &value)?))?,
+            "before" => direction.set(Direction::Before(parse_cursor("before", &value)?))?,
+            "limit" => limit.set(parse_limit(&value)?)?,
+            _ => filter.take(&name, &value)?,
+        }
+    }
+    Ok(PageQuery {
+        filter: filter.finish(),
+        direction: direction.value.unwrap_or(Direction::After(Cursor::ORIGIN)),
+        limit: limit.value.unwrap_or(PAGE_EVENTS_DEFAULT),
+    })
+}
+
+/// Reads the query of `POST /api/event-bus/replay`.
+pub fn replay(query: &str) -> Result<ReplayQuery, QueryError> {
+    let mut filter = FilterFields::default();
+    let mut from = Once::new("from_cursor");
+    let mut to = Once::new("to_cursor");
+    for pair in pairs(query) {
+        let (name, value) = pair?;
+        match &*name {
+            "from_cursor" => from.set(parse_cursor("from_cursor", &value)?)?,
+            "to_cursor" => to.set(parse_cursor("to_cursor", &value)?)?,
+            _ => filter.take(&name, &value)?,
+        }
+    }
+    let from = from.value.unwrap_or(Cursor::ORIGIN);
+    if to.value.is_some_and(|to| to < from) {
+        return Err(QueryError::Range);
+    }
+    Ok(ReplayQuery {
+        filter: filter.finish(),
+        from,
+        to: to.value,
+    })
+}
+
+/// Reads a query that has no parameters of its own.
+pub fn nothing(query: &str) -> Result<(), QueryError> {
+    for pair in pairs(query) {
+        let (name, _) = pair?;
+        if name != "token" {
+            return Err(QueryError::Unknown(name.into()));
+        }
+    }
+    Ok(())
+}
+
+/// The value of `token`, for clients that cannot send headers.
+pub fn token(query: &str) -> Option<String> {
+    pairs(query)
+        .filter_map(Result::ok)
+        .find(|(name, _)| name == "token")
+        .map(|(_, value)| value.into_owned())
+}
+
+/// The patterns of a comma-separated list.
+pub fn patterns(list: &str) -> Result<Vec<Pattern>, QueryError> {
+    let count = list.split(',').count();
+    if count > PATTERNS {
+        return Err(QueryError::TooManyPatterns(count));
+    }
+    list.split(',')
+        .map(|text| {
+            Pattern::parse(text).map_err(|error| QueryError::Pattern {
+                text: text.into(),
+                error,
+            })
+        })
+        .collect()
+}
+
+/// A place to start from, as `cursor=` takes it.
+pub fn parse_start(text: &str) -> Result<Start, QueryError> {
+    match text {
+        "earliest" => Ok(Start::Earliest),
+        "head" => Ok(Start::Head),
+        _ => parse_cursor("cursor", text)
+            .map(Start::After)
+            .or_else(|_| text.parse().map(Start::Time))
+            .map_err(|_| QueryError::Start),
+    }
+}
+
+/// Decimal digits and nothing else: no sign, no space, no leading zero.
+fn parse_cursor(name: &'static str, text: &str) -> Result<Cursor, QueryError> {
+    let is_plain =
+        text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    is_plain
+        .then(|| text.parse().ok().and_then(Cursor::new))
+        .flatten()
+        .ok_or(QueryError::Cursor(name))
+}
+
+fn parse_limit(text: &str) -> Result<usize, QueryError> {
+    parse_cursor("limit", text)
+        .ok()
+        .and_then(|number| usize::try_from(number.get()).ok())
+        .filter(|limit| (1..=PAGE_EVENTS).contains(limit))
+        .ok_or(QueryError::Limit)
+}
+
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+fn pairs(query: &str) -> impl Iterator<Item = Result<Pair<'_>, QueryError>> {
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decoded(name)?, decoded(value)?))
+        })
+}
+
+fn decoded(text: &str) -> Result<Cow<'_, str>, QueryError> {
+    let is_whole = |(at, _)| {
+        let digits = text.as_bytes().get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    text.match_indices('%')
+        .all(is_whole)
+        .then(|| {
+            percent_encoding::percent_decode_str(text)
+                .decode_utf8()
+                .ok()
+        })
+        .flatten()
+        .ok_or_else(|| QueryError::Encoding(text.into()))
+}
+
+/// A parameter that may be given once.
+struct Once<T> {
+    name: &'static str,
+    value: Option<T>,
+}
+
+impl<T> Once<T> {
+    fn new(name: &'static str) -> Self {
+        Self { name, value: None }
+    }
+
+    fn set(&mut self, value: T) -> Result<(), QueryError> {
+        match self.value.replace(value) {
+            None => Ok(()),
+            Some(_) => Err(QueryError::Repeated(self.name)),
+        }
+    }
+}
+
+/// The parameters that every reading endpoint has.
+struct FilterFields {
+    patterns: Once<Vec<Pattern>>,
+    agent_id: Once<Uuid>,
+    session_id: Once<Uuid>,
+    task_id: Once<Uuid>,
+    project_id: Once<Uuid>,
+    token: Once<()>,
+}
+
+impl Default for FilterFields {
+    fn default() -> Self {
+        Self {
+            patterns: Once::new("kinds"),
+            agent_id: Once::new("agent_id"),
+            session_id: Once::new("session_id"),
+            task_id: Once::new("task_id"),
+            project_id: Once::new("project_id"),
+            token: Once::new("token"),
+        }
+    }
+}
+
+impl FilterFields {
+    fn take(&mut self, name: &str, value: &str) -> Result<(), QueryError> {
+        let id = match name {
+            "kinds" => return self.patterns.set(patterns(value)?),
+            "token" => return self.token.set(()),
+            "agent_id" => &mut self.agent_id,
+            "session_id" => &mut self.session_id,
+            "task_id" => &mut self.task_id,
+            "project_id" => &mut self.project_id,
+            _ => return Err(QueryError::Unknown(name.into())),
+        };
+        id.set(parse_uuid(value).ok_or(QueryError::Uuid(id.name))?)
+    }
+
+    fn finish(self) -> Filter {
+        Filter::new(
+            self.patterns.value.unwrap_or_default(),
+            WantedIds {
+                agent_id: self.agent_id.value,
+                session_id: self.session_id.value,
+                task_id: self.task_id.value,
+                project_id: self.project_id.value,
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(number: i64) -> Cursor {
+        Cursor::new(number).unwrap()
+    }
+
+    #[test]
+    fn nothing_asked_is_everything_from_now_on() {
+        let subscription = subscription("").unwrap();
+        assert!(subscription.filter.is_all());
+        assert_eq!(subscription.start, Start::Head);
+    }
+
+    #[test]
+    fn a_start_is_a_cursor_a_word_or_a_time() {
+        let start = |text: &str| subscription(&format!("cursor={text}")).map(|s| s.start);
+        assert_eq!(start("0"), Ok(Start::After(Cursor::ORIGIN)));
+        assert_eq!(start("9007199254740991"), Ok(Start::After(Cursor::MAX)));
+        assert_eq!(start("earliest"), Ok(Start::Earliest));
+        assert_eq!(start("head"), Ok(Start::Head));
+        let time = Start::Time("2026-01-01T00:00:00Z".parse().unwrap());
+        for spelling in [
+            "2026-01-01T00:00:00Z",
+            "2026-01-01T02:00:00+02:00",
+            "2026-01-01T00%3A00%3A00Z",
+        ] {
+            assert_eq!(start(spelling), Ok(time), "{spelling}");
+        }
+        for bad in [
+            "",
+            "-1",
+            "+1",
+            "01",
+            "1.0",
+            "9007199254740992",
+            "tail",
+            " 1",
+            "2026-01-01",
+        ] {
+            assert_eq!(start(bad), Err(QueryError::Start), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_filter_reads_back_from_how_it_is_written() {
+        let id = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f";
+        let query = format!(
+            "kinds=task.*,agent.output,task.created&agent_id={id}&task_id={id}&project_id={id}"
+        );
+        let filter = subscription(&query).unwrap().filter;
+        assert_eq!(filter.patterns().len(), 2);
+        assert_eq!(subscription(&filter.to_string()).unwrap().filter, filter);
+    }
+
+    #[test]
+    fn what_is_unknown_or_repeated_is_refused_by_name() {
+        assert_eq!(
+            subscription("kind=a").unwrap_err(),
+            QueryError::Unknown("kind".into())
+        );
+        assert_eq!(
+            subscription("cursor=1&cursor=1").unwrap_err(),
+            QueryError::Repeated("cursor")
+        );
+        assert_eq!(
+            page("cursor=1&before=2").unwrap_err(),
+            QueryError::Repeated("cursor")
+        );
+        assert_eq!(
+            subscription("task_id=1").unwrap_err(),
+            QueryError::Uuid("task_id")
+        );
+        assert!(matches!(
+            subscription("kinds=a,,b"),
+            Err(QueryError::Pattern {
+                error: KindError::Empty,
+                ..
+            })
+        ));
+        assert!(matches!(
+            subscription("kinds=%zz"),
+            Err(QueryError::Encoding(_))
+        ));
+        assert!(matches!(
+            subscription("kinds=%ff"),
+            Err(QueryError::Encoding(_))
+        ));
+        assert_eq!(
+            subscription(&format!("kinds={}", vec!["a"; 65].join(","))).unwrap_err(),
+            QueryError::TooManyPatterns(65)
+        );
+    }
+
+    #[test]
+    fn a_page_has_a_direction_and_a_limit() {
+        let page_of = |query: &str| page(query).map(|p| (p.direction, p.limit));
+        assert_eq!(page_of(""), Ok((Direction::After(Cursor::ORIGIN), 100)));
+        assert_eq!(
+            page_of("before=9&limit=1000"),
+            Ok((Direction::Before(at(9)), 1000))
+        );
+        for bad in ["limit=0", "limit=1001", "limit=x", "limit=-1"] {
+            assert_eq!(page_of(bad), Err(QueryError::Limit), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_replay_is_a_range() {
+        let range = replay("from_cursor=3&to_cursor=9").unwrap();
+        assert_eq!((range.from, range.to), (at(3), Some(at(9))));
+        assert_eq!(
+            replay("from_cursor=3&to_cursor=2").unwrap_err(),
+            QueryError::Range
+        );
+    }
+
+    #[test]
+    fn the_token_is_left_to_whoever_authenticates() {
+        assert_eq!(token("cursor=0&token=a%20b").as_deref(), Some("a b"));
+        assert!(subscription("token=secret").unwrap().filter.is_all());
+        assert!(nothing("token=x").is_ok());
+        assert!(nothing("x=1").is_err());
+    }
+}
