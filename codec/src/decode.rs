@@ -279,7 +279,7 @@ impl Fields {
     fn take(&mut self, member: &Member<'_>, body: &Bytes, offset: usize) -> Result<(), EmitReason> {
         match member.key {
             "kind" => {
-                self.kind = Some(Kind::parse(text(member, "kind")?).map_err(EmitReason::Kind)?)
+                self.kind = Some(Kind::parse(text(member, "kind")?).map_err(EmitReason::Kind)?);
             }
             "data" => self.data = Some(data(member, body, offset)?),
             "agent_id" => self.ids.agent_id = uuid(member, "agent_id")?.unwrap_or_default(),

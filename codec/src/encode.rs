@@ -6,20 +6,18 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use jiff::fmt::temporal::DateTimePrinter;
 use uuid::Uuid;
 
 use crate::event::{Cursor, Draft, Event};
+use crate::time;
 
 /// Bytes around `data` at most: names, quotes, a 16-digit cursor, the longest kind, a time and four UUIDs.
 const ENVELOPE_BYTES: usize = 480;
 
-const TIME: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
-
 /// The event that `draft` becomes at `cursor` and `time`. `time` is cut to the microsecond, so that what is stored and
 /// what is sent live are the same.
 pub fn event(cursor: Cursor, time: Timestamp, draft: &Draft) -> Event {
-    let time = Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time);
+    let time = time::to_microsecond(time);
     let mut json = Vec::with_capacity(ENVELOPE_BYTES + draft.data.len());
     write_event(cursor, time, draft, &mut json);
     Event {
@@ -37,7 +35,7 @@ fn write_event(cursor: Cursor, time: Timestamp, draft: &Draft, out: &mut Vec<u8>
     out.extend_from_slice(br#","kind":""#);
     out.extend_from_slice(draft.kind.as_str().as_bytes());
     out.extend_from_slice(br#"","time":""#);
-    write_time(time, out);
+    time::write(time, out);
     out.extend_from_slice(br#"","agent_id":"#);
     write_id(Some(draft.ids.agent_id), out);
     out.extend_from_slice(br#","session_id":"#);
@@ -51,11 +49,6 @@ fn write_event(cursor: Cursor, time: Timestamp, draft: &Draft, out: &mut Vec<u8>
     out.extend_from_slice(br#","data":"#);
     out.extend_from_slice(&draft.data);
     out.push(b'}');
-}
-
-fn write_time(time: Timestamp, out: &mut Vec<u8>) {
-    TIME.print_timestamp(&time, out)
-        .expect("writing into memory cannot fail");
 }
 
 fn write_id(id: Option<Uuid>, out: &mut Vec<u8>) {
@@ -99,15 +92,5 @@ mod tests {
             "{}",
             event.json.len()
         );
-    }
-
-    #[test]
-    fn time_is_utc_with_six_decimals() {
-        let mut out = Vec::new();
-        write_time(
-            Timestamp::from_microsecond(1_772_188_200_123_000).unwrap(),
-            &mut out,
-        );
-        assert_eq!(out, b"2026-02-27T10:30:00.123000Z");
     }
 }

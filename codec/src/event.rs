@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::kind::Kind;
@@ -12,7 +13,10 @@ use crate::limits::CURSOR_MAX;
 /// A position in the one global order: after the event of that number. Strictly increasing in commit order.
 ///
 /// Invariant: `0 ..= CURSOR_MAX`. Events have cursors from 1; [`Cursor::ORIGIN`] is the position before them all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct Cursor(i64);
 
 impl Cursor {
@@ -57,6 +61,20 @@ impl Cursor {
     /// Events in `(from, self]`; 0 when `from` is not before this cursor.
     pub fn count_since(self, from: Self) -> u64 {
         u64::try_from(self.0 - from.0).unwrap_or(0)
+    }
+}
+
+impl From<Cursor> for i64 {
+    fn from(cursor: Cursor) -> Self {
+        cursor.0
+    }
+}
+
+impl TryFrom<i64> for Cursor {
+    type Error = &'static str;
+
+    fn try_from(number: i64) -> Result<Self, Self::Error> {
+        Self::new(number).ok_or("a cursor is a whole number from 0 to 2^53-1")
     }
 }
 

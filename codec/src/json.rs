@@ -254,10 +254,10 @@ fn is_number(token: &[u8]) -> bool {
         rest = &fraction[length..];
     }
     if let [b'e' | b'E', exponent @ ..] = rest {
-        let exponent = match exponent {
-            [b'+' | b'-', unsigned @ ..] => unsigned,
-            unsigned => unsigned,
-        };
+        let unsigned = exponent
+            .strip_prefix(b"-")
+            .or_else(|| exponent.strip_prefix(b"+"));
+        let exponent = unsigned.unwrap_or(exponent);
         return digits(exponent) == exponent.len() && !exponent.is_empty();
     }
     rest.is_empty()

@@ -85,9 +85,8 @@ impl Pattern {
     pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::All, _) => true,
-            (_, Self::All) => false,
             (Self::Prefix(prefix), Self::Prefix(longer)) => longer.starts_with(&**prefix),
-            (Self::Exact(_), Self::Prefix(_)) => false,
+            (_, Self::All) | (Self::Exact(_), Self::Prefix(_)) => false,
             (_, Self::Exact(kind)) => self.matches(kind.as_str()),
         }
     }

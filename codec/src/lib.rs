@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod command;
 pub mod decode;
 pub mod encode;
 pub mod event;
@@ -15,7 +16,9 @@ pub mod frame;
 pub mod json;
 pub mod kind;
 pub mod limits;
+pub mod message;
 pub mod query;
+pub mod time;
 
 pub use event::{Cursor, Draft, Event, Ids};
 pub use filter::{Filter, WantedIds};

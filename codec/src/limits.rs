@@ -35,6 +35,9 @@ pub const INBOUND_MESSAGE_BYTES: usize = 1 << 20;
 /// Fragments in one message: a message of the largest size in small writes, but no endless run of empty ones.
 pub const MESSAGE_FRAGMENTS: usize = 1024;
 
+/// Longest `ref` of a command: a UUID or a counter with a prefix.
+pub const REFERENCE_BYTES: usize = 64;
+
 /// Events in one page: a screenful for people, and small beside the page's byte bound for machines.
 pub const PAGE_EVENTS: usize = 1000;
 

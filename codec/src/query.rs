@@ -134,66 +134,86 @@ impl std::error::Error for QueryError {}
 
 /// Reads the query of `/ws/event-bus`.
 pub fn subscription(query: &str) -> Result<Subscription, QueryError> {
-    let mut filter = FilterFields::default();
-    let mut start = Once::new("cursor");
-    let mut encoding = Once::new("encoding");
+    let mut fields = SubscriptionFields::default();
     for pair in pairs(query) {
         let (name, value) = pair?;
-        match &*name {
-            "cursor" => start.set(parse_start(&value)?)?,
-            "encoding" if value == "message" => encoding.set(())?,
-            "encoding" => return Err(QueryError::EncodingName),
-            _ => filter.take(&name, &value)?,
+        fields.take(&name, &value)?;
+    }
+    Ok(fields.finish())
+}
+
+/// The parameters of a subscription as they are found, in a query string or in a `subscribe` command.
+#[derive(Default)]
+pub(crate) struct SubscriptionFields {
+    filter: FilterFields,
+    start: Once<Start>,
+    encoding: Once<()>,
+}
+
+impl SubscriptionFields {
+    pub(crate) fn take(&mut self, name: &str, value: &str) -> Result<(), QueryError> {
+        match name {
+            "cursor" => self.start.set("cursor", parse_start(value)?),
+            "encoding" if value == "message" => self.encoding.set("encoding", ()),
+            "encoding" => Err(QueryError::EncodingName),
+            _ => self.filter.take(name, value),
         }
     }
-    Ok(Subscription {
-        filter: filter.finish(),
-        start: start.value.unwrap_or(Start::Head),
-    })
+
+    pub(crate) fn finish(self) -> Subscription {
+        Subscription {
+            filter: self.filter.finish(),
+            start: self.start.0.unwrap_or(Start::Head),
+        }
+    }
 }
 
 /// Reads the query of `GET /api/event-bus`.
 pub fn page(query: &str) -> Result<PageQuery, QueryError> {
     let mut filter = FilterFields::default();
-    let mut direction = Once::new("cursor");
-    let mut limit = Once::new("limit");
+    let mut direction = Once::default();
+    let mut limit = Once::default();
     for pair in pairs(query) {
         let (name, value) = pair?;
         match &*name {
-            "cursor" => direction.set(Direction::After(parse_cursor("cursor", &value)?))?,
-            "before" => direction.set(Direction::Before(parse_cursor("before", &value)?))?,
-            "limit" => limit.set(parse_limit(&value)?)?,
+            "cursor" => {
+                direction.set("cursor", Direction::After(parse_cursor("cursor", &value)?))?;
+            }
+            "before" => {
+                direction.set("cursor", Direction::Before(parse_cursor("before", &value)?))?;
+            }
+            "limit" => limit.set("limit", parse_limit(&value)?)?,
             _ => filter.take(&name, &value)?,
         }
     }
     Ok(PageQuery {
         filter: filter.finish(),
-        direction: direction.value.unwrap_or(Direction::After(Cursor::ORIGIN)),
-        limit: limit.value.unwrap_or(PAGE_EVENTS_DEFAULT),
+        direction: direction.0.unwrap_or(Direction::After(Cursor::ORIGIN)),
+        limit: limit.0.unwrap_or(PAGE_EVENTS_DEFAULT),
     })
 }
 
 /// Reads the query of `POST /api/event-bus/replay`.
 pub fn replay(query: &str) -> Result<ReplayQuery, QueryError> {
     let mut filter = FilterFields::default();
-    let mut from = Once::new("from_cursor");
-    let mut to = Once::new("to_cursor");
+    let mut from = Once::default();
+    let mut to = Once::default();
     for pair in pairs(query) {
         let (name, value) = pair?;
         match &*name {
-            "from_cursor" => from.set(parse_cursor("from_cursor", &value)?)?,
-            "to_cursor" => to.set(parse_cursor("to_cursor", &value)?)?,
+            "from_cursor" => from.set("from_cursor", parse_cursor("from_cursor", &value)?)?,
+            "to_cursor" => to.set("to_cursor", parse_cursor("to_cursor", &value)?)?,
             _ => filter.take(&name, &value)?,
         }
     }
-    let from = from.value.unwrap_or(Cursor::ORIGIN);
-    if to.value.is_some_and(|to| to < from) {
+    let from = from.0.unwrap_or(Cursor::ORIGIN);
+    if to.0.is_some_and(|to| to < from) {
         return Err(QueryError::Range);
     }
     Ok(ReplayQuery {
         filter: filter.finish(),
         from,
-        to: to.value,
+        to: to.0,
     })
 }
 
@@ -291,25 +311,25 @@ fn decoded(text: &str) -> Result<Cow<'_, str>, QueryError> {
 }
 
 /// A parameter that may be given once.
-struct Once<T> {
-    name: &'static str,
-    value: Option<T>,
+struct Once<T>(Option<T>);
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self(None)
+    }
 }
 
 impl<T> Once<T> {
-    fn new(name: &'static str) -> Self {
-        Self { name, value: None }
-    }
-
-    fn set(&mut self, value: T) -> Result<(), QueryError> {
-        match self.value.replace(value) {
+    fn set(&mut self, name: &'static str, value: T) -> Result<(), QueryError> {
+        match self.0.replace(value) {
             None => Ok(()),
-            Some(_) => Err(QueryError::Repeated(self.name)),
+            Some(_) => Err(QueryError::Repeated(name)),
         }
     }
 }
 
 /// The parameters that every reading endpoint has.
+#[derive(Default)]
 struct FilterFields {
     patterns: Once<Vec<Pattern>>,
     agent_id: Once<Uuid>,
@@ -319,41 +339,28 @@ struct FilterFields {
     token: Once<()>,
 }
 
-impl Default for FilterFields {
-    fn default() -> Self {
-        Self {
-            patterns: Once::new("kinds"),
-            agent_id: Once::new("agent_id"),
-            session_id: Once::new("session_id"),
-            task_id: Once::new("task_id"),
-            project_id: Once::new("project_id"),
-            token: Once::new("token"),
-        }
-    }
-}
-
 impl FilterFields {
     fn take(&mut self, name: &str, value: &str) -> Result<(), QueryError> {
-        let id = match name {
-            "kinds" => return self.patterns.set(patterns(value)?),
-            "token" => return self.token.set(()),
-            "agent_id" => &mut self.agent_id,
-            "session_id" => &mut self.session_id,
-            "task_id" => &mut self.task_id,
-            "project_id" => &mut self.project_id,
+        let (name, id) = match name {
+            "kinds" => return self.patterns.set("kinds", patterns(value)?),
+            "token" => return self.token.set("token", ()),
+            "agent_id" => ("agent_id", &mut self.agent_id),
+            "session_id" => ("session_id", &mut self.session_id),
+            "task_id" => ("task_id", &mut self.task_id),
+            "project_id" => ("project_id", &mut self.project_id),
             _ => return Err(QueryError::Unknown(name.into())),
         };
-        id.set(parse_uuid(value).ok_or(QueryError::Uuid(id.name))?)
+        id.set(name, parse_uuid(value).ok_or(QueryError::Uuid(name))?)
     }
 
     fn finish(self) -> Filter {
         Filter::new(
-            self.patterns.value.unwrap_or_default(),
+            self.patterns.0.unwrap_or_default(),
             WantedIds {
-                agent_id: self.agent_id.value,
-                session_id: self.session_id.value,
-                task_id: self.task_id.value,
-                project_id: self.project_id.value,
+                agent_id: self.agent_id.0,
+                session_id: self.session_id.0,
+                task_id: self.task_id.0,
+                project_id: self.project_id.0,
             },
         )
     }

@@ -120,7 +120,10 @@ impl std::error::Error for ReadError {}
 /// A durable log. See the [module](self) for the contract.
 pub trait Log: Send + Sync + 'static {
     /// Stores drafts and answers with their cursors once they are durable. An append of nothing is answered at once.
-    fn append(&self, drafts: Vec<Draft>) -> impl Future<Output = Result<Vec<Cursor>, AppendError>> + Send;
+    fn append(
+        &self,
+        drafts: Vec<Draft>,
+    ) -> impl Future<Output = Result<Vec<Cursor>, AppendError>> + Send;
 
     /// Reads events around a cursor. Only durable events, only those still retained, in cursor order.
     fn page(&self, request: PageRequest) -> impl Future<Output = Result<Page, ReadError>> + Send;
