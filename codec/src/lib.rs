@@ -9,3 +9,4 @@
 
 pub mod frame;
 pub mod limits;
+pub mod property;
