@@ -8,7 +8,7 @@ use std::mem;
 
 use bytes::{Buf, Bytes};
 
-use super::head::{HEAD_BYTES, Opcode, Opening};
+use super::head::{Opcode, Opening, PartialHead};
 use super::mask::{mask, turn};
 use super::message::Message;
 use super::{CloseFrame, FrameError};
@@ -89,13 +89,6 @@ pub struct Decoder {
     end: Option<End>,
 }
 
-/// The bytes of a head that arrived so far.
-#[derive(Debug, Default)]
-struct PartialHead {
-    bytes: [u8; HEAD_BYTES],
-    len: u8,
-}
-
 /// A frame whose head is complete.
 #[derive(Debug, Clone, Copy)]
 struct Frame {
@@ -117,15 +110,11 @@ enum End {
 impl Decoder {
     /// A decoder at the start of a stream, right behind the handshake.
     pub const fn new(role: Role, limits: Limits) -> Self {
-        let head = PartialHead {
-            bytes: [0; HEAD_BYTES],
-            len: 0,
-        };
         Self {
             role,
             limits,
             deflate: false,
-            head,
+            head: PartialHead::new(),
             frame: None,
             message: None,
             control: Vec::new(),
@@ -216,8 +205,9 @@ impl Decoder {
         let Some(head) = self.head.fill(head_end, bytes) else {
             return Ok(None);
         };
+        // An unmasked head has no bytes left for a key, and zeros mask nothing.
         let key = head[length_end..].try_into().unwrap_or_default();
-        self.head.len = 0;
+        self.head.clear();
 
         let Opening { fin, opcode, .. } = opening;
         if !opcode.is_control() {
@@ -323,22 +313,6 @@ impl Decoder {
             }
             Opcode::Text | Opcode::Binary | Opcode::Continuation => None,
         })
-    }
-}
-
-impl PartialHead {
-    /// Takes bytes until there are `len`, and returns them if there are.
-    fn fill(&mut self, len: usize, bytes: &mut &[u8]) -> Option<&[u8]> {
-        let have = usize::from(self.len);
-        let (piece, rest) = bytes.split_at(len.saturating_sub(have).min(bytes.len()));
-        *bytes = rest;
-        for (slot, byte) in self.bytes[have..].iter_mut().zip(piece) {
-            *slot = *byte;
-            self.len += 1;
-        }
-        self.bytes
-            .get(..len)
-            .filter(|_| usize::from(self.len) >= len)
     }
 }
 

@@ -2,7 +2,7 @@
 use super::{CONTROL_BYTES, FrameError};
 
 /// Longest head: two bytes, a 64-bit length and a mask key.
-pub(super) const HEAD_BYTES: usize = 14;
+const HEAD_BYTES: usize = 14;
 
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,5 +99,83 @@ impl Opening {
         } else {
             Ok(len)
         }
+    }
+}
+
+/// The bytes of a head that arrived so far.
+#[derive(Debug)]
+pub(super) struct PartialHead {
+    bytes: [u8; HEAD_BYTES],
+    len: u8,
+}
+
+impl PartialHead {
+    pub(super) const fn new() -> Self {
+        Self {
+            bytes: [0; HEAD_BYTES],
+            len: 0,
+        }
+    }
+
+    /// Makes ready for the next head.
+    pub(super) const fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Takes bytes from the input until there are `len`, and returns the first `len` once they are there.
+    pub(super) fn fill(&mut self, len: usize, input: &mut &[u8]) -> Option<&[u8]> {
+        let have = usize::from(self.len);
+        let (piece, rest) = input.split_at(len.saturating_sub(have).min(input.len()));
+        *input = rest;
+        for (slot, byte) in self.bytes[have..].iter_mut().zip(piece) {
+            *slot = *byte;
+            self.len += 1;
+        }
+        self.bytes
+            .get(..len)
+            .filter(|_| usize::from(self.len) >= len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_must_be_in_its_shortest_form() {
+        let judge = |second, extended: &[u8]| Opening::parse([0x81, second])?.length(extended);
+        assert_eq!(judge(125, &[]), Ok(125));
+        assert_eq!(
+            judge(126, &[0, 125]),
+            Err(FrameError::LengthNotMinimal { len: 125 })
+        );
+        assert_eq!(judge(126, &[0, 126]), Ok(126));
+        assert_eq!(judge(126, &[255, 255]), Ok(65_535));
+        let not_minimal = FrameError::LengthNotMinimal { len: 65_535 };
+        assert_eq!(judge(127, &[0, 0, 0, 0, 0, 0, 255, 255]), Err(not_minimal));
+        assert_eq!(judge(127, &[0, 0, 0, 0, 0, 1, 0, 0]), Ok(65_536));
+        assert_eq!(
+            judge(127, &[127, 255, 255, 255, 255, 255, 255, 255]),
+            Ok(u64::MAX >> 1)
+        );
+        assert_eq!(
+            judge(127, &[128, 0, 0, 0, 0, 0, 0, 0]),
+            Err(FrameError::LengthTopBit)
+        );
+    }
+
+    #[test]
+    fn a_head_is_filled_from_whatever_comes_and_takes_no_byte_too_many() {
+        let mut head = PartialHead::new();
+        assert_eq!(head.fill(2, &mut &b"a"[..]), None);
+        let mut input = &b"bcd"[..];
+        assert_eq!(head.fill(2, &mut input), Some(&b"ab"[..]));
+        assert_eq!(head.fill(3, &mut input), Some(&b"abc"[..]));
+        assert_eq!(
+            head.fill(2, &mut input),
+            Some(&b"ab"[..]),
+            "a step may be taken again"
+        );
+        assert_eq!(input, b"d");
     }
 }
