@@ -17,6 +17,7 @@ pub mod json;
 pub mod kind;
 pub mod limits;
 pub mod message;
+pub mod property;
 pub mod query;
 pub mod time;
 

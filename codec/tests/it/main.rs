@@ -1,0 +1,8 @@
+//! The codec from outside: golden vectors and properties, a module per capability.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helper functions of tests are not seen as tests; a broken vector may panic"
+)]
+
+mod frame_properties;
+mod frame_vectors;
