@@ -1,0 +1,123 @@
+//! Who may come in: one static token, in whatever way a client can carry it.
+//!
+//! Tokens are compared as SHA-256 digests in constant time, and never appear in a log line or an answer.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use todoki_codec::query;
+
+/// The subprotocol of version 1, echoed when a client offers it.
+pub const SUBPROTOCOL: &str = "todoki.v1";
+
+/// A browser's way to carry a token: a second subprotocol, never echoed, with the token in base64url behind this.
+const SUBPROTOCOL_TOKEN: &str = "base64url.bearer.authorization.todoki.";
+
+/// Knows the token, as a digest.
+pub struct Auth {
+    digest: [u8; 32],
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Auth(…)")
+    }
+}
+
+impl Auth {
+    /// Lets in whoever carries `token`.
+    pub fn new(token: &str) -> Self {
+        Self {
+            digest: Sha256::digest(token).into(),
+        }
+    }
+
+    /// Whether the request carries the token: in its header, as a subprotocol, or in its query, the first that is there.
+    pub fn admits(&self, headers: &HeaderMap, query: &str) -> bool {
+        bearer(headers)
+            .or_else(|| subprotocol_token(headers))
+            .or_else(|| query::token(query))
+            .is_some_and(|token| self.is_token(&token))
+    }
+
+    fn is_token(&self, offered: &str) -> bool {
+        let offered: [u8; 32] = Sha256::digest(offered).into();
+        offered.ct_eq(&self.digest).into()
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim().to_owned())
+}
+
+fn subprotocol_token(headers: &HeaderMap) -> Option<String> {
+    let encoded = subprotocols(headers).find_map(|name| name.strip_prefix(SUBPROTOCOL_TOKEN))?;
+    let token = URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('=')).ok()?;
+    String::from_utf8(token).ok()
+}
+
+/// Whether the client offers our subprotocol.
+pub fn offers_subprotocol(headers: &HeaderMap) -> bool {
+    subprotocols(headers).any(|name| name == SUBPROTOCOL)
+}
+
+fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    lines
+        .filter_map(|line: &HeaderValue| line.to_str().ok())
+        .flat_map(|line| line.split(',').map(str::trim))
+}
+
+/// A new token: 128 random bits, so it can only be guessed by luck that nobody has.
+pub fn generate() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn a_token_comes_in_by_header_subprotocol_or_query() {
+        let auth = Auth::new("sé cret");
+        let encoded = URL_SAFE_NO_PAD.encode("sé cret");
+        let offered = format!("todoki.v1, {SUBPROTOCOL_TOKEN}{encoded}");
+        assert!(auth.admits(&headers(&[("sec-websocket-protocol", &offered)]), ""));
+        assert!(auth.admits(&HeaderMap::new(), "token=s%C3%A9%20cret"));
+        let auth = Auth::new("secret");
+        assert!(auth.admits(&headers(&[("authorization", "bearer secret")]), ""));
+    }
+
+    #[test]
+    fn anything_else_stays_out() {
+        let auth = Auth::new("secret");
+        assert!(!auth.admits(&HeaderMap::new(), ""));
+        assert!(!auth.admits(&HeaderMap::new(), "token=Secret"));
+        assert!(!auth.admits(&headers(&[("authorization", "Basic secret")]), ""));
+        // A wrong header is not saved by a right query: one request carries one token.
+        assert!(!auth.admits(&headers(&[("authorization", "Bearer wrong")]), "token=secret"));
+    }
+
+    #[test]
+    fn a_generated_token_is_new_each_time() {
+        let (one, other) = (generate().unwrap(), generate().unwrap());
+        assert_eq!(one.len(), 22);
+        assert_ne!(one, other);
+    }
+}

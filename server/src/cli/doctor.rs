@@ -1,0 +1,207 @@
+//! `todoki doctor`: check what a server needs, and say what to do about what is missing.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use bytes::Bytes;
+use clap::Args;
+use http_body_util::Full;
+use hyper::StatusCode;
+use jiff::Timestamp;
+use rustix::process::{Resource, getrlimit};
+
+use super::Failure;
+use super::client::{ClientError, Remote};
+use crate::log::Inspection;
+use crate::{clock, config};
+
+/// Less free space than this is worth a warning: minutes of heavy traffic.
+const FREE_BYTES: u64 = 1 << 30;
+
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    config: config::Serve,
+}
+
+const EXAMPLES: &str = "\
+Takes the flags and variables of `todoki serve` and checks what they would meet. Changes nothing.
+
+Examples:
+  todoki doctor
+  todoki doctor --data /var/lib/todoki --listen 0.0.0.0:3000";
+
+/// What a check found; the text of a problem says what to do.
+enum Finding {
+    Fine(String),
+    Warning(String),
+    Problem(String),
+}
+
+use Finding::{Fine, Problem, Warning};
+
+pub(super) async fn run(doctor: Doctor) -> Result<(), Failure> {
+    let config = &doctor.config;
+    let (port, is_serving) = port(config).await;
+    let inspection = crate::log::inspect(&config.data);
+    let findings = [
+        ("config", token(config)),
+        ("port", port),
+        ("disk", disk(&config.data)),
+        ("log", log(&inspection, is_serving)),
+        ("clock", clock(&inspection)),
+        ("limits", limits(config)),
+    ];
+    let mut problems = 0;
+    for (name, finding) in findings {
+        let (sign, text) = match &finding {
+            Fine(text) => ("ok  ", text),
+            Warning(text) => ("note", text),
+            Problem(text) => ("BAD ", text),
+        };
+        problems += usize::from(matches!(finding, Problem(_)));
+        print(&format!("{sign}  {name:<7} {text}"))?;
+    }
+    if problems == 0 {
+        return Ok(());
+    }
+    Err(Failure {
+        exit: 1,
+        message: format!("{problems} of the checks found a problem"),
+    })
+}
+
+fn print(line: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{line}")
+}
+
+fn token(config: &config::Serve) -> Finding {
+    match config.given_token() {
+        Some(token) if token.len() < 16 => {
+            Warning("the token is short; take 22 random characters or more".into())
+        }
+        Some(_) => Fine("a token is set".into()),
+        None if config.listen.ip().is_loopback() => Fine("no token set: one is generated, loopback only".into()),
+        None => Problem(format!(
+            "{} can be reached by others, so a token is needed: set --token or TODOKI_TOKEN",
+            config.listen
+        )),
+    }
+}
+
+async fn port(config: &config::Serve) -> (Finding, bool) {
+    let address = config.listen;
+    match TcpListener::bind(address) {
+        Ok(_) => (Fine(format!("{address} is free")), false),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => match ask(address, config).await {
+            Ok(()) => (Fine(format!("a Todoki server answers on {address}")), true),
+            Err(error) => (
+                Problem(format!(
+                    "{address} is in use, and not by a Todoki that we can talk to ({error}); choose another with --listen"
+                )),
+                false,
+            ),
+        },
+        Err(error) => (
+            Problem(format!("cannot listen on {address} ({error}); choose another with --listen")),
+            false,
+        ),
+    }
+}
+
+async fn ask(address: SocketAddr, config: &config::Serve) -> Result<(), ClientError> {
+    let remote = Remote::new(&config::Client {
+        url: format!("http://{address}"),
+        token: config.token.clone(),
+        data: config.data.clone(),
+    })?;
+    let request = remote
+        .request("/readyz")
+        .body(Full::<Bytes>::default())
+        .map_err(|error| ClientError::Broken(error.to_string()))?;
+    let answer = remote.fetch(&mut remote.connect().await?, request).await?;
+    if answer == "ready\n" {
+        return Ok(());
+    }
+    Err(ClientError::Refused {
+        status: StatusCode::OK,
+        code: "unknown".into(),
+        detail: "it is another kind of server".into(),
+    })
+}
+
+/// The directory, or where it would be made.
+fn disk(data: &Path) -> Finding {
+    let absolute = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
+    let Some(existing) = absolute.ancestors().find(|path| path.exists()) else {
+        return Problem(format!("{} has no parent that exists", data.display()));
+    };
+    if !existing.is_dir() {
+        return Problem(format!("{} is not a directory; choose another with --data", existing.display()));
+    }
+    if rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_err() {
+        return Problem(format!(
+            "{} cannot be written by this user; change its owner, or choose another with --data",
+            existing.display()
+        ));
+    }
+    match rustix::fs::statvfs(existing) {
+        Err(error) => Warning(format!("free space of {} is unknown: {error}", existing.display())),
+        Ok(stat) => {
+            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+            let text = format!("{:.1} GB free at {}", mebibytes(free) / 1024.0, existing.display());
+            if free < FREE_BYTES {
+                Warning(format!("only {text}; free some, or keep less with --retain-age"))
+            } else {
+                Fine(text)
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn mebibytes(bytes: u64) -> f64 {
+    (bytes >> 20) as f64
+}
+
+fn log(inspection: &Inspection, is_serving: bool) -> Finding {
+    match inspection {
+        Inspection::Missing => Fine("none yet; `todoki serve` makes one".into()),
+        Inspection::InUse if is_serving => Fine("held by the running server".into()),
+        Inspection::InUse => Problem(
+            "held by another process, perhaps a server on another port; stop it, or choose another with --data".into(),
+        ),
+        Inspection::Sound { events, .. } => Fine(format!("{events} events, and the database is sound")),
+        Inspection::Broken(what) => Problem(format!("{what}; restore a backup, then start with --new-epoch")),
+    }
+}
+
+fn clock(inspection: &Inspection) -> Finding {
+    let now = clock::now();
+    // This program was written after that.
+    let floor: Timestamp = Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH);
+    if now < floor {
+        return Problem(format!("it says {now}, which is in the past; set it, or run an NTP client"));
+    }
+    match inspection {
+        Inspection::Sound { newest: Some(newest), .. } if *newest > now => Warning(format!(
+            "the newest event is stamped {newest}, in the future of the clock; order is not affected, times are"
+        )),
+        _ => Fine(format!("{now}")),
+    }
+}
+
+fn limits(config: &config::Serve) -> Finding {
+    let open_files = getrlimit(Resource::Nofile).current;
+    let needed = config.max_connections as u64 + 64;
+    match open_files {
+        Some(open_files) if open_files < needed => Warning(format!(
+            "{open_files} open files are allowed, and {} connections need {needed}: raise it with ulimit -n, or lower \
+             --max-connections",
+            config.max_connections
+        )),
+        _ => Fine("enough open files for --max-connections".into()),
+    }
+}

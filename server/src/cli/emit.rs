@@ -1,0 +1,453 @@
+//! `todoki emit`: one event from flags, or a line each from standard input.
+//!
+//! Lines go out in order, as many at a time as have arrived while the last request was on its way: a lone line leaves
+//! at once, a flood in large batches. Nothing is read ahead beyond a bound, so the program that writes the lines is
+//! slowed down to what the server takes. Each draft gets an id, so a request that is sent again after a broken
+//! connection stores nothing twice.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use http_body_util::Full;
+use hyper::header::CONTENT_TYPE;
+use simd_json::OwnedValue;
+use simd_json::prelude::*;
+use todoki_codec::decode::{self, Form};
+use todoki_codec::limits::{BATCH_DRAFTS, BODY_BYTES, DRAFT_BYTES, KIND_BYTES};
+use todoki_codec::{Cursor, Kind};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::Failure;
+use super::client::{ClientError, Connection, Remote};
+use crate::{clock, config};
+
+/// Lines read ahead of the server.
+const LINES_AHEAD: usize = 2 * BATCH_DRAFTS;
+
+/// While the server cannot be reached, try again after this, doubled each time up to the longest.
+const RETRY: Duration = Duration::from_millis(250);
+const RETRY_LONGEST: Duration = Duration::from_secs(10);
+
+/// How often the progress line is drawn anew.
+const PROGRESS: Duration = Duration::from_millis(200);
+
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Emit {
+    /// The kind: of the one event, or of each line
+    #[arg(long, value_name = "KIND", conflicts_with = "kind_from")]
+    kind: Option<String>,
+
+    /// Each line's kind is the value of this member of it
+    #[arg(long, value_name = "MEMBER")]
+    kind_from: Option<String>,
+
+    /// Put this and a dot before the kind that --kind-from finds; a line without that member gets this alone
+    #[arg(long, value_name = "KIND", requires = "kind_from")]
+    prefix: Option<String>,
+
+    /// The event's data, a JSON object; without it, lines are read from standard input
+    #[arg(long, value_name = "JSON", requires = "kind")]
+    data: Option<String>,
+
+    /// Lines are plain text: each becomes {"line":"…"}
+    #[arg(long, requires = "kind", conflicts_with = "data")]
+    text: bool,
+
+    /// Agent of the events
+    #[arg(long, value_name = "UUID")]
+    agent_id: Option<Uuid>,
+
+    /// Session of the events
+    #[arg(long, value_name = "UUID")]
+    session_id: Option<Uuid>,
+
+    /// Task of the events
+    #[arg(long, value_name = "UUID")]
+    task_id: Option<Uuid>,
+
+    /// Project of the events
+    #[arg(long, value_name = "UUID")]
+    project_id: Option<Uuid>,
+
+    #[command(flatten)]
+    client: config::Client,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  todoki emit --kind task.created --data '{\"title\":\"Fix login\"}'
+  cargo build --message-format=json | todoki emit --kind-from reason --prefix build
+  tail -f app.log | todoki emit --kind app.log --text
+  todoki emit < drafts.ndjson          each line a draft: {\"kind\":\"a.b\",\"data\":{}}
+
+With --kind or --kind-from each line is a JSON object and becomes the event's data, byte for byte; with neither, each
+line is a whole draft. One event prints its cursor; lines print how many there were, on standard error.";
+
+pub(super) async fn run(emit: Emit) -> Result<(), Failure> {
+    let shape = Shape::new(&emit)?;
+    let remote = Remote::new(&emit.client).map_err(Failure::usage)?;
+    if let Some(data) = &emit.data {
+        let draft = shape.draft(data, &format!("{}", Uuid::new_v4())).map_err(Failure::usage)?;
+        let mut sender = Sender::new(remote);
+        let cursors = sender.send(&draft).await?;
+        return Ok(writeln!(std::io::stdout(), "{}", cursors[0])?);
+    }
+    if std::io::stdin().is_terminal() {
+        super::note("reading lines from the terminal; end with Ctrl-D");
+    }
+    emit_lines(shape, Sender::new(remote)).await
+}
+
+async fn emit_lines(shape: Shape, mut sender: Sender) -> Result<(), Failure> {
+    let (into, mut lines) = mpsc::channel(LINES_AHEAD);
+    // Standard input has no asynchronous reader; the thread ends with the input or with the receiver.
+    std::thread::spawn(move || read_lines(&into));
+    let mut progress = Progress::new();
+    let run = Uuid::new_v4();
+    let (mut number, mut waiting) = (0_u64, None);
+    loop {
+        let mut batch = Batch::default();
+        loop {
+            let next = match waiting.take() {
+                Some(draft) => Some(draft),
+                None if batch.count == 0 => match lines.recv().await {
+                    None => {
+                        progress.finish();
+                        return Ok(());
+                    }
+                    Some(line) => shape.numbered(line?, &mut number, run)?,
+                },
+                None => match lines.try_recv() {
+                    Err(_) => break,
+                    Ok(line) => shape.numbered(line?, &mut number, run)?,
+                },
+            };
+            let Some(draft) = next else { continue };
+            if let Err(draft) = batch.push(draft) {
+                waiting = Some(draft);
+                break;
+            }
+        }
+        let cursors = sender.send(&batch.body).await.map_err(|error| at_line(number, error))?;
+        progress.add(&cursors);
+    }
+}
+
+fn at_line(number: u64, error: ClientError) -> Failure {
+    let failure = Failure::from(error);
+    Failure {
+        message: format!("{} (near line {number})", failure.message),
+        ..failure
+    }
+}
+
+fn read_lines(into: &mpsc::Sender<std::io::Result<String>>) {
+    for line in std::io::stdin().lock().lines() {
+        let is_last = line.is_err();
+        if into.blocking_send(line).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+/// Drafts that go out together, as NDJSON.
+#[derive(Default)]
+struct Batch {
+    body: String,
+    count: usize,
+}
+
+impl Batch {
+    /// Takes the draft, or gives it back when it belongs into the next batch.
+    fn push(&mut self, draft: String) -> Result<(), String> {
+        let is_full = self.count == BATCH_DRAFTS || self.body.len() + draft.len() + 1 > BODY_BYTES;
+        if is_full && self.count > 0 {
+            return Err(draft);
+        }
+        self.body.push_str(&draft);
+        self.body.push('\n');
+        self.count += 1;
+        Ok(())
+    }
+}
+
+/// How a line becomes a draft.
+struct Shape {
+    kind: KindOf,
+    is_text: bool,
+    /// Members that every draft gets, each with a comma before it.
+    ids: String,
+}
+
+enum KindOf {
+    /// The line is the draft.
+    Draft,
+    /// The same for all.
+    Fixed(Kind),
+    /// A member of the line, behind a prefix.
+    Member { name: String, prefix: Option<Kind> },
+}
+
+impl Shape {
+    fn new(emit: &Emit) -> Result<Self, Failure> {
+        let kind = |name: &str, text: &String| {
+            Kind::parse(text).map_err(|error| Failure::usage(format!("--{name} {error}")))
+        };
+        let kind = match (&emit.kind, &emit.kind_from) {
+            (Some(text), _) => KindOf::Fixed(kind("kind", text)?),
+            (None, Some(name)) => KindOf::Member {
+                name: name.clone(),
+                prefix: emit.prefix.as_ref().map(|text| kind("prefix", text)).transpose()?,
+            },
+            (None, None) => KindOf::Draft,
+        };
+        let ids: String = [
+            ("agent_id", emit.agent_id),
+            ("session_id", emit.session_id),
+            ("task_id", emit.task_id),
+            ("project_id", emit.project_id),
+        ]
+        .into_iter()
+        .filter_map(|(name, id)| id.map(|id| format!(",\"{name}\":\"{id}\"")))
+        .collect();
+        if matches!(kind, KindOf::Draft) && !ids.is_empty() {
+            return Err(Failure::usage("lines that are drafts carry their own ids; add --kind or --kind-from"));
+        }
+        Ok(Self {
+            kind,
+            is_text: emit.text,
+            ids,
+        })
+    }
+
+    fn numbered(&self, line: String, number: &mut u64, run: Uuid) -> Result<Option<String>, Failure> {
+        *number += 1;
+        if line.trim().is_empty() && !self.is_text {
+            return Ok(None);
+        }
+        self.draft(&line, &format!("{run}-{number}"))
+            .map(Some)
+            .map_err(|what| Failure {
+                exit: 1,
+                message: format!("line {number}: {what}"),
+            })
+    }
+
+    /// The draft of a line, checked as the server will check it.
+    fn draft(&self, line: &str, id: &str) -> Result<String, String> {
+        let draft = match &self.kind {
+            KindOf::Draft => with_id(line, id)?,
+            KindOf::Fixed(kind) if self.is_text => self.wrap(kind.as_str(), &text_data(line), id),
+            KindOf::Fixed(kind) => self.wrap(kind.as_str(), line, id),
+            KindOf::Member { name, prefix } => self.wrap(&kind_of(line, name, prefix.as_ref())?, line, id),
+        };
+        decode::emit(&Bytes::from(draft.clone()), Form::Json).map_err(|error| error.to_string())?;
+        Ok(draft)
+    }
+
+    fn wrap(&self, kind: &str, data: &str, id: &str) -> String {
+        format!("{{\"kind\":\"{kind}\",\"id\":\"{id}\"{},\"data\":{data}}}", self.ids)
+    }
+}
+
+/// A draft that has no id of its own gets one, before its closing brace.
+fn with_id(line: &str, id: &str) -> Result<String, String> {
+    let line = line.trim();
+    let draft = decode::emit(&Bytes::copy_from_slice(line.as_bytes()), Form::Json).map_err(|error| error.to_string())?;
+    match (draft, line.strip_suffix('}')) {
+        (decode::Emit::One(draft), Some(open)) if draft.id.is_none() => {
+            let has_null = parse(line).is_ok_and(|value| value.get("id").is_some());
+            Ok(if has_null { line.to_owned() } else { format!("{open},\"id\":\"{id}\"}}") })
+        }
+        (decode::Emit::One(_), _) => Ok(line.to_owned()),
+        (decode::Emit::Batch(_), _) => Err("a line holds one draft, not an array".into()),
+    }
+}
+
+/// A line that is too long for a draft is cut, since the rest of the stream is worth having.
+fn text_data(line: &str) -> String {
+    let room = DRAFT_BYTES / 8;
+    let cut = (0..=room.min(line.len())).rev().find(|at| line.is_char_boundary(*at));
+    let line = line.get(..cut.unwrap_or_default()).unwrap_or_default();
+    format!("{{\"line\":{}}}", OwnedValue::from(line).encode())
+}
+
+fn kind_of(line: &str, name: &str, prefix: Option<&Kind>) -> Result<String, String> {
+    let value = parse(line).map_err(|_| "not a JSON object; use --text for plain lines".to_owned())?;
+    let segments: Vec<&str> = [prefix.map(Kind::as_str), value.get_str(name).filter(|text| !text.is_empty())]
+        .into_iter()
+        .flatten()
+        .collect();
+    if segments.is_empty() {
+        return Err(format!("has no {name:?} to take the kind from; --prefix gives such lines a kind"));
+    }
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let kind = segments.join(".");
+    Ok(kind.chars().map(|c| if is_allowed(c) { c } else { '_' }).take(KIND_BYTES).collect())
+}
+
+fn parse(line: &str) -> simd_json::Result<OwnedValue> {
+    simd_json::to_owned_value(&mut line.as_bytes().to_vec())
+}
+
+/// One connection, made anew when it breaks.
+struct Sender {
+    remote: Remote,
+    connection: Option<Connection>,
+}
+
+impl Sender {
+    fn new(remote: Remote) -> Self {
+        Self {
+            remote,
+            connection: None,
+        }
+    }
+
+    /// Sends until the server has answered. A server that cannot be reached the very first time is a failure; later it
+    /// may be restarting, and is waited for.
+    async fn send(&mut self, drafts: &str) -> Result<Vec<Cursor>, ClientError> {
+        let may_wait = self.connection.is_some();
+        let mut pause = RETRY;
+        loop {
+            match self.try_send(drafts).await {
+                Err(error) if error.is_transient() && may_wait => {
+                    self.connection = None;
+                    super::note(&format!("{error}; trying again"));
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(RETRY_LONGEST);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn try_send(&mut self, drafts: &str) -> Result<Vec<Cursor>, ClientError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.remote.connect().await?,
+        };
+        let request = self
+            .remote
+            .request("/api/event-bus/emit")
+            .method("POST")
+            .header(CONTENT_TYPE, "application/x-ndjson")
+            .body(Full::from(drafts.to_owned()))
+            .map_err(|error| ClientError::Broken(error.to_string()))?;
+        let mut answer = self.remote.fetch(&mut connection, request).await?.to_vec();
+        self.connection = Some(connection);
+        simd_json::serde::from_slice(&mut answer).map_err(|error| ClientError::Broken(error.to_string()))
+    }
+}
+
+/// What has been emitted, drawn on a terminal while it happens and once at the end.
+struct Progress {
+    count: u64,
+    first: Option<Cursor>,
+    last: Option<Cursor>,
+    started: std::time::Instant,
+    drawn: std::time::Instant,
+    is_drawn: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let now = clock::instant();
+        Self {
+            count: 0,
+            first: None,
+            last: None,
+            started: now,
+            drawn: now,
+            is_drawn: super::is_terminal(),
+        }
+    }
+
+    fn add(&mut self, cursors: &[Cursor]) {
+        self.count += cursors.len() as u64;
+        self.first = self.first.or(cursors.first().copied());
+        self.last = cursors.last().copied().or(self.last);
+        if self.is_drawn && self.drawn.elapsed() >= PROGRESS {
+            self.drawn = clock::instant();
+            // A progress line that cannot be drawn is no reason to stop.
+            write!(std::io::stderr(), "\r{} events, {}/s ", self.count, self.rate()).ok();
+        }
+    }
+
+    fn finish(&self) {
+        let clear = if self.is_drawn { "\r\x1b[K" } else { "" };
+        super::note(&match (self.first, self.last) {
+            (Some(first), Some(last)) => format!(
+                "{clear}{} events emitted, cursors {first} to {last}, {}/s",
+                self.count,
+                self.rate()
+            ),
+            _ => format!("{clear}no events emitted"),
+        });
+    }
+
+    fn rate(&self) -> u64 {
+        let millis = self.started.elapsed().as_millis().max(1);
+        u64::try_from(u128::from(self.count) * 1000 / millis).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(kind: KindOf, is_text: bool) -> Shape {
+        Shape {
+            kind,
+            is_text,
+            ids: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_line_becomes_the_data_byte_for_byte() {
+        let member = KindOf::Member {
+            name: "reason".into(),
+            prefix: Some(Kind::parse("build").unwrap()),
+        };
+        let shape = shape(member, false);
+        assert_eq!(
+            shape.draft(r#"{"reason":"compiler-artifact","n":1e400}"#, "7").unwrap_err(),
+            "not a JSON object; use --text for plain lines"
+        );
+        assert_eq!(
+            shape.draft(r#"{"reason":"build script","n":1.0}"#, "7").unwrap(),
+            r#"{"kind":"build.build_script","id":"7","data":{"reason":"build script","n":1.0}}"#
+        );
+        assert_eq!(
+            shape.draft(r#"{"n":1}"#, "7").unwrap(),
+            r#"{"kind":"build","id":"7","data":{"n":1}}"#
+        );
+    }
+
+    #[test]
+    fn text_is_wrapped_and_cut_to_what_fits() {
+        let shape = shape(KindOf::Fixed(Kind::parse("app.log").unwrap()), true);
+        assert_eq!(
+            shape.draft("say \"hi\"\u{1}", "7").unwrap(),
+            r#"{"kind":"app.log","id":"7","data":{"line":"say \"hi\"\u0001"}}"#
+        );
+        assert!(shape.draft(&"ü\u{1}".repeat(DRAFT_BYTES), "7").is_ok());
+    }
+
+    #[test]
+    fn a_draft_keeps_its_id_or_gets_one() {
+        let shape = shape(KindOf::Draft, false);
+        let own = r#"{"kind":"a","data":{},"id":"mine"}"#;
+        assert_eq!(shape.draft(own, "7").unwrap(), own);
+        assert_eq!(
+            shape.draft(r#"{"kind":"a","data":{} } "#, "7").unwrap(),
+            r#"{"kind":"a","data":{} ,"id":"7"}"#
+        );
+        assert!(shape.draft(r#"{"kind":"a"}"#, "7").is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! `POST /api/event-bus/emit`: a body becomes drafts, drafts become durable events, the answer is their cursors.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use hyper::{Request, Response};
+use todoki_codec::decode::{self, Emit, Form};
+use todoki_codec::limits::BODY_BYTES;
+use todoki_codec::{Cursor, Draft, query};
+
+use crate::log::Log;
+use crate::reply::{self, Body, Refusal};
+
+/// A body arrives within this, whatever its pace: 35 KB/s for the largest.
+pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Makes a retry of the whole request return the first cursors.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Answers an emit.
+pub async fn emit<L: Log>(log: &L, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+    query::nothing(request.uri().query().unwrap_or_default())?;
+    let form = form(request.headers())?;
+    let key = idempotency_key(request.headers())?;
+    let body = read_body(request.into_body()).await?;
+    let answer = match decode::emit(&body, form)? {
+        Emit::One(mut draft) => {
+            draft.id = draft.id.or(key);
+            let cursors = log.append(vec![draft]).await?;
+            cursors.first().map(ToString::to_string).unwrap_or_default()
+        }
+        Emit::Batch(mut drafts) => {
+            if let Some(key) = &key {
+                name_each(&mut drafts, key)?;
+            }
+            array(&log.append(drafts).await?)
+        }
+    };
+    Ok(reply::json(answer))
+}
+
+fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
+        return Err(Refusal::ContentEncoding);
+    }
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (types.next(), types.next()) else {
+        return Err(Refusal::ContentType);
+    };
+    let name = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    match name.trim().to_ascii_lowercase().as_str() {
+        "application/json" => Ok(Form::Json),
+        "application/x-ndjson" | "application/jsonl" | "application/ndjson" => Ok(Form::Ndjson),
+        _ => Err(Refusal::ContentType),
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<Box<str>>, Refusal> {
+    let refusal = || Refusal::Header {
+        name: "Idempotency-Key",
+        expected: "1 to 128 visible ASCII characters, given once",
+    };
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    match (keys.next(), keys.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) => {
+            let text = key.to_str().map_err(|_| refusal())?;
+            decode::id(text).map(Some).map_err(|_| refusal())
+        }
+        _ => Err(refusal()),
+    }
+}
+
+/// Each draft of a batch needs a key of its own, and the same one when the batch comes again.
+fn name_each(drafts: &mut [Draft], key: &str) -> Result<(), Refusal> {
+    for (index, draft) in drafts.iter_mut().enumerate().filter(|(_, draft)| draft.id.is_none()) {
+        let id = decode::id(&format!("{key}/{index}")).map_err(|_| Refusal::Header {
+            name: "Idempotency-Key",
+            expected: "short enough that /INDEX fits behind it in 128 characters",
+        })?;
+        draft.id = Some(id);
+    }
+    Ok(())
+}
+
+fn array(cursors: &[Cursor]) -> String {
+    let numbers: Vec<_> = cursors.iter().map(ToString::to_string).collect();
+    format!("[{}]", numbers.join(","))
+}
+
+async fn read_body(mut body: Incoming) -> Result<Bytes, Refusal> {
+    let declared = body.size_hint().exact();
+    if declared.is_some_and(|length| length > BODY_BYTES as u64) {
+        return Err(Refusal::BodyTooLarge);
+    }
+    let read = async {
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Refusal::BodyBroken)?;
+            // Trailers say nothing that we use.
+            let data = frame.into_data().unwrap_or_default();
+            if whole.len() + data.len() > BODY_BYTES {
+                return Err(Refusal::BodyTooLarge);
+            }
+            if whole.is_empty() && declared == Some(data.len() as u64) {
+                return Ok(data);
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(whole.freeze())
+    };
+    tokio::time::timeout(BODY_DEADLINE, read)
+        .await
+        .unwrap_or(Err(Refusal::BodyTimeout))
+}

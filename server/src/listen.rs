@@ -1,0 +1,186 @@
+//! Accepts connections, bounds them, and serves HTTP/1.1 on each until it ends, upgrades or the server drains.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
+
+use crate::log::Log;
+use crate::route::{self, App};
+
+/// Connections that the kernel queues while we are busy: a storm of reconnects after a restart.
+const BACKLOG: u32 = 4096;
+
+/// A request head arrives within this, and an idle connection waits no longer for its next.
+const HEAD_DEADLINE: Duration = Duration::from_secs(15);
+
+/// A client that takes no byte of its response for so long is closed.
+const WRITE_STALL: Duration = Duration::from_secs(10);
+
+/// Request line and headers.
+const HEAD_BYTES: usize = 16 << 10;
+
+/// Headers in one request.
+const HEADERS: usize = 64;
+
+/// Bytes that may wait in the kernel unsent, so that a stalled client pins little memory and its lag shows here.
+const NOT_SENT_BYTES: u32 = 16 << 10;
+
+/// Sent but not acknowledged for so long: the peer is gone.
+const USER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Out of descriptors or memory: wait so long for some connection to end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Counts a connection for as long as a clone of it lives.
+pub type Permit = Arc<OwnedSemaphorePermit>;
+
+/// Binds the address.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts until the server stops; never ends for a failure that may pass.
+pub async fn accept<L: Log>(listener: TcpListener, app: Arc<App<L>>, max_connections: usize) {
+    let permits = Arc::new(Semaphore::new(max_connections));
+    let stop = app.shared.stop.clone();
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((stream, peer)) => match Arc::clone(&permits).try_acquire_owned() {
+                Ok(permit) => {
+                    app.tasks.spawn(serve(Arc::clone(&app), stream, peer, Arc::new(permit)));
+                }
+                Err(_) => turn_away(stream, max_connections),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Says why, if the socket takes it at once; a storm must not cost a task for each connection.
+fn turn_away(stream: TcpStream, max_connections: usize) {
+    tracing::warn!(max_connections, "too many connections");
+    let refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    // It is full or gone; either way the connection ends.
+    stream.try_write(refusal.as_bytes()).ok();
+}
+
+async fn serve<L: Log>(app: Arc<App<L>>, stream: TcpStream, peer: SocketAddr, permit: Permit) {
+    if let Err(error) = tune(&stream) {
+        tracing::debug!(%peer, %error, "socket options");
+        return;
+    }
+    let stop = app.shared.stop.clone();
+    let service = service_fn(move |mut request| {
+        request.extensions_mut().insert(Arc::clone(&permit));
+        route::answer(Arc::clone(&app), request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEADERS)
+        .half_close(true)
+        .serve_connection(TokioIo::new(Socket::new(stream)), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(USER_TIMEOUT))?;
+    #[cfg(target_os = "linux")]
+    {
+        socket.set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
+        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    }
+    Ok(())
+}
+
+/// A TCP stream whose writes fail once the peer has taken nothing for [`WRITE_STALL`]; hyper has no such deadline.
+#[derive(Debug)]
+pub struct Socket {
+    stream: TcpStream,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Socket {
+    fn new(stream: TcpStream) -> Self {
+        Self { stream, stalled: None }
+    }
+
+    fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_STALL)));
+        match stalled.as_mut().poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watch(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

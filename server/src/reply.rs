@@ -1,0 +1,311 @@
+//! The only place that chooses a status: results become responses, refusals become problem+json (RFC 9457).
+
+use std::convert::Infallible;
+use std::fmt::{self, Display};
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use todoki_codec::decode::EmitError;
+use todoki_codec::limits::BODY_BYTES;
+use todoki_codec::query::QueryError;
+use todoki_codec::Cursor;
+
+use crate::log::{AppendError, Bounds, ReadError};
+
+/// What a response carries; the error ends a stream that cannot go on, so that the client sees it is cut.
+pub type Body = UnsyncBoxBody<Bytes, ReadError>;
+
+/// A response with this body, whole.
+pub fn full(content: impl Into<Bytes>) -> Body {
+    Full::new(content.into())
+        .map_err(|never: Infallible| match never {})
+        .boxed_unsync()
+}
+
+/// `200` with JSON.
+pub fn json(content: impl Into<Bytes>) -> Response<Body> {
+    json_body(full(content))
+}
+
+/// `200` with JSON that is still being written.
+pub fn json_body(body: Body) -> Response<Body> {
+    with_type(StatusCode::OK, "application/json", body)
+}
+
+/// `200` with a line of text.
+pub fn text(content: &'static str) -> Response<Body> {
+    with_type(StatusCode::OK, "text/plain; charset=utf-8", full(content))
+}
+
+/// `204` to `OPTIONS`.
+pub fn options(allow: &'static str) -> Response<Body> {
+    let mut response = with_type(StatusCode::NO_CONTENT, "text/plain", full(""));
+    response.headers_mut().remove(CONTENT_TYPE);
+    set(&mut response, ALLOW, allow);
+    response
+}
+
+/// `503` to a readiness probe.
+pub fn not_ready(content: &'static str) -> Response<Body> {
+    with_type(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "text/plain; charset=utf-8",
+        full(content),
+    )
+}
+
+fn with_type(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    set(&mut response, CONTENT_TYPE, content_type);
+    set(&mut response, CACHE_CONTROL, "no-store");
+    set(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    response
+}
+
+fn set(response: &mut Response<Body>, name: HeaderName, value: &str) {
+    // Values are our own words; one that cannot stand in a header is left out rather than sent broken.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// Everything that a request can be refused for.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The request is not well-formed HTTP, or not in a form that every hop reads alike.
+    Malformed(&'static str),
+    /// No such path.
+    NotFound,
+    /// The path has other methods.
+    Method {
+        /// Those it has.
+        allow: &'static str,
+    },
+    /// No token, or a wrong one.
+    Unauthorised,
+    /// A page of another site asks.
+    ForeignOrigin,
+    /// The path speaks WebSocket only.
+    NotAnUpgrade(&'static str),
+    /// A WebSocket version that nobody should speak any more.
+    WebSocketVersion,
+    /// The body is of another type.
+    ContentType,
+    /// The body is compressed.
+    ContentEncoding,
+    /// The body is over [`BODY_BYTES`].
+    BodyTooLarge,
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// The body broke off.
+    BodyBroken,
+    /// A header is out of its grammar.
+    Header {
+        /// Which.
+        name: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// The query string.
+    Query(QueryError),
+    /// The cursor is beyond the head: it belongs to another log, or to a history that was lost.
+    Ahead {
+        /// What was asked for.
+        cursor: Cursor,
+        /// Where the log stands.
+        bounds: Bounds,
+    },
+    /// The drafts.
+    Emit(EmitError),
+    /// The log did not take them.
+    Append(AppendError),
+    /// The log cannot be read.
+    Read(ReadError),
+    /// Too many connections.
+    Overload,
+}
+
+impl From<QueryError> for Refusal {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<EmitError> for Refusal {
+    fn from(error: EmitError) -> Self {
+        Self::Emit(error)
+    }
+}
+
+impl From<AppendError> for Refusal {
+    fn from(error: AppendError) -> Self {
+        Self::Append(error)
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+/// How long clients wait before they try again.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<Cursor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earliest: Option<Cursor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<Cursor>,
+}
+
+impl Refusal {
+    /// The status, and the stable code that a client may branch on.
+    pub fn status(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed_request"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorised"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::NotAnUpgrade(_) => (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
+            Self::WebSocketVersion => (StatusCode::UPGRADE_REQUIRED, "websocket_version"),
+            Self::ContentType | Self::ContentEncoding => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+            }
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+            Self::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
+            Self::Header { .. } => (StatusCode::BAD_REQUEST, "invalid_header"),
+            Self::Query(_) => (StatusCode::BAD_REQUEST, "invalid_parameter"),
+            Self::Ahead { .. } => (StatusCode::CONFLICT, "cursor_ahead"),
+            Self::Emit(error) => match error.reason.code() {
+                code @ "draft_too_large" => (StatusCode::PAYLOAD_TOO_LARGE, code),
+                code => (StatusCode::BAD_REQUEST, code),
+            },
+            Self::Append(error) => append_status(error),
+            Self::Read(_) => (StatusCode::SERVICE_UNAVAILABLE, "log_unavailable"),
+            Self::Overload => (StatusCode::SERVICE_UNAVAILABLE, "overload"),
+        }
+    }
+
+    /// The response.
+    pub fn response(&self) -> Response<Body> {
+        let (status, code) = self.status();
+        let problem = self.problem(status, code);
+        let content = simd_json::serde::to_vec(&problem).unwrap_or_default();
+        let mut response = with_type(status, "application/problem+json", full(content));
+        match self {
+            Self::Method { allow } => set(&mut response, ALLOW, allow),
+            Self::Unauthorised => set(&mut response, WWW_AUTHENTICATE, "Bearer realm=\"todoki\""),
+            Self::NotAnUpgrade(_) | Self::WebSocketVersion => {
+                set(&mut response, UPGRADE, "websocket");
+                set(&mut response, CONNECTION, "upgrade");
+                set(&mut response, SEC_WEBSOCKET_VERSION, "13");
+            }
+            // The rest of the body is still on its way: nothing behind it could be understood.
+            Self::Malformed(_) | Self::BodyTooLarge | Self::BodyTimeout | Self::BodyBroken => {
+                set(&mut response, CONNECTION, "close");
+            }
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+                set(&mut response, RETRY_AFTER, RETRY_AFTER_SECONDS);
+            }
+            _ => {}
+        }
+        response
+    }
+
+    fn problem<'a>(&self, status: StatusCode, code: &'a str) -> Problem<'a> {
+        let mut problem = Problem {
+            title: status.canonical_reason().unwrap_or("Refused"),
+            status: status.as_u16(),
+            code,
+            detail: self.to_string(),
+            index: None,
+            cursor: None,
+            earliest: None,
+            head: None,
+        };
+        match self {
+            Self::Emit(error) => problem.index = error.index,
+            Self::Append(AppendError::Conflict { index, cursor }) => {
+                (problem.index, problem.cursor) = (Some(*index), Some(*cursor));
+            }
+            Self::Ahead { bounds, .. } => {
+                (problem.earliest, problem.head) = (Some(bounds.earliest), Some(bounds.head));
+            }
+            _ => {}
+        }
+        problem
+    }
+}
+
+fn append_status(error: &AppendError) -> (StatusCode, &'static str) {
+    match error {
+        AppendError::Conflict { .. } => (StatusCode::CONFLICT, "id_conflict"),
+        AppendError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+        AppendError::Full => (StatusCode::INSUFFICIENT_STORAGE, "log_full"),
+        AppendError::Exhausted => (StatusCode::INSUFFICIENT_STORAGE, "cursors_exhausted"),
+        AppendError::Closed(_) => (StatusCode::SERVICE_UNAVAILABLE, "log_closed"),
+    }
+}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(what) | Self::NotAnUpgrade(what) => f.write_str(what),
+            Self::NotFound => f.write_str(
+                "no such path; see /ws/event-bus, /api/event-bus, /api/event-bus/emit, /api/event-bus/latest, \
+                 /api/event-bus/replay, /health",
+            ),
+            Self::Method { allow } => write!(f, "this path answers {allow}"),
+            Self::Unauthorised => f.write_str(
+                "send the server's token: Authorization: Bearer TOKEN, or the todoki.v1 subprotocol",
+            ),
+            Self::ForeignOrigin => f.write_str(
+                "pages of this origin may not connect; start the server with --allow-origin ORIGIN to let them",
+            ),
+            Self::WebSocketVersion => f.write_str("Sec-WebSocket-Version must be 13"),
+            Self::ContentType => f.write_str(
+                "Content-Type must be application/json, or application/x-ndjson for lines of drafts",
+            ),
+            Self::ContentEncoding => f.write_str("the body must not be compressed"),
+            Self::BodyTooLarge => write!(f, "the body is over the limit of {BODY_BYTES} bytes"),
+            Self::BodyTimeout => write!(
+                f,
+                "the body did not arrive within {} seconds",
+                crate::emit::BODY_DEADLINE.as_secs()
+            ),
+            Self::BodyBroken => f.write_str("the body broke off before its end"),
+            Self::Header { name, expected } => write!(f, "{name} must be {expected}"),
+            Self::Query(error) => error.fmt(f),
+            Self::Ahead { cursor, bounds } => write!(
+                f,
+                "cursor {cursor} is beyond the head {}: it belongs to another log, or to a history that was lost",
+                bounds.head
+            ),
+            Self::Emit(error) => error.fmt(f),
+            Self::Append(error) => error.fmt(f),
+            Self::Read(_) => f.write_str("the log cannot be read just now"),
+            Self::Overload => f.write_str("too many connections; try again shortly"),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! One table: path → what it is, which methods it answers, and whether it needs the token.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response};
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Auth;
+use crate::log::Log;
+use crate::reply::{self, Body, Refusal};
+use crate::subscriber::Shared;
+use crate::upgrade::Origins;
+use crate::{emit, guard, page, upgrade};
+
+/// Everything that a request may need.
+#[derive(Debug)]
+pub struct App<L> {
+    /// Where events are, and when to stop.
+    pub shared: Arc<Shared<L>>,
+    /// Who may come in.
+    pub auth: Auth,
+    /// Which pages may connect.
+    pub origins: Origins,
+    /// Connections and subscribers, to be waited for at the end.
+    pub tasks: TaskTracker,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint {
+    Subscribe,
+    Emit,
+    Page,
+    Latest,
+    Replay,
+    Health,
+    Live,
+    Ready,
+}
+
+struct Route {
+    path: &'static str,
+    endpoint: Endpoint,
+    allow: &'static str,
+}
+
+const GET: &str = "GET, HEAD, OPTIONS";
+const POST: &str = "OPTIONS, POST";
+/// An upgrade is a GET, and nothing else would mean anything.
+const UPGRADE: &str = "GET, OPTIONS";
+
+const ROUTES: [Route; 8] = [
+    Route { path: "/ws/event-bus", endpoint: Endpoint::Subscribe, allow: UPGRADE },
+    Route { path: "/api/event-bus/emit", endpoint: Endpoint::Emit, allow: POST },
+    Route { path: "/api/event-bus", endpoint: Endpoint::Page, allow: GET },
+    Route { path: "/api/event-bus/latest", endpoint: Endpoint::Latest, allow: GET },
+    Route { path: "/api/event-bus/replay", endpoint: Endpoint::Replay, allow: POST },
+    Route { path: "/health", endpoint: Endpoint::Health, allow: GET },
+    Route { path: "/livez", endpoint: Endpoint::Live, allow: GET },
+    Route { path: "/readyz", endpoint: Endpoint::Ready, allow: GET },
+];
+
+/// Answers one request, whatever it is.
+pub async fn answer<L: Log>(app: Arc<App<L>>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let method = request.method().clone();
+    // The query may hold a token, so only the path is logged.
+    let path = request.uri().path().to_owned();
+    let response = dispatch(&app, request).await.unwrap_or_else(|refusal| {
+        tracing::debug!(%method, path, %refusal, "refused");
+        refusal.response()
+    });
+    tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
+    Ok(response)
+}
+
+async fn dispatch<L: Log>(app: &Arc<App<L>>, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+    guard::check(&request)?;
+    if request.uri().path() == "*" {
+        return Ok(reply::options("GET, HEAD, OPTIONS, POST"));
+    }
+    let route = ROUTES
+        .iter()
+        .find(|route| route.path == request.uri().path())
+        .ok_or(Refusal::NotFound)?;
+    if request.method() == Method::OPTIONS {
+        return Ok(reply::options(route.allow));
+    }
+    if !route.allow.split(", ").any(|method| method == request.method()) {
+        return Err(Refusal::Method { allow: route.allow });
+    }
+    let query = request.uri().query().unwrap_or_default();
+    match route.endpoint {
+        Endpoint::Live => Ok(reply::text("alive\n")),
+        Endpoint::Ready if app.shared.stop.is_cancelled() => Ok(reply::not_ready("draining\n")),
+        Endpoint::Ready => Ok(reply::text("ready\n")),
+        Endpoint::Health => Ok(reply::json(concat!(
+            r#"{"status":"ok","version":""#,
+            env!("CARGO_PKG_VERSION"),
+            r#""}"#
+        ))),
+        // A refused browser must be told inside the WebSocket, so it authenticates for itself.
+        Endpoint::Subscribe => upgrade::upgrade(app, request).await,
+        _ if !app.auth.admits(request.headers(), query) => Err(Refusal::Unauthorised),
+        Endpoint::Emit => emit::emit(&*app.shared.log, request).await,
+        Endpoint::Page => page::page(&*app.shared.log, query).await,
+        Endpoint::Latest => page::latest(&*app.shared.log, query),
+        Endpoint::Replay => page::replay(&app.shared.log, query),
+    }
+}

@@ -1,0 +1,202 @@
+//! A server from start to end: open the log, bind, serve, drain, close the log.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::{self, Auth};
+use crate::config::{self, Serve};
+use crate::hub::Hub;
+use crate::listen;
+use crate::log::{Bounds, Embedded, Log, OpenError, Options};
+use crate::retention::{self, Retention};
+use crate::route::App;
+use crate::subscriber::Shared;
+use crate::upgrade::Origins;
+
+/// Connections may finish what they do for so long once the server drains.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A server that has its log and its port, and is about to serve.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App<Embedded>>,
+    listener: TcpListener,
+    address: SocketAddr,
+    token: Token,
+    config: Serve,
+}
+
+/// Where the token comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// From a flag or the environment.
+    Given,
+    /// Generated, and kept in this file.
+    Generated(PathBuf),
+}
+
+/// Why a server does not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Without a token only loopback addresses are served.
+    OpenToAll(SocketAddr),
+    /// The log.
+    Log(OpenError),
+    /// The port.
+    Bind(SocketAddr, io::Error),
+    /// The generated token.
+    Token(PathBuf, io::Error),
+    /// The log stopped while serving.
+    LogStopped(Arc<str>),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OpenToAll(address) => write!(
+                f,
+                "{address} can be reached by others, so a token is needed: set --token or TODOKI_TOKEN, \
+                 or listen on 127.0.0.1"
+            ),
+            Self::Log(error) => error.fmt(f),
+            Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "{address} is in use, perhaps by another Todoki: stop it, or choose another port with --listen"
+            ),
+            Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Token(path, error) => write!(f, "cannot keep the token in {}: {error}", path.display()),
+            Self::LogStopped(cause) => write!(
+                f,
+                "the log stopped: {cause}. Everything acknowledged is safe; check the disk, then start again"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl Server {
+    /// Opens the log and binds the port. Nothing is served until [`Server::run`].
+    pub async fn start(config: Serve) -> Result<Self, StartError> {
+        let given = config.given_token();
+        if given.is_none() && !config.listen.ip().is_loopback() {
+            return Err(StartError::OpenToAll(config.listen));
+        }
+        let (log, hub) = open_log(&config).await?;
+        let (auth, token) = match given {
+            Some(token) => (Auth::new(&token), Token::Given),
+            None => generated_token(&config)?,
+        };
+        let listener = listen::bind(config.listen).map_err(|error| StartError::Bind(config.listen, error))?;
+        let address = listener.local_addr().map_err(|error| StartError::Bind(config.listen, error))?;
+        let shared = Arc::new(Shared {
+            log,
+            hub,
+            heartbeat: config.heartbeat,
+            stop: CancellationToken::new(),
+        });
+        let app = Arc::new(App {
+            shared,
+            auth,
+            origins: Origins::new(config.allow_origin.clone()),
+            tasks: TaskTracker::new(),
+        });
+        Ok(Self { app, listener, address, token, config })
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its token comes from.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// Where its log stands.
+    pub fn bounds(&self) -> Bounds {
+        self.app.shared.log.bounds()
+    }
+
+    /// Serves until `stop` is cancelled or the log stops, then drains and closes the log.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
+        let Self { app, listener, config, .. } = self;
+        let log = Arc::clone(&app.shared.log);
+        let accepting = tokio::spawn(listen::accept(listener, Arc::clone(&app), config.max_connections));
+        let keeping = tokio::spawn(retention::keep(
+            Arc::clone(&log),
+            Retention {
+                events: config.retain_events,
+                age: config.retain_age,
+            },
+        ));
+        let stopped = tokio::select! {
+            () = stop.cancelled() => None,
+            cause = log.failed() => Some(cause),
+        };
+        app.shared.stop.cancel();
+        keeping.abort();
+        // It ends with the stop, and a panic in it has been reported.
+        accepting.await.ok();
+        app.tasks.close();
+        if tokio::time::timeout(DRAIN_DEADLINE, app.tasks.wait()).await.is_err() {
+            tracing::warn!(left = app.tasks.len(), "connections did not end in time");
+        }
+        log.close().await;
+        stopped.map_or(Ok(()), |cause| Err(StartError::LogStopped(cause)))
+    }
+}
+
+async fn open_log(config: &Serve) -> Result<(Arc<Embedded>, Arc<Hub>), StartError> {
+    let options = Options {
+        renew_epoch: config.new_epoch,
+        ..Options::default()
+    };
+    let data = config.data.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        Embedded::open(&data, options, |bounds: Bounds| {
+            let hub = Arc::new(Hub::new(bounds.head));
+            let releasing = Arc::clone(&hub);
+            (hub, Box::new(move |batch| releasing.release(batch)))
+        })
+    });
+    let (log, hub) = opened.await.expect("opening does not panic").map_err(StartError::Log)?;
+    Ok((Arc::new(log), hub))
+}
+
+fn generated_token(config: &Serve) -> Result<(Auth, Token), StartError> {
+    let path = config::token_file(&config.data);
+    let token = read_or_write_token(&path).map_err(|error| StartError::Token(path.clone(), error))?;
+    Ok((Auth::new(&token), Token::Generated(path)))
+}
+
+fn read_or_write_token(path: &std::path::Path) -> io::Result<String> {
+    match std::fs::read_to_string(path) {
+        Ok(token) if !token.trim().is_empty() => return Ok(token.trim().to_owned()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let token = auth::generate().map_err(io::Error::other)?;
+    write_private(path, &token)?;
+    Ok(token)
+}
+
+/// Nobody but the owner may read it.
+fn write_private(path: &std::path::Path, token: &str) -> io::Result<()> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    writeln!(options.open(path)?, "{token}")
+}

@@ -1,0 +1,175 @@
+//! `GET /ws/event-bus`: from a request to a subscriber.
+//!
+//! fastwebsockets makes the handshake but checks little of it, so RFC 6455 §4.2.1 is checked here first. The socket is
+//! then taken back from hyper, for the subscriber to own.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::BytesMut;
+use fastwebsockets::upgrade::UpgradeFut;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::header::{HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
+use hyper::{Request, Response, Version};
+use hyper_util::rt::TokioIo;
+use todoki_codec::frame::CloseCode;
+use todoki_codec::query;
+
+use crate::auth;
+use crate::listen::{Permit, Socket};
+use crate::log::Log;
+use crate::reply::{Body, Refusal};
+use crate::route::App;
+use crate::subscriber::{self, feed::Feed};
+
+/// Answers an upgrade request, and leaves a subscriber behind it.
+pub async fn upgrade<L: Log>(app: &Arc<App<L>>, mut request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+    check_handshake(&request)?;
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let origin = app.origins.check(request.headers())?;
+    if !app.auth.admits(request.headers(), &query) {
+        return match origin {
+            // A browser cannot see a refused upgrade's status, only the code of a close behind it.
+            Origin::Allowed => {
+                let (response, socket) = accept(&mut request)?;
+                app.tasks.spawn(turn_away(socket));
+                Ok(response)
+            }
+            Origin::None => Err(Refusal::Unauthorised),
+        };
+    }
+    let subscription = query::subscription(&query)?;
+    let placed = Feed::start(&app.shared.log, &app.shared.hub, subscription).await?;
+    let (response, socket) = accept(&mut request)?;
+    let shared = Arc::clone(&app.shared);
+    let permit = request.extensions().get::<Permit>().cloned();
+    app.tasks.spawn(async move {
+        match taken_back(socket).await {
+            Ok((socket, early)) => {
+                let closed = subscriber::serve(shared, socket, early, placed).await;
+                tracing::debug!(?closed, "subscriber left");
+            }
+            Err(error) => tracing::debug!(%error, "upgrade failed"),
+        }
+        drop(permit);
+    });
+    Ok(response)
+}
+
+fn check_handshake<B>(request: &Request<B>) -> Result<(), Refusal> {
+    let headers = request.headers();
+    if request.version() != Version::HTTP_11 || !fastwebsockets::upgrade::is_upgrade_request(request) {
+        return Err(Refusal::NotAnUpgrade(
+            "this path speaks WebSocket: send Connection: Upgrade and Upgrade: websocket",
+        ));
+    }
+    if only(headers, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Refusal::WebSocketVersion);
+    }
+    let key = only(headers, &SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key).ok());
+    if key.is_none_or(|key| key.len() != 16) {
+        return Err(Refusal::Header {
+            name: "Sec-WebSocket-Key",
+            expected: "16 bytes in base64, given once",
+        });
+    }
+    Ok(())
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn accept(request: &mut Request<Incoming>) -> Result<(Response<Body>, UpgradeFut), Refusal> {
+    let offers_ours = auth::offers_subprotocol(request.headers());
+    let (response, socket) = fastwebsockets::upgrade::upgrade(request)
+        .map_err(|_| Refusal::Malformed("the WebSocket handshake is incomplete"))?;
+    let mut response = response.map(|empty| empty.map_err(|never| match never {}).boxed_unsync());
+    if offers_ours {
+        let ours = HeaderValue::from_static(auth::SUBPROTOCOL);
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, ours);
+    }
+    Ok((response, socket))
+}
+
+/// The socket under hyper's connection, and what hyper read beyond the request. hyper's buffer is copied out of rather
+/// than kept: even empty it would hold 8 KiB for as long as the subscriber lives.
+async fn taken_back(upgraded: UpgradeFut) -> Result<(Socket, BytesMut), fastwebsockets::WebSocketError> {
+    let upgraded = upgraded.await?.into_inner().into_inner();
+    let parts = upgraded
+        .downcast::<TokioIo<Socket>>()
+        .expect("connections are served on this very type");
+    Ok((parts.io.into_inner(), BytesMut::from(&*parts.read_buf)))
+}
+
+async fn turn_away(upgraded: UpgradeFut) {
+    let Ok((socket, _)) = taken_back(upgraded).await else {
+        return;
+    };
+    // Whether the client hears it or not, the connection ends here.
+    subscriber::refuse(socket, CloseCode::UNAUTHORISED, "no token, or a wrong one").await.ok();
+}
+
+/// Which pages may connect: those that this server is the host of, and those that the configuration names.
+#[derive(Debug, Default)]
+pub struct Origins {
+    allowed: Vec<String>,
+}
+
+/// What a request says about the page it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nothing: not a browser.
+    None,
+    /// A page that may connect.
+    Allowed,
+}
+
+impl Origins {
+    /// Also lets in pages of these origins, such as `https://app.example.org`.
+    pub fn new(allowed: Vec<String>) -> Self {
+        Self { allowed }
+    }
+
+    fn check(&self, headers: &HeaderMap) -> Result<Origin, Refusal> {
+        let Some(origin) = headers.get(ORIGIN) else {
+            return Ok(Origin::None);
+        };
+        let origin = only(headers, &ORIGIN)
+            .and_then(|_| origin.to_str().ok())
+            .ok_or(Refusal::ForeignOrigin)?;
+        let host = headers.get(hyper::header::HOST).and_then(|host| host.to_str().ok());
+        let is_own = origin
+            .split_once("://")
+            .is_some_and(|(_, authority)| host.is_some_and(|host| host.eq_ignore_ascii_case(authority)));
+        if is_own || self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+            Ok(Origin::Allowed)
+        } else {
+            Err(Refusal::ForeignOrigin)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_connects_to_its_own_host_or_by_permission() {
+        let origins = Origins::new(vec!["https://app.example.org".into()]);
+        let check = |origin: &str| {
+            let headers = [("host", "127.0.0.1:3000"), ("origin", origin)];
+            let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            origins.check(&headers.into_iter().collect()).ok()
+        };
+        assert_eq!(check("http://127.0.0.1:3000"), Some(Origin::Allowed));
+        assert_eq!(check("https://app.example.org"), Some(Origin::Allowed));
+        assert_eq!(check("http://127.0.0.1:3001"), None);
+        assert_eq!(check("null"), None);
+        assert_eq!(check("https://evil.example"), None);
+        assert_eq!(origins.check(&HeaderMap::new()).unwrap(), Origin::None);
+    }
+}
