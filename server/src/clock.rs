@@ -4,13 +4,19 @@ use jiff::Timestamp;
 use std::time::Instant;
 
 /// The wall clock: stamps events, never orders them.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the clock"
+)]
 pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
 /// The monotonic clock: deadlines and measurements.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the clock"
+)]
 pub fn instant() -> Instant {
     Instant::now()
 }

@@ -65,6 +65,9 @@ pub struct Page {
     pub reached: Cursor,
     /// Whether the page ended at a limit with more behind it.
     pub has_more: bool,
+    /// Cursor of the oldest event that was still there when the page was read. A forward page from before it has
+    /// silently begun here: that is where a reader learns of a gap, which [`Log::bounds`] asked earlier may not show.
+    pub earliest: Cursor,
 }
 
 /// Why drafts were not stored. Nothing of the append is in the log, except where the variant says otherwise.
@@ -120,7 +123,10 @@ impl std::error::Error for ReadError {}
 /// A durable log. See the [module](self) for the contract.
 pub trait Log: Send + Sync + 'static {
     /// Stores drafts and answers with their cursors once they are durable. An append of nothing is answered at once.
-    fn append(&self, drafts: Vec<Draft>) -> impl Future<Output = Result<Vec<Cursor>, AppendError>> + Send;
+    fn append(
+        &self,
+        drafts: Vec<Draft>,
+    ) -> impl Future<Output = Result<Vec<Cursor>, AppendError>> + Send;
 
     /// Reads events around a cursor. Only durable events, only those still retained, in cursor order.
     fn page(&self, request: PageRequest) -> impl Future<Output = Result<Page, ReadError>> + Send;
