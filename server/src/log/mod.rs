@@ -65,6 +65,9 @@ pub struct Page {
     pub reached: Cursor,
     /// Whether the page ended at a limit with more behind it.
     pub has_more: bool,
+    /// Cursor of the oldest event that was still there when the page was read. A forward page from before it has
+    /// silently begun here: that is where a reader learns of a gap, which [`Log::bounds`] asked earlier may not show.
+    pub earliest: Cursor,
 }
 
 /// Why drafts were not stored. Nothing of the append is in the log, except where the variant says otherwise.

@@ -1,0 +1,230 @@
+//! How a page finds its events: along one index, along a few merged, or along the table.
+//!
+//! The plan is written into the SQL (`INDEXED BY`, `NOT INDEXED`), not left to a planner whose statistics are missing.
+//! It narrows what is visited; the filter is then checked on each visited row.
+
+use rusqlite::{Connection, OptionalExtension, Result, ToSql, params_from_iter};
+use todoki_codec::{Cursor, WantedIds};
+use uuid::Uuid;
+
+use super::row::COLUMNS;
+
+/// Kinds that are looked up one by one; with more of them the table itself is quicker to walk.
+const KINDS_MERGED: usize = 8;
+
+/// Entries of an index by which its density is judged.
+const PROBE_ENTRIES: i64 = 32;
+
+/// An index that names one event in so many or more is slower than the table: a walk visits this many rows in the
+/// time of one lookup by cursor.
+const ROWS_PER_LOOKUP: i64 = 16;
+
+/// The cursors to look at: `(low, high]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) low: Cursor,
+    pub(super) high: Cursor,
+    /// Backward, from `high` down.
+    pub(super) newest_first: bool,
+}
+
+impl Span {
+    pub(super) fn is_empty(self) -> bool {
+        self.low >= self.high
+    }
+
+    fn order(self) -> &'static str {
+        if self.newest_first { "DESC" } else { "ASC" }
+    }
+}
+
+/// A value of an indexed column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    Kind(i64),
+    Id(Uuid),
+}
+
+impl ToSql for Key {
+    fn to_sql(&self) -> Result<rusqlite::types::ToSqlOutput<'_>> {
+        match self {
+            Self::Kind(id) => id.to_sql(),
+            Self::Id(id) => id.as_bytes().to_sql(),
+        }
+    }
+}
+
+/// What to walk.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    Table,
+    /// The entries of each key in the index of a column, merged by cursor.
+    Index {
+        column: &'static str,
+        keys: Vec<Key>,
+    },
+}
+
+impl Plan {
+    /// The narrowest walk for what is wanted. `kinds` are the ids of those that match; `None` when any does.
+    pub(super) fn new(kinds: Option<&[i64]>, wanted: WantedIds) -> Self {
+        // The system's events have no entry in the index of agents.
+        let agent_id = wanted.agent_id.filter(|id| !id.is_nil());
+        let narrowest_first = [
+            ("task_id", wanted.task_id),
+            ("session_id", wanted.session_id),
+            ("agent_id", agent_id),
+            ("project_id", wanted.project_id),
+        ];
+        for (column, id) in narrowest_first {
+            if let Some(id) = id {
+                let keys = vec![Key::Id(id)];
+                return Self::Index { column, keys };
+            }
+        }
+        match kinds {
+            Some(kinds) if kinds.len() <= KINDS_MERGED => Self::Index {
+                column: "kind",
+                keys: kinds.iter().copied().map(Key::Kind).collect(),
+            },
+            _ => Self::Table,
+        }
+    }
+
+    /// This plan, or a walk along the table where the index names so many events that it saves nothing.
+    pub(super) fn unless_dense(self, connection: &Connection, span: Span) -> Result<Self> {
+        let Self::Index { column, keys } = &self else {
+            return Ok(self);
+        };
+        let sql = format!(
+            "SELECT cursor FROM events INDEXED BY events_{column}
+             WHERE {column} = ?3 AND cursor > ?1 AND cursor <= ?2
+             ORDER BY cursor {} LIMIT 1 OFFSET {}",
+            span.order(),
+            PROBE_ENTRIES - 1
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut entries_per_million = 0;
+        for key in keys {
+            let probe: Option<i64> = statement
+                .query_row((span.low.get(), span.high.get(), key), |row| row.get(0))
+                .optional()?;
+            if let Some(cursor) = probe {
+                let start = if span.newest_first {
+                    span.high
+                } else {
+                    span.low
+                };
+                let distance = (cursor - start.get()).abs().max(1);
+                entries_per_million += PROBE_ENTRIES * 1_000_000 / distance;
+            }
+        }
+        let is_dense = entries_per_million * ROWS_PER_LOOKUP >= 1_000_000;
+        Ok(if is_dense { Self::Table } else { self })
+    }
+
+    /// The query: `?1` and `?2` are the span, the keys follow.
+    pub(super) fn sql(&self, span: Span) -> String {
+        let order = span.order();
+        match self {
+            Self::Table => format!(
+                "SELECT {COLUMNS} FROM events NOT INDEXED
+                 WHERE cursor > ?1 AND cursor <= ?2 ORDER BY cursor {order}"
+            ),
+            Self::Index { column, keys } => {
+                let walks: Vec<_> = (3..3 + keys.len())
+                    .map(|place| {
+                        format!(
+                            "SELECT {COLUMNS} FROM events INDEXED BY events_{column}
+                             WHERE {column} = ?{place} AND cursor > ?1 AND cursor <= ?2"
+                        )
+                    })
+                    .collect();
+                format!("{} ORDER BY cursor {order}", walks.join(" UNION ALL "))
+            }
+        }
+    }
+
+    /// What the query's parameters are.
+    pub(super) fn parameters(&self, span: Span) -> impl rusqlite::Params {
+        let keys = match self {
+            Self::Table => &[][..],
+            Self::Index { keys, .. } => keys,
+        };
+        let ends = [Key::Kind(span.low.get()), Key::Kind(span.high.get())];
+        params_from_iter(ends.into_iter().chain(keys.iter().copied()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema;
+    use super::*;
+
+    fn steps(connection: &Connection, plan: &Plan, span: Span) -> Vec<String> {
+        let sql = format!("EXPLAIN QUERY PLAN {}", plan.sql(span));
+        let mut statement = connection.prepare(&sql).unwrap();
+        let steps = statement.query_map(plan.parameters(span), |row| row.get(3));
+        steps.unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn every_plan_walks_in_cursor_order_without_sorting() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("events.db");
+        let connection = schema::open(&path, &Default::default()).unwrap().connection;
+        let id = Some(Uuid::from_u128(1));
+        let wanted = |task_id, session_id, agent_id, project_id| WantedIds {
+            agent_id,
+            session_id,
+            task_id,
+            project_id,
+        };
+        for newest_first in [false, true] {
+            let span = Span {
+                low: Cursor::ORIGIN,
+                high: Cursor::MAX,
+                newest_first,
+            };
+            for (plan, walks) in [
+                (Plan::new(None, WantedIds::default()), "PRIMARY KEY"),
+                (Plan::new(Some(&[3]), WantedIds::default()), "events_kind"),
+                (
+                    Plan::new(Some(&[1, 2, 5]), WantedIds::default()),
+                    "events_kind",
+                ),
+                (
+                    Plan::new(Some(&[1]), wanted(id, id, id, id)),
+                    "events_task_id",
+                ),
+                (
+                    Plan::new(Some(&[1]), wanted(None, id, id, id)),
+                    "events_session_id",
+                ),
+                (
+                    Plan::new(None, wanted(None, None, id, id)),
+                    "events_agent_id",
+                ),
+                (
+                    Plan::new(None, wanted(None, None, None, id)),
+                    "events_project_id",
+                ),
+            ] {
+                let steps = steps(&connection, &plan, span).join("\n");
+                assert!(steps.contains(walks), "{plan:?}: {steps}");
+                assert!(!steps.contains("B-TREE"), "{plan:?}: {steps}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_system_and_many_kinds_are_looked_for_along_the_table() {
+        let system = WantedIds {
+            agent_id: Some(Uuid::nil()),
+            ..WantedIds::default()
+        };
+        assert_eq!(Plan::new(None, system), Plan::Table);
+        let many: Vec<_> = (1..=20).collect();
+        assert_eq!(Plan::new(Some(&many), WantedIds::default()), Plan::Table);
+    }
+}

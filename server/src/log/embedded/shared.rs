@@ -1,0 +1,102 @@
+//! Where the log stands: written by the writer thread alone, read by everyone.
+//!
+//! Readers rely on the order in which the writer publishes a commit: first its new kinds, then the head. Whoever loads
+//! the head and then the kinds knows the kind of every event up to that head.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use todoki_codec::{Cursor, Kind};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::log::Bounds;
+
+/// What the writer thread tells the rest of the process.
+#[derive(Debug)]
+pub(super) struct Shared {
+    epoch: Uuid,
+    head: AtomicI64,
+    /// Events up to this cursor are forgotten; never past `head`.
+    trimmed_through: AtomicI64,
+    /// Kinds in the order of their ids, which count from 1.
+    kinds: RwLock<Arc<Vec<Kind>>>,
+    failure: OnceLock<Arc<str>>,
+    failed: CancellationToken,
+}
+
+impl Shared {
+    pub(super) fn new(
+        epoch: Uuid,
+        head: Cursor,
+        trimmed_through: Cursor,
+        kinds: Vec<Kind>,
+    ) -> Self {
+        Self {
+            epoch,
+            head: AtomicI64::new(head.get()),
+            trimmed_through: AtomicI64::new(trimmed_through.get()),
+            kinds: RwLock::new(Arc::new(kinds)),
+            failure: OnceLock::new(),
+            failed: CancellationToken::new(),
+        }
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        // The trimmed end first: loaded after an older head it could lie beyond it.
+        let trimmed_through = self.trimmed_through();
+        Bounds {
+            epoch: self.epoch,
+            earliest: trimmed_through.next(),
+            head: self.head(),
+        }
+    }
+
+    pub(super) fn head(&self) -> Cursor {
+        // Pairs with the Release in `advance`.
+        cursor(self.head.load(Ordering::Acquire))
+    }
+
+    pub(super) fn trimmed_through(&self) -> Cursor {
+        // Pairs with the Release in `trimmed`.
+        cursor(self.trimmed_through.load(Ordering::Acquire))
+    }
+
+    pub(super) fn kinds(&self) -> Arc<Vec<Kind>> {
+        Arc::clone(&self.kinds.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Publishes a commit.
+    pub(super) fn advance(&self, head: Cursor, new_kinds: &[Kind]) {
+        if !new_kinds.is_empty() {
+            let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::make_mut(&mut kinds).extend_from_slice(new_kinds);
+        }
+        self.head.store(head.get(), Ordering::Release);
+    }
+
+    /// Publishes that events up to `through` are gone.
+    pub(super) fn trimmed(&self, through: Cursor) {
+        self.trimmed_through.store(through.get(), Ordering::Release);
+    }
+
+    /// The log has stopped by itself. The first cause is the one that is told.
+    pub(super) fn fail(&self, cause: Arc<str>) {
+        self.failure.get_or_init(|| cause);
+        self.failed.cancel();
+    }
+
+    pub(super) fn failure(&self) -> Option<Arc<str>> {
+        self.failure.get().cloned()
+    }
+
+    /// Resolves when the log has stopped by itself.
+    pub(super) async fn failed(&self) -> Arc<str> {
+        self.failed.cancelled().await;
+        self.failure().unwrap_or_else(|| "unknown".into())
+    }
+}
+
+fn cursor(number: i64) -> Cursor {
+    Cursor::new(number).expect("only cursors are stored")
+}

@@ -1,0 +1,8 @@
+//! Integration tests: one binary, a module for each capability.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails; clippy does not see that helpers here are tests"
+)]
+
+mod embedded_log;
+mod log_contract;
