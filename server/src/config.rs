@@ -16,20 +16,35 @@ const TOKEN_FILE: &str = "token";
 #[derive(Args, Clone, Debug)]
 pub struct Serve {
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, env = "TODOKI_LISTEN", default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "TODOKI_LISTEN",
+        default_value = "127.0.0.1:3000",
+        value_name = "ADDRESS"
+    )]
     pub listen: SocketAddr,
 
-    /// Token that clients must send [env: TODOKI_TOKEN or USER_TOKEN]; without one, a token is generated into the data
+    /// Token that clients must send [env: `TODOKI_TOKEN` or `USER_TOKEN`]; without one, a token is generated into the data
     /// directory and only loopback addresses are served
     #[arg(long, value_name = "TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 
     /// Directory of the log, created when missing
-    #[arg(long, env = "TODOKI_DATA", default_value = "todoki-data", value_name = "DIR")]
+    #[arg(
+        long,
+        env = "TODOKI_DATA",
+        default_value = "todoki-data",
+        value_name = "DIR"
+    )]
     pub data: PathBuf,
 
     /// Let pages of this origin connect, besides the server's own; may be given several times
-    #[arg(long, env = "TODOKI_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
+    #[arg(
+        long,
+        env = "TODOKI_ALLOW_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
     pub allow_origin: Vec<String>,
 
     /// Forget events older than this, such as 30d or 12h; kept for ever when absent
@@ -45,7 +60,12 @@ pub struct Serve {
     pub heartbeat: Duration,
 
     /// Connections served at the same time
-    #[arg(long, env = "TODOKI_MAX_CONNECTIONS", default_value_t = 10_000, value_name = "COUNT")]
+    #[arg(
+        long,
+        env = "TODOKI_MAX_CONNECTIONS",
+        default_value_t = 10_000,
+        value_name = "COUNT"
+    )]
     pub max_connections: usize,
 
     /// Begin a new epoch: say so after restoring a backup, so that clients do not mistake it for the history they knew
@@ -57,15 +77,25 @@ pub struct Serve {
 #[derive(Args, Clone, Debug)]
 pub struct Client {
     /// The server
-    #[arg(long, env = "TODOKI_URL", default_value = "http://127.0.0.1:3000", value_name = "URL")]
+    #[arg(
+        long,
+        env = "TODOKI_URL",
+        default_value = "http://127.0.0.1:3000",
+        value_name = "URL"
+    )]
     pub url: String,
 
-    /// The server's token [env: TODOKI_TOKEN or USER_TOKEN]; without one, the generated token in the data directory
+    /// The server's token [env: `TODOKI_TOKEN` or `USER_TOKEN`]; without one, the generated token in the data directory
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
 
     /// Where to look for a generated token
-    #[arg(long, env = "TODOKI_DATA", default_value = "todoki-data", value_name = "DIR")]
+    #[arg(
+        long,
+        env = "TODOKI_DATA",
+        default_value = "todoki-data",
+        value_name = "DIR"
+    )]
     pub data: PathBuf,
 }
 
@@ -92,12 +122,18 @@ pub fn token_file(data: &Path) -> PathBuf {
 }
 
 /// What the process logs: a filter such as `info` or `todoki=debug`.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
 pub fn log_filter() -> String {
     std::env::var("TODOKI_LOG").unwrap_or_else(|_| "info".into())
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
 fn given(flag: Option<&String>) -> Option<String> {
     let from = |name| std::env::var(name).ok();
     flag.cloned()
@@ -109,7 +145,9 @@ fn given(flag: Option<&String>) -> Option<String> {
 /// A span such as `30s`, `12h` or `30d`, longer than nothing.
 fn duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("{text:?} is not a duration such as 30s, 12h or 30d");
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
+    let days = text
+        .strip_suffix('d')
+        .and_then(|days| days.parse::<u32>().ok());
     let duration = match days {
         Some(days) => Duration::from_secs(u64::from(days) * 86_400),
         None => text
@@ -118,7 +156,11 @@ fn duration(text: &str) -> Result<Duration, String> {
             .and_then(|span| Duration::try_from(span).ok())
             .ok_or_else(expected)?,
     };
-    if duration.is_zero() { Err(expected()) } else { Ok(duration) }
+    if duration.is_zero() {
+        Err(expected())
+    } else {
+        Ok(duration)
+    }
 }
 
 #[cfg(test)]

@@ -43,14 +43,22 @@ pub async fn emit<L: Log>(log: &L, request: Request<Incoming>) -> Result<Respons
 }
 
 fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
-    if headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|value| value != "identity")
+    {
         return Err(Refusal::ContentEncoding);
     }
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else {
         return Err(Refusal::ContentType);
     };
-    let name = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    let name = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
     match name.trim().to_ascii_lowercase().as_str() {
         "application/json" => Ok(Form::Json),
         "application/x-ndjson" | "application/jsonl" | "application/ndjson" => Ok(Form::Ndjson),
@@ -76,7 +84,11 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<Box<str>>, Refusal> {
 
 /// Each draft of a batch needs a key of its own, and the same one when the batch comes again.
 fn name_each(drafts: &mut [Draft], key: &str) -> Result<(), Refusal> {
-    for (index, draft) in drafts.iter_mut().enumerate().filter(|(_, draft)| draft.id.is_none()) {
+    for (index, draft) in drafts
+        .iter_mut()
+        .enumerate()
+        .filter(|(_, draft)| draft.id.is_none())
+    {
         let id = decode::id(&format!("{key}/{index}")).map_err(|_| Refusal::Header {
             name: "Idempotency-Key",
             expected: "short enough that /INDEX fits behind it in 128 characters",

@@ -27,7 +27,9 @@ fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
     };
     let is_authority = |host: &str| {
         let parsed = host.parse::<hyper::http::uri::Authority>();
-        parsed.is_ok_and(|authority| !authority.host().is_empty() && !host.contains('@') && has_valid_port(host))
+        parsed.is_ok_and(|authority| {
+            !authority.host().is_empty() && !host.contains('@') && has_valid_port(host)
+        })
     };
     match host.to_str() {
         Ok(host) if is_authority(host) => Ok(()),
@@ -39,27 +41,42 @@ fn has_valid_port(host: &str) -> bool {
     let behind_address = host.rsplit_once(']').map_or(host, |(_, behind)| behind);
     match behind_address.rsplit_once(':') {
         None => true,
-        Some((_, port)) => port.parse::<u16>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit()),
+        Some((_, port)) => {
+            port.parse::<u16>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit())
+        }
     }
 }
 
 fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
     if method == Method::CONNECT {
-        return Err(Refusal::Method { allow: "GET, HEAD, OPTIONS, POST" });
+        return Err(Refusal::Method {
+            allow: "GET, HEAD, OPTIONS, POST",
+        });
     }
     if uri.path() == "*" {
         let is_options = method == Method::OPTIONS;
-        return if is_options { Ok(()) } else { Err(Refusal::Malformed("the target * is for OPTIONS alone")) };
+        return if is_options {
+            Ok(())
+        } else {
+            Err(Refusal::Malformed("the target * is for OPTIONS alone"))
+        };
     }
-    if uri.scheme().is_some_and(|scheme| scheme.as_str() != "http" && scheme.as_str() != "https") {
+    if uri
+        .scheme()
+        .is_some_and(|scheme| scheme.as_str() != "http" && scheme.as_str() != "https")
+    {
         return Err(Refusal::Malformed("this server answers for http alone"));
     }
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     if target.len() > TARGET_BYTES {
-        return Err(Refusal::Malformed("the request target is over the limit of 12288 bytes"));
+        return Err(Refusal::Malformed(
+            "the request target is over the limit of 12288 bytes",
+        ));
     }
     if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Refusal::Malformed("the request target must be a path in visible ASCII"));
+        return Err(Refusal::Malformed(
+            "the request target must be a path in visible ASCII",
+        ));
     }
     Ok(())
 }
@@ -70,11 +87,20 @@ fn check_length(headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     };
     if lengths.next().is_some() || headers.contains_key(TRANSFER_ENCODING) {
-        return Err(Refusal::Malformed("the length of the body is stated more than once"));
+        return Err(Refusal::Malformed(
+            "the length of the body is stated more than once",
+        ));
     }
     let digits = length.as_bytes();
-    let is_plain = digits == b"0" || (digits.iter().all(u8::is_ascii_digit) && !digits.starts_with(b"0"));
-    if is_plain { Ok(()) } else { Err(Refusal::Malformed("Content-Length must be a plain decimal number")) }
+    let is_plain =
+        digits == b"0" || (digits.iter().all(u8::is_ascii_digit) && !digits.starts_with(b"0"));
+    if is_plain {
+        Ok(())
+    } else {
+        Err(Refusal::Malformed(
+            "Content-Length must be a plain decimal number",
+        ))
+    }
 }
 
 #[cfg(test)]
@@ -95,10 +121,19 @@ mod tests {
 
     #[test]
     fn exactly_one_host_is_required() {
-        for host in ["a", "a:1", "127.0.0.1:3000", "[::1]:3000", "[::1]", "example.org"] {
+        for host in [
+            "a",
+            "a:1",
+            "127.0.0.1:3000",
+            "[::1]:3000",
+            "[::1]",
+            "example.org",
+        ] {
             assert!(is_let_in("GET", "/", &[("host", host)]), "{host}");
         }
-        for host in ["", "a b", "a:", "a:x", "a:99999", "u@a", "a/b", "a,b", "a:+1"] {
+        for host in [
+            "", "a b", "a:", "a:x", "a:99999", "u@a", "a/b", "a,b", "a:+1",
+        ] {
             assert!(!is_let_in("GET", "/", &[("host", host)]), "{host}");
         }
         assert!(!is_let_in("GET", "/", &[]));
@@ -116,7 +151,11 @@ mod tests {
         for bad in [&["010"][..], &["00"], &["+1"], &["1", "1"], &["1,1"], &[""]] {
             assert!(!length(bad), "{bad:?}");
         }
-        let both = [("host", "a"), ("content-length", "1"), ("transfer-encoding", "chunked")];
+        let both = [
+            ("host", "a"),
+            ("content-length", "1"),
+            ("transfer-encoding", "chunked"),
+        ];
         assert!(!is_let_in("POST", "/", &both));
     }
 
@@ -128,6 +167,10 @@ mod tests {
         assert!(!is_let_in("CONNECT", "a:1", &host));
         assert!(is_let_in("GET", "http://a/x?y=1", &host));
         assert!(!is_let_in("GET", "ftp://a/x", &host));
-        assert!(!is_let_in("GET", &format!("/{}", "x".repeat(TARGET_BYTES)), &host));
+        assert!(!is_let_in(
+            "GET",
+            &format!("/{}", "x".repeat(TARGET_BYTES)),
+            &host
+        ));
     }
 }

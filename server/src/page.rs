@@ -32,10 +32,19 @@ pub async fn page<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusa
         max_bytes: PAGE_BYTES,
     };
     let page = filled_page(log, request).await?;
-    let mut json = BytesMut::with_capacity(page.events.iter().map(|event| event.json.len() + 1).sum::<usize>() + 64);
+    let mut json = BytesMut::with_capacity(
+        page.events
+            .iter()
+            .map(|event| event.json.len() + 1)
+            .sum::<usize>()
+            + 64,
+    );
     json.put_slice(b"{\"events\":[");
     write_events(&page.events, &mut json);
-    let tail = format!("],\"next_cursor\":{},\"has_more\":{}}}", page.reached, page.has_more);
+    let tail = format!(
+        "],\"next_cursor\":{},\"has_more\":{}}}",
+        page.reached, page.has_more
+    );
     json.put_slice(tail.as_bytes());
     Ok(reply::json(json.freeze()))
 }
@@ -107,7 +116,9 @@ async fn send_replay<L: Log>(log: Arc<L>, replay: ReplayQuery, mut body: Sender<
     }
     let end = if opening == "[" { "[]" } else { "]" };
     // A client that is gone by now misses nothing but the end.
-    body.send_data(Bytes::from_static(end.as_bytes())).await.ok();
+    body.send_data(Bytes::from_static(end.as_bytes()))
+        .await
+        .ok();
 }
 
 fn write_events(events: &[Event], out: &mut BytesMut) {

@@ -12,10 +12,10 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use todoki_codec::Cursor;
 use todoki_codec::decode::EmitError;
 use todoki_codec::limits::BODY_BYTES;
 use todoki_codec::query::QueryError;
-use todoki_codec::Cursor;
 
 use crate::log::{AppendError, Bounds, ReadError};
 

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::log::Log;
 
 /// How often to look: retention is about disk space, not about the minute.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_mins(1);
 
 /// What to keep; nothing set keeps everything.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,7 +34,10 @@ pub async fn keep<L: Log>(log: Arc<L>, retention: Retention) {
     }
 }
 
-async fn trim<L: Log>(log: &L, retention: Retention) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn trim<L: Log>(
+    log: &L,
+    retention: Retention,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let before = log.bounds();
     let mut through = Cursor::ORIGIN;
     if let Some(events) = retention.events {

@@ -51,18 +51,53 @@ const POST: &str = "OPTIONS, POST";
 const UPGRADE: &str = "GET, OPTIONS";
 
 const ROUTES: [Route; 8] = [
-    Route { path: "/ws/event-bus", endpoint: Endpoint::Subscribe, allow: UPGRADE },
-    Route { path: "/api/event-bus/emit", endpoint: Endpoint::Emit, allow: POST },
-    Route { path: "/api/event-bus", endpoint: Endpoint::Page, allow: GET },
-    Route { path: "/api/event-bus/latest", endpoint: Endpoint::Latest, allow: GET },
-    Route { path: "/api/event-bus/replay", endpoint: Endpoint::Replay, allow: POST },
-    Route { path: "/health", endpoint: Endpoint::Health, allow: GET },
-    Route { path: "/livez", endpoint: Endpoint::Live, allow: GET },
-    Route { path: "/readyz", endpoint: Endpoint::Ready, allow: GET },
+    Route {
+        path: "/ws/event-bus",
+        endpoint: Endpoint::Subscribe,
+        allow: UPGRADE,
+    },
+    Route {
+        path: "/api/event-bus/emit",
+        endpoint: Endpoint::Emit,
+        allow: POST,
+    },
+    Route {
+        path: "/api/event-bus",
+        endpoint: Endpoint::Page,
+        allow: GET,
+    },
+    Route {
+        path: "/api/event-bus/latest",
+        endpoint: Endpoint::Latest,
+        allow: GET,
+    },
+    Route {
+        path: "/api/event-bus/replay",
+        endpoint: Endpoint::Replay,
+        allow: POST,
+    },
+    Route {
+        path: "/health",
+        endpoint: Endpoint::Health,
+        allow: GET,
+    },
+    Route {
+        path: "/livez",
+        endpoint: Endpoint::Live,
+        allow: GET,
+    },
+    Route {
+        path: "/readyz",
+        endpoint: Endpoint::Ready,
+        allow: GET,
+    },
 ];
 
 /// Answers one request, whatever it is.
-pub async fn answer<L: Log>(app: Arc<App<L>>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub async fn answer<L: Log>(
+    app: Arc<App<L>>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let method = request.method().clone();
     // The query may hold a token, so only the path is logged.
     let path = request.uri().path().to_owned();
@@ -74,7 +109,10 @@ pub async fn answer<L: Log>(app: Arc<App<L>>, request: Request<Incoming>) -> Res
     Ok(response)
 }
 
-async fn dispatch<L: Log>(app: &Arc<App<L>>, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+async fn dispatch<L: Log>(
+    app: &Arc<App<L>>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
     guard::check(&request)?;
     if request.uri().path() == "*" {
         return Ok(reply::options("GET, HEAD, OPTIONS, POST"));
@@ -86,7 +124,11 @@ async fn dispatch<L: Log>(app: &Arc<App<L>>, request: Request<Incoming>) -> Resu
     if request.method() == Method::OPTIONS {
         return Ok(reply::options(route.allow));
     }
-    if !route.allow.split(", ").any(|method| method == request.method()) {
+    if !route
+        .allow
+        .split(", ")
+        .any(|method| method == request.method())
+    {
         return Err(Refusal::Method { allow: route.allow });
     }
     let query = request.uri().query().unwrap_or_default();

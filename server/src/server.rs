@@ -73,7 +73,9 @@ impl fmt::Display for StartError {
                 "{address} is in use, perhaps by another Todoki: stop it, or choose another port with --listen"
             ),
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            Self::Token(path, error) => write!(f, "cannot keep the token in {}: {error}", path.display()),
+            Self::Token(path, error) => {
+                write!(f, "cannot keep the token in {}: {error}", path.display())
+            }
             Self::LogStopped(cause) => write!(
                 f,
                 "the log stopped: {cause}. Everything acknowledged is safe; check the disk, then start again"
@@ -96,8 +98,11 @@ impl Server {
             Some(token) => (Auth::new(&token), Token::Given),
             None => generated_token(&config)?,
         };
-        let listener = listen::bind(config.listen).map_err(|error| StartError::Bind(config.listen, error))?;
-        let address = listener.local_addr().map_err(|error| StartError::Bind(config.listen, error))?;
+        let listener =
+            listen::bind(config.listen).map_err(|error| StartError::Bind(config.listen, error))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| StartError::Bind(config.listen, error))?;
         let shared = Arc::new(Shared {
             log,
             hub,
@@ -110,7 +115,13 @@ impl Server {
             origins: Origins::new(config.allow_origin.clone()),
             tasks: TaskTracker::new(),
         });
-        Ok(Self { app, listener, address, token, config })
+        Ok(Self {
+            app,
+            listener,
+            address,
+            token,
+            config,
+        })
     }
 
     /// The address that it listens on.
@@ -130,9 +141,18 @@ impl Server {
 
     /// Serves until `stop` is cancelled or the log stops, then drains and closes the log.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let Self { app, listener, config, .. } = self;
+        let Self {
+            app,
+            listener,
+            config,
+            ..
+        } = self;
         let log = Arc::clone(&app.shared.log);
-        let accepting = tokio::spawn(listen::accept(listener, Arc::clone(&app), config.max_connections));
+        let accepting = tokio::spawn(listen::accept(
+            listener,
+            Arc::clone(&app),
+            config.max_connections,
+        ));
         let keeping = tokio::spawn(retention::keep(
             Arc::clone(&log),
             Retention {
@@ -149,10 +169,15 @@ impl Server {
         // It ends with the stop, and a panic in it has been reported.
         accepting.await.ok();
         app.tasks.close();
-        if tokio::time::timeout(DRAIN_DEADLINE, app.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(DRAIN_DEADLINE, app.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!(left = app.tasks.len(), "connections did not end in time");
         }
-        log.close().await;
+        tokio::task::spawn_blocking(move || log.close())
+            .await
+            .expect("closing does not panic");
         stopped.map_or(Ok(()), |cause| Err(StartError::LogStopped(cause)))
     }
 }
@@ -163,20 +188,22 @@ async fn open_log(config: &Serve) -> Result<(Arc<Embedded>, Arc<Hub>), StartErro
         ..Options::default()
     };
     let data = config.data.clone();
-    let opened = tokio::task::spawn_blocking(move || {
-        Embedded::open(&data, options, |bounds: Bounds| {
-            let hub = Arc::new(Hub::new(bounds.head));
-            let releasing = Arc::clone(&hub);
-            (hub, Box::new(move |batch| releasing.release(batch)))
-        })
-    });
-    let (log, hub) = opened.await.expect("opening does not panic").map_err(StartError::Log)?;
+    let hub = Arc::new(Hub::default());
+    let releasing = Arc::clone(&hub);
+    let release = Box::new(move |batch| releasing.release(batch));
+    // Recovery after a crash reads and syncs, which may take a while.
+    let log = tokio::task::spawn_blocking(move || Embedded::open(&data, &options, release))
+        .await
+        .expect("opening does not panic")
+        .map_err(StartError::Log)?;
+    hub.begin_at(log.bounds().head);
     Ok((Arc::new(log), hub))
 }
 
 fn generated_token(config: &Serve) -> Result<(Auth, Token), StartError> {
     let path = config::token_file(&config.data);
-    let token = read_or_write_token(&path).map_err(|error| StartError::Token(path.clone(), error))?;
+    let token =
+        read_or_write_token(&path).map_err(|error| StartError::Token(path.clone(), error))?;
     Ok((Auth::new(&token), Token::Generated(path)))
 }
 

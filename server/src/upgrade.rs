@@ -11,7 +11,10 @@ use bytes::BytesMut;
 use fastwebsockets::upgrade::UpgradeFut;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
+use hyper::header::{
+    HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION,
+};
 use hyper::{Request, Response, Version};
 use hyper_util::rt::TokioIo;
 use todoki_codec::frame::CloseCode;
@@ -25,7 +28,10 @@ use crate::route::App;
 use crate::subscriber::{self, feed::Feed};
 
 /// Answers an upgrade request, and leaves a subscriber behind it.
-pub async fn upgrade<L: Log>(app: &Arc<App<L>>, mut request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+pub async fn upgrade<L: Log>(
+    app: &Arc<App<L>>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
     check_handshake(&request)?;
     let query = request.uri().query().unwrap_or_default().to_owned();
     let origin = app.origins.check(request.headers())?;
@@ -60,7 +66,9 @@ pub async fn upgrade<L: Log>(app: &Arc<App<L>>, mut request: Request<Incoming>) 
 
 fn check_handshake<B>(request: &Request<B>) -> Result<(), Refusal> {
     let headers = request.headers();
-    if request.version() != Version::HTTP_11 || !fastwebsockets::upgrade::is_upgrade_request(request) {
+    if request.version() != Version::HTTP_11
+        || !fastwebsockets::upgrade::is_upgrade_request(request)
+    {
         return Err(Refusal::NotAnUpgrade(
             "this path speaks WebSocket: send Connection: Upgrade and Upgrade: websocket",
         ));
@@ -97,7 +105,9 @@ fn accept(request: &mut Request<Incoming>) -> Result<(Response<Body>, UpgradeFut
 
 /// The socket under hyper's connection, and what hyper read beyond the request. hyper's buffer is copied out of rather
 /// than kept: even empty it would hold 8 KiB for as long as the subscriber lives.
-async fn taken_back(upgraded: UpgradeFut) -> Result<(Socket, BytesMut), fastwebsockets::WebSocketError> {
+async fn taken_back(
+    upgraded: UpgradeFut,
+) -> Result<(Socket, BytesMut), fastwebsockets::WebSocketError> {
     let upgraded = upgraded.await?.into_inner().into_inner();
     let parts = upgraded
         .downcast::<TokioIo<Socket>>()
@@ -110,7 +120,9 @@ async fn turn_away(upgraded: UpgradeFut) {
         return;
     };
     // Whether the client hears it or not, the connection ends here.
-    subscriber::refuse(socket, CloseCode::UNAUTHORISED, "no token, or a wrong one").await.ok();
+    subscriber::refuse(socket, CloseCode::UNAUTHORISED, "no token, or a wrong one")
+        .await
+        .ok();
 }
 
 /// Which pages may connect: those that this server is the host of, and those that the configuration names.
@@ -141,11 +153,18 @@ impl Origins {
         let origin = only(headers, &ORIGIN)
             .and_then(|_| origin.to_str().ok())
             .ok_or(Refusal::ForeignOrigin)?;
-        let host = headers.get(hyper::header::HOST).and_then(|host| host.to_str().ok());
-        let is_own = origin
-            .split_once("://")
-            .is_some_and(|(_, authority)| host.is_some_and(|host| host.eq_ignore_ascii_case(authority)));
-        if is_own || self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+        let host = headers
+            .get(hyper::header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let is_own = origin.split_once("://").is_some_and(|(_, authority)| {
+            host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
+        });
+        if is_own
+            || self
+                .allowed
+                .iter()
+                .any(|allowed| allowed.eq_ignore_ascii_case(origin))
+        {
             Ok(Origin::Allowed)
         } else {
             Err(Refusal::ForeignOrigin)
@@ -162,7 +181,8 @@ mod tests {
         let origins = Origins::new(vec!["https://app.example.org".into()]);
         let check = |origin: &str| {
             let headers = [("host", "127.0.0.1:3000"), ("origin", origin)];
-            let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            let headers =
+                headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
             origins.check(&headers.into_iter().collect()).ok()
         };
         assert_eq!(check("http://127.0.0.1:3000"), Some(Origin::Allowed));

@@ -111,7 +111,10 @@ mod tests {
         assert!(!auth.admits(&HeaderMap::new(), "token=Secret"));
         assert!(!auth.admits(&headers(&[("authorization", "Basic secret")]), ""));
         // A wrong header is not saved by a right query: one request carries one token.
-        assert!(!auth.admits(&headers(&[("authorization", "Bearer wrong")]), "token=secret"));
+        assert!(!auth.admits(
+            &headers(&[("authorization", "Bearer wrong")]),
+            "token=secret"
+        ));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{AUTHORIZATION, CONNECTION, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use hyper::header::{
+    AUTHORIZATION, CONNECTION, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use hyper::http::request::Builder;
 use hyper::upgrade::Upgraded;
 use hyper::{Request, Response, StatusCode, Uri};
@@ -34,9 +36,16 @@ const REFUSAL_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) enum ClientError {
     Url(String),
-    Unreachable { url: String, error: io::Error },
+    Unreachable {
+        url: String,
+        error: io::Error,
+    },
     Broken(String),
-    Refused { status: StatusCode, code: String, detail: String },
+    Refused {
+        status: StatusCode,
+        code: String,
+        detail: String,
+    },
 }
 
 impl ClientError {
@@ -46,7 +55,8 @@ impl ClientError {
             Self::Url(_) => false,
             Self::Unreachable { .. } | Self::Broken(_) => true,
             Self::Refused { status, .. } => {
-                *status == StatusCode::SERVICE_UNAVAILABLE || *status == StatusCode::TOO_MANY_REQUESTS
+                *status == StatusCode::SERVICE_UNAVAILABLE
+                    || *status == StatusCode::TOO_MANY_REQUESTS
             }
         }
     }
@@ -55,18 +65,29 @@ impl ClientError {
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url(url) => write!(f, "{url:?} is not the address of a server; it looks like http://127.0.0.1:3000"),
+            Self::Url(url) => write!(
+                f,
+                "{url:?} is not the address of a server; it looks like http://127.0.0.1:3000"
+            ),
             Self::Unreachable { url, error } => write!(
                 f,
                 "no server answers at {url} ({error}); start one with `todoki serve`, or name another with --url"
             ),
             Self::Broken(what) => write!(f, "the connection broke: {what}"),
-            Self::Refused { status, code, detail } if *status == StatusCode::UNAUTHORIZED => write!(
+            Self::Refused {
+                status,
+                code,
+                detail,
+            } if *status == StatusCode::UNAUTHORIZED => write!(
                 f,
                 "the server refused the token ({code}): {detail}. Set --token or TODOKI_TOKEN, or run this where the \
                  server's data directory is"
             ),
-            Self::Refused { status, code, detail } => write!(f, "the server answered {status} ({code}): {detail}"),
+            Self::Refused {
+                status,
+                code,
+                detail,
+            } => write!(f, "the server answered {status} ({code}): {detail}"),
         }
     }
 }
@@ -91,7 +112,8 @@ impl Remote {
     pub(super) fn new(client: &config::Client) -> Result<Self, ClientError> {
         let bad = || ClientError::Url(client.url.clone());
         let uri: Uri = client.url.parse().map_err(|_| bad())?;
-        let is_plain = uri.scheme_str() == Some("http") && uri.path() == "/" && uri.query().is_none();
+        let is_plain =
+            uri.scheme_str() == Some("http") && uri.path() == "/" && uri.query().is_none();
         let authority = uri.authority().filter(|_| is_plain).ok_or_else(bad)?;
         Ok(Self {
             url: client.url.clone(),
@@ -105,14 +127,24 @@ impl Remote {
             url: self.url.clone(),
             error,
         };
-        let has_port = self.authority.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok());
-        let address = if has_port { self.authority.clone() } else { format!("{}:80", self.authority) };
+        let has_port = self
+            .authority
+            .rsplit(':')
+            .next()
+            .is_some_and(|port| port.parse::<u16>().is_ok());
+        let address = if has_port {
+            self.authority.clone()
+        } else {
+            format!("{}:80", self.authority)
+        };
         let stream = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(address))
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .map_err(unreachable)?;
         stream.set_nodelay(true).map_err(unreachable)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
         // Its failure shows at the request that it fails.
         tokio::spawn(async move { connection.with_upgrades().await.ok() });
         Ok(sender)
@@ -202,7 +234,7 @@ pub(super) struct WebSocket {
     decoder: Decoder,
     inbox: BytesMut,
     /// Set once the server has closed; handed out behind the messages before it.
-    closed: Option<Option<CloseFrame>>,
+    closed: Option<Heard>,
 }
 
 /// What a read of the WebSocket gave.
@@ -224,11 +256,17 @@ impl WebSocket {
             if !texts.is_empty() {
                 return Ok(Heard::Texts(texts));
             }
-            if let Some(close) = self.closed.take() {
-                return Ok(Heard::Closed(close));
+            if let Some(closed) = self.closed.take() {
+                return Ok(closed);
             }
             self.inbox.reserve(READ_BYTES);
-            if self.socket.read_buf(&mut self.inbox).await.map_err(broken)? == 0 {
+            if self
+                .socket
+                .read_buf(&mut self.inbox)
+                .await
+                .map_err(broken)?
+                == 0
+            {
                 return Err(broken("the server went away"));
             }
         }
@@ -241,7 +279,7 @@ impl WebSocket {
             match incoming {
                 Incoming::Text { bytes, .. } => texts.push(bytes),
                 Incoming::Ping(payload) => masked::pong(&payload, mask(), &mut answers),
-                Incoming::Close(close) => self.closed = Some(close),
+                Incoming::Close(close) => self.closed = Some(Heard::Closed(close)),
                 Incoming::Binary { .. } | Incoming::Pong(_) => {}
             }
         }

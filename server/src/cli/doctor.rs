@@ -83,7 +83,9 @@ fn token(config: &config::Serve) -> Finding {
             Warning("the token is short; take 22 random characters or more".into())
         }
         Some(_) => Fine("a token is set".into()),
-        None if config.listen.ip().is_loopback() => Fine("no token set: one is generated, loopback only".into()),
+        None if config.listen.ip().is_loopback() => {
+            Fine("no token set: one is generated, loopback only".into())
+        }
         None => Problem(format!(
             "{} can be reached by others, so a token is needed: set --token or TODOKI_TOKEN",
             config.listen
@@ -95,17 +97,21 @@ async fn port(config: &config::Serve) -> (Finding, bool) {
     let address = config.listen;
     match TcpListener::bind(address) {
         Ok(_) => (Fine(format!("{address} is free")), false),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => match ask(address, config).await {
-            Ok(()) => (Fine(format!("a Todoki server answers on {address}")), true),
-            Err(error) => (
-                Problem(format!(
-                    "{address} is in use, and not by a Todoki that we can talk to ({error}); choose another with --listen"
-                )),
-                false,
-            ),
-        },
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            match ask(address, config).await {
+                Ok(()) => (Fine(format!("a Todoki server answers on {address}")), true),
+                Err(error) => (
+                    Problem(format!(
+                        "{address} is in use, and not by a Todoki that we can talk to ({error}); choose another with --listen"
+                    )),
+                    false,
+                ),
+            }
+        }
         Err(error) => (
-            Problem(format!("cannot listen on {address} ({error}); choose another with --listen")),
+            Problem(format!(
+                "cannot listen on {address} ({error}); choose another with --listen"
+            )),
             false,
         ),
     }
@@ -139,7 +145,10 @@ fn disk(data: &Path) -> Finding {
         return Problem(format!("{} has no parent that exists", data.display()));
     };
     if !existing.is_dir() {
-        return Problem(format!("{} is not a directory; choose another with --data", existing.display()));
+        return Problem(format!(
+            "{} is not a directory; choose another with --data",
+            existing.display()
+        ));
     }
     if rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_err() {
         return Problem(format!(
@@ -148,12 +157,21 @@ fn disk(data: &Path) -> Finding {
         ));
     }
     match rustix::fs::statvfs(existing) {
-        Err(error) => Warning(format!("free space of {} is unknown: {error}", existing.display())),
+        Err(error) => Warning(format!(
+            "free space of {} is unknown: {error}",
+            existing.display()
+        )),
         Ok(stat) => {
             let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-            let text = format!("{:.1} GB free at {}", mebibytes(free) / 1024.0, existing.display());
+            let text = format!(
+                "{:.1} GB free at {}",
+                mebibytes(free) / 1024.0,
+                existing.display()
+            );
             if free < FREE_BYTES {
-                Warning(format!("only {text}; free some, or keep less with --retain-age"))
+                Warning(format!(
+                    "only {text}; free some, or keep less with --retain-age"
+                ))
             } else {
                 Fine(text)
             }
@@ -183,10 +201,15 @@ fn clock(inspection: &Inspection) -> Finding {
     // This program was written after that.
     let floor: Timestamp = Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH);
     if now < floor {
-        return Problem(format!("it says {now}, which is in the past; set it, or run an NTP client"));
+        return Problem(format!(
+            "it says {now}, which is in the past; set it, or run an NTP client"
+        ));
     }
     match inspection {
-        Inspection::Sound { newest: Some(newest), .. } if *newest > now => Warning(format!(
+        Inspection::Sound {
+            newest: Some(newest),
+            ..
+        } if *newest > now => Warning(format!(
             "the newest event is stamped {newest}, in the future of the clock; order is not affected, times are"
         )),
         _ => Fine(format!("{now}")),

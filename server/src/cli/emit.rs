@@ -91,7 +91,9 @@ pub(super) async fn run(emit: Emit) -> Result<(), Failure> {
     let shape = Shape::new(&emit)?;
     let remote = Remote::new(&emit.client).map_err(Failure::usage)?;
     if let Some(data) = &emit.data {
-        let draft = shape.draft(data, &format!("{}", Uuid::new_v4())).map_err(Failure::usage)?;
+        let draft = shape
+            .draft(data, &format!("{}", Uuid::new_v4()))
+            .map_err(Failure::usage)?;
         let mut sender = Sender::new(remote);
         let cursors = sender.send(&draft).await?;
         return Ok(writeln!(std::io::stdout(), "{}", cursors[0])?);
@@ -119,11 +121,11 @@ async fn emit_lines(shape: Shape, mut sender: Sender) -> Result<(), Failure> {
                         progress.finish();
                         return Ok(());
                     }
-                    Some(line) => shape.numbered(line?, &mut number, run)?,
+                    Some(line) => shape.numbered(&line?, &mut number, run)?,
                 },
                 None => match lines.try_recv() {
                     Err(_) => break,
-                    Ok(line) => shape.numbered(line?, &mut number, run)?,
+                    Ok(line) => shape.numbered(&line?, &mut number, run)?,
                 },
             };
             let Some(draft) = next else { continue };
@@ -132,7 +134,10 @@ async fn emit_lines(shape: Shape, mut sender: Sender) -> Result<(), Failure> {
                 break;
             }
         }
-        let cursors = sender.send(&batch.body).await.map_err(|error| at_line(number, error))?;
+        let cursors = sender
+            .send(&batch.body)
+            .await
+            .map_err(|error| at_line(number, error))?;
         progress.add(&cursors);
     }
 }
@@ -201,7 +206,11 @@ impl Shape {
             (Some(text), _) => KindOf::Fixed(kind("kind", text)?),
             (None, Some(name)) => KindOf::Member {
                 name: name.clone(),
-                prefix: emit.prefix.as_ref().map(|text| kind("prefix", text)).transpose()?,
+                prefix: emit
+                    .prefix
+                    .as_ref()
+                    .map(|text| kind("prefix", text))
+                    .transpose()?,
             },
             (None, None) => KindOf::Draft,
         };
@@ -215,7 +224,9 @@ impl Shape {
         .filter_map(|(name, id)| id.map(|id| format!(",\"{name}\":\"{id}\"")))
         .collect();
         if matches!(kind, KindOf::Draft) && !ids.is_empty() {
-            return Err(Failure::usage("lines that are drafts carry their own ids; add --kind or --kind-from"));
+            return Err(Failure::usage(
+                "lines that are drafts carry their own ids; add --kind or --kind-from",
+            ));
         }
         Ok(Self {
             kind,
@@ -224,12 +235,17 @@ impl Shape {
         })
     }
 
-    fn numbered(&self, line: String, number: &mut u64, run: Uuid) -> Result<Option<String>, Failure> {
+    fn numbered(
+        &self,
+        line: &str,
+        number: &mut u64,
+        run: Uuid,
+    ) -> Result<Option<String>, Failure> {
         *number += 1;
         if line.trim().is_empty() && !self.is_text {
             return Ok(None);
         }
-        self.draft(&line, &format!("{run}-{number}"))
+        self.draft(line, &format!("{run}-{number}"))
             .map(Some)
             .map_err(|what| Failure {
                 exit: 1,
@@ -243,25 +259,35 @@ impl Shape {
             KindOf::Draft => with_id(line, id)?,
             KindOf::Fixed(kind) if self.is_text => self.wrap(kind.as_str(), &text_data(line), id),
             KindOf::Fixed(kind) => self.wrap(kind.as_str(), line, id),
-            KindOf::Member { name, prefix } => self.wrap(&kind_of(line, name, prefix.as_ref())?, line, id),
+            KindOf::Member { name, prefix } => {
+                self.wrap(&kind_of(line, name, prefix.as_ref())?, line, id)
+            }
         };
         decode::emit(&Bytes::from(draft.clone()), Form::Json).map_err(|error| error.to_string())?;
         Ok(draft)
     }
 
     fn wrap(&self, kind: &str, data: &str, id: &str) -> String {
-        format!("{{\"kind\":\"{kind}\",\"id\":\"{id}\"{},\"data\":{data}}}", self.ids)
+        format!(
+            "{{\"kind\":\"{kind}\",\"id\":\"{id}\"{},\"data\":{data}}}",
+            self.ids
+        )
     }
 }
 
 /// A draft that has no id of its own gets one, before its closing brace.
 fn with_id(line: &str, id: &str) -> Result<String, String> {
     let line = line.trim();
-    let draft = decode::emit(&Bytes::copy_from_slice(line.as_bytes()), Form::Json).map_err(|error| error.to_string())?;
+    let draft = decode::emit(&Bytes::copy_from_slice(line.as_bytes()), Form::Json)
+        .map_err(|error| error.to_string())?;
     match (draft, line.strip_suffix('}')) {
         (decode::Emit::One(draft), Some(open)) if draft.id.is_none() => {
             let has_null = parse(line).is_ok_and(|value| value.get("id").is_some());
-            Ok(if has_null { line.to_owned() } else { format!("{open},\"id\":\"{id}\"}}") })
+            Ok(if has_null {
+                line.to_owned()
+            } else {
+                format!("{open},\"id\":\"{id}\"}}")
+            })
         }
         (decode::Emit::One(_), _) => Ok(line.to_owned()),
         (decode::Emit::Batch(_), _) => Err("a line holds one draft, not an array".into()),
@@ -271,23 +297,35 @@ fn with_id(line: &str, id: &str) -> Result<String, String> {
 /// A line that is too long for a draft is cut, since the rest of the stream is worth having.
 fn text_data(line: &str) -> String {
     let room = DRAFT_BYTES / 8;
-    let cut = (0..=room.min(line.len())).rev().find(|at| line.is_char_boundary(*at));
+    let cut = (0..=room.min(line.len()))
+        .rev()
+        .find(|at| line.is_char_boundary(*at));
     let line = line.get(..cut.unwrap_or_default()).unwrap_or_default();
     format!("{{\"line\":{}}}", OwnedValue::from(line).encode())
 }
 
 fn kind_of(line: &str, name: &str, prefix: Option<&Kind>) -> Result<String, String> {
-    let value = parse(line).map_err(|_| "not a JSON object; use --text for plain lines".to_owned())?;
-    let segments: Vec<&str> = [prefix.map(Kind::as_str), value.get_str(name).filter(|text| !text.is_empty())]
-        .into_iter()
-        .flatten()
-        .collect();
+    let value =
+        parse(line).map_err(|_| "not a JSON object; use --text for plain lines".to_owned())?;
+    let segments: Vec<&str> = [
+        prefix.map(Kind::as_str),
+        value.get_str(name).filter(|text| !text.is_empty()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if segments.is_empty() {
-        return Err(format!("has no {name:?} to take the kind from; --prefix gives such lines a kind"));
+        return Err(format!(
+            "has no {name:?} to take the kind from; --prefix gives such lines a kind"
+        ));
     }
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let kind = segments.join(".");
-    Ok(kind.chars().map(|c| if is_allowed(c) { c } else { '_' }).take(KIND_BYTES).collect())
+    Ok(kind
+        .chars()
+        .map(|c| if is_allowed(c) { c } else { '_' })
+        .take(KIND_BYTES)
+        .collect())
 }
 
 fn parse(line: &str) -> simd_json::Result<OwnedValue> {
@@ -340,7 +378,8 @@ impl Sender {
             .map_err(|error| ClientError::Broken(error.to_string()))?;
         let mut answer = self.remote.fetch(&mut connection, request).await?.to_vec();
         self.connection = Some(connection);
-        simd_json::serde::from_slice(&mut answer).map_err(|error| ClientError::Broken(error.to_string()))
+        simd_json::serde::from_slice(&mut answer)
+            .map_err(|error| ClientError::Broken(error.to_string()))
     }
 }
 
@@ -374,7 +413,13 @@ impl Progress {
         if self.is_drawn && self.drawn.elapsed() >= PROGRESS {
             self.drawn = clock::instant();
             // A progress line that cannot be drawn is no reason to stop.
-            write!(std::io::stderr(), "\r{} events, {}/s ", self.count, self.rate()).ok();
+            write!(
+                std::io::stderr(),
+                "\r{} events, {}/s ",
+                self.count,
+                self.rate()
+            )
+            .ok();
         }
     }
 
@@ -416,11 +461,15 @@ mod tests {
         };
         let shape = shape(member, false);
         assert_eq!(
-            shape.draft(r#"{"reason":"compiler-artifact","n":1e400}"#, "7").unwrap_err(),
+            shape
+                .draft(r#"{"reason":"compiler-artifact","n":1e400}"#, "7")
+                .unwrap_err(),
             "not a JSON object; use --text for plain lines"
         );
         assert_eq!(
-            shape.draft(r#"{"reason":"build script","n":1.0}"#, "7").unwrap(),
+            shape
+                .draft(r#"{"reason":"build script","n":1.0}"#, "7")
+                .unwrap(),
             r#"{"kind":"build.build_script","id":"7","data":{"reason":"build script","n":1.0}}"#
         );
         assert_eq!(

@@ -38,9 +38,16 @@ impl Printer {
 
     /// `2026-02-27 10:30:00.123  101  task.created  task=018f3c2e  {"n":1}`
     fn human(&self, event: &Event) -> String {
-        let (dim, bold, reset) = if self.has_colour { (DIM, BOLD, RESET) } else { ("", "", "") };
+        let (dim, bold, reset) = if self.has_colour {
+            (DIM, BOLD, RESET)
+        } else {
+            ("", "", "")
+        };
         let time = event.time.strftime("%Y-%m-%d %H:%M:%S%.3f");
-        let mut line = format!("{dim}{time}{reset} {:>7}  {bold}{}{reset}", event.cursor, event.kind);
+        let mut line = format!(
+            "{dim}{time}{reset} {:>7}  {bold}{}{reset}",
+            event.cursor, event.kind
+        );
         let agent = Some(event.ids.agent_id).filter(|id| !id.is_nil());
         for (name, id) in [
             ("agent", agent),
@@ -49,7 +56,8 @@ impl Printer {
             ("project", event.ids.project_id),
         ] {
             if let Some(id) = id {
-                write!(line, "  {dim}{name}={}{reset}", short(id)).expect("writing into memory cannot fail");
+                write!(line, "  {dim}{name}={}{reset}", short(id))
+                    .expect("writing into memory cannot fail");
             }
         }
         let data = decode::event_data(event);
@@ -73,13 +81,23 @@ impl Printer {
 
 /// The producer may have sent line breaks between tokens; spaces say the same.
 fn one_line(json: &[u8]) -> Vec<u8> {
-    let spaced = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
+    let spaced = |byte: &u8| {
+        if matches!(byte, b'\n' | b'\r') {
+            b' '
+        } else {
+            *byte
+        }
+    };
     json.iter().map(spaced).collect()
 }
 
 /// A terminal must not obey what an event says.
 fn visible(character: char) -> char {
-    if character.is_control() { ' ' } else { character }
+    if character.is_control() {
+        ' '
+    } else {
+        character
+    }
 }
 
 /// Enough of a UUID to tell it from others on the screen.

@@ -50,19 +50,27 @@ fn failure(error: StartError) -> Failure {
 }
 
 fn start_log(is_json: bool) {
-    let filter = EnvFilter::try_new(config::log_filter()).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_new(config::log_filter()).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
-    if is_json { log.json().init() } else { log.init() }
+    if is_json {
+        log.json().init();
+    } else {
+        log.init();
+    }
 }
 
 /// On standard output, so that a program that started us can read the address.
 fn announce(server: &Server, config: &config::Serve) -> io::Result<()> {
     let address = server.address();
     let bounds = server.bounds();
-    let mut text = format!("Todoki {} listens on http://{address}\n", env!("CARGO_PKG_VERSION"));
+    let mut text = format!(
+        "Todoki {} listens on http://{address}\n",
+        env!("CARGO_PKG_VERSION")
+    );
     let data = config.data.display();
     match bounds.head.count_since(bounds.earliest.before()) {
         0 => writeln!(text, "  log    {data}, empty (epoch {})", bounds.epoch),

@@ -61,7 +61,9 @@ pub(super) async fn run(tail: Tail) -> Result<(), Failure> {
         count: tail.count,
         ..Until::default()
     };
-    Follower::new(&tail.client, &tail.wanted, tail.cursor, tail.json, until)?.follow().await
+    Follower::new(&tail.client, &tail.wanted, tail.cursor, tail.json, until)?
+        .follow()
+        .await
 }
 
 /// When to end; never, when nothing is set.
@@ -130,16 +132,27 @@ impl Follower {
     }
 
     async fn session(&mut self) -> Result<End, ClientError> {
-        let start = self.position.map(|cursor| cursor.to_string()).or(self.start.clone());
-        let cursor = start.map(|start| format!("&cursor={}", start.replace('+', "%2B"))).unwrap_or_default();
-        let mut socket = self.remote.subscribe(&format!("{}{cursor}", self.filter)).await?;
+        let start = self
+            .position
+            .map(|cursor| cursor.to_string())
+            .or(self.start.clone());
+        let cursor = start
+            .map(|start| format!("&cursor={}", start.replace('+', "%2B")))
+            .unwrap_or_default();
+        let mut socket = self
+            .remote
+            .subscribe(&format!("{}{cursor}", self.filter))
+            .await?;
         loop {
             let texts = match socket.hear().await? {
                 Heard::Texts(texts) => texts,
                 Heard::Closed(close) => return closed(close),
             };
             let is_done = texts.iter().any(|text| self.take(text));
-            let is_read = self.printer.flush().map_err(|error| ClientError::Broken(error.to_string()))?;
+            let is_read = self
+                .printer
+                .flush()
+                .map_err(|error| ClientError::Broken(error.to_string()))?;
             if is_done || !is_read {
                 return Ok(End::Done);
             }
@@ -174,8 +187,14 @@ impl Follower {
             Message::Subscribed { cursor, epoch, .. } => {
                 self.backoff = BACKOFF;
                 self.position = self.position.or(Some(cursor));
-                if self.epoch.replace(epoch).is_some_and(|before| before != epoch) {
-                    note("the server's log has a new epoch: its history is not the one seen so far");
+                if self
+                    .epoch
+                    .replace(epoch)
+                    .is_some_and(|before| before != epoch)
+                {
+                    note(
+                        "the server's log has a new epoch: its history is not the one seen so far",
+                    );
                 }
             }
             Message::Gap {
@@ -197,7 +216,9 @@ impl Follower {
             }
             Message::Ping { cursor, .. } => self.position = Some(cursor),
             Message::ReplayComplete { .. } if self.until.is_replay => return true,
-            Message::ReplayComplete { count, .. } => note(&format!("{count} stored events; live from here")),
+            Message::ReplayComplete { count, .. } => {
+                note(&format!("{count} stored events; live from here"));
+            }
             Message::Error { code, message, .. } => note(&format!("{code}: {message}")),
             _ => {}
         }
@@ -207,7 +228,10 @@ impl Follower {
     async fn pause(&mut self, why: &str) {
         let wait = jittered(self.backoff);
         self.backoff = (self.backoff * 2).min(BACKOFF_LONGEST);
-        note(&format!("{why}; reconnecting in {:.1} s", wait.as_secs_f64()));
+        note(&format!(
+            "{why}; reconnecting in {:.1} s",
+            wait.as_secs_f64()
+        ));
         tokio::time::sleep(wait).await;
     }
 }
@@ -216,7 +240,10 @@ fn closed(close: Option<CloseFrame>) -> Result<End, ClientError> {
     let Some(close) = close else {
         return Ok(End::Again("the server closed the connection".into()));
     };
-    let why = format!("the server closed the connection ({}: {})", close.code, close.reason);
+    let why = format!(
+        "the server closed the connection ({}: {})",
+        close.code, close.reason
+    );
     if close.code == CloseCode::UNAUTHORISED || close.code == CloseCode::FORBIDDEN {
         return Err(ClientError::Refused {
             status: hyper::StatusCode::UNAUTHORIZED,

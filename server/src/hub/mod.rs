@@ -8,8 +8,8 @@
 use std::collections::VecDeque;
 use std::sync::{PoisonError, RwLock};
 
-use tokio::sync::watch;
 use todoki_codec::{Cursor, Event, Filter};
+use tokio::sync::watch;
 
 use crate::log::Batch;
 
@@ -34,13 +34,13 @@ pub enum After {
 }
 
 /// See the [module](self).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Hub {
     recent: RwLock<Recent>,
     head: watch::Sender<Cursor>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Recent {
     batches: VecDeque<Batch>,
     /// The position before the first remembered event.
@@ -50,17 +50,19 @@ struct Recent {
 }
 
 impl Hub {
-    /// A hub that has seen everything up to `head`.
+    /// A hub behind a log that ends at `head`.
     pub fn new(head: Cursor) -> Self {
-        Self {
-            recent: RwLock::new(Recent {
-                batches: VecDeque::new(),
-                start: head,
-                events: 0,
-                bytes: 0,
-            }),
-            head: watch::Sender::new(head),
-        }
+        let hub = Self::default();
+        hub.begin_at(head);
+        hub
+    }
+
+    /// Tells a hub that was made before its log was opened where that log ends. Before the first release, once.
+    pub fn begin_at(&self, head: Cursor) {
+        let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+        debug_assert!(recent.batches.is_empty(), "nothing has been released yet");
+        recent.start = head;
+        self.head.send_replace(head);
     }
 
     /// Remembers a durable batch and wakes whoever waits. Batches come in cursor order, without a hole.
@@ -81,7 +83,13 @@ impl Hub {
     }
 
     /// The next events after `position` and up to `until` that `filter` picks, about `max_bytes` of JSON at most.
-    pub fn after(&self, position: Cursor, until: Cursor, filter: &Filter, max_bytes: usize) -> After {
+    pub fn after(
+        &self,
+        position: Cursor,
+        until: Cursor,
+        filter: &Filter,
+        max_bytes: usize,
+    ) -> After {
         self.recent
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -118,7 +126,9 @@ impl Recent {
         }
         let mut reached = position.max(self.start);
         let (mut events, mut bytes) = (Vec::new(), 0);
-        let first = self.batches.partition_point(|batch| last(batch) <= position);
+        let first = self
+            .batches
+            .partition_point(|batch| last(batch) <= position);
         let newer = self.batches.range(first..).flat_map(|batch| batch.iter());
         for event in newer.skip_while(|event| event.cursor <= position) {
             if bytes >= max_bytes || event.cursor > until {
@@ -166,7 +176,12 @@ mod tests {
         Cursor::new(number).unwrap()
     }
 
-    fn after(hub: &Hub, position: i64, filter: &Filter, max_bytes: usize) -> Option<(Vec<i64>, i64)> {
+    fn after(
+        hub: &Hub,
+        position: i64,
+        filter: &Filter,
+        max_bytes: usize,
+    ) -> Option<(Vec<i64>, i64)> {
         match hub.after(at(position), Cursor::MAX, filter, max_bytes) {
             After::Older => None,
             After::Recent { events, reached } => {
@@ -188,7 +203,9 @@ mod tests {
         assert_eq!(after(&hub, 9, &all, usize::MAX), None);
         assert_eq!(*hub.watch().borrow(), at(14));
         let up_to_13 = hub.after(at(11), at(13), &all, usize::MAX);
-        assert!(matches!(up_to_13, After::Recent { events, reached } if events.len() == 2 && reached == at(13)));
+        assert!(
+            matches!(up_to_13, After::Recent { events, reached } if events.len() == 2 && reached == at(13))
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ use todoki_codec::query::Direction;
 use todoki_codec::{Cursor, Draft, Event, Filter};
 use uuid::Uuid;
 
-pub use embedded::{Embedded, OpenError, Options};
+pub use embedded::{Embedded, Inspection, OpenError, Options, inspect};
 
 /// Consecutive events that became durable together, in cursor order; never empty.
 pub type Batch = Arc<[Event]>;

@@ -138,7 +138,10 @@ impl<L: Log> Feed<L> {
             if let Some(gap) = self.gap.take() {
                 return Ok(Step::Gap(gap));
             }
-            if let Some(replay) = self.replay.take_if(|replay| replay.through <= self.position) {
+            if let Some(replay) = self
+                .replay
+                .take_if(|replay| replay.through <= self.position)
+            {
                 return Ok(Step::ReplayComplete {
                     cursor: replay.through,
                     count: replay.count,
@@ -146,7 +149,10 @@ impl<L: Log> Feed<L> {
             }
             if self.reading.is_none() {
                 self.head.mark_unchanged();
-                match self.hub.after(self.position, self.until(), &self.filter, STEP_BYTES) {
+                match self
+                    .hub
+                    .after(self.position, self.until(), &self.filter, STEP_BYTES)
+                {
                     After::Recent { events, reached } if reached > self.position => {
                         return Ok(self.advance(events, reached));
                     }
@@ -172,7 +178,9 @@ impl<L: Log> Feed<L> {
 
     /// A replay is handed out up to its end and no further, so that its count is exact.
     fn until(&self) -> Cursor {
-        self.replay.as_ref().map_or(Cursor::MAX, |replay| replay.through)
+        self.replay
+            .as_ref()
+            .map_or(Cursor::MAX, |replay| replay.through)
     }
 
     fn read_page(&self) -> Reading {
@@ -194,9 +202,12 @@ impl<L: Log> Feed<L> {
         let page = reading.await;
         self.reading = None;
         let page = page?;
-        // Checked after the read: the log announces what it forgets before it does, so a page that misses events
-        // cannot pass this.
-        if self.step_over_what_is_gone(self.log.bounds()) {
+        // As the page found it, not as it is now: the log may have forgotten events since the page was asked for.
+        let bounds = Bounds {
+            earliest: page.earliest,
+            ..self.log.bounds()
+        };
+        if self.step_over_what_is_gone(bounds) {
             return Ok(None);
         }
         if page.reached <= self.position {

@@ -99,7 +99,11 @@ pub async fn serve<L: Log, S: AsyncRead + AsyncWrite>(
 }
 
 /// Closes a connection right after its upgrade: the only way to tell a browser why.
-pub async fn refuse<S: AsyncWrite + Unpin>(mut socket: S, code: CloseCode, reason: &str) -> io::Result<()> {
+pub async fn refuse<S: AsyncWrite + Unpin>(
+    mut socket: S,
+    code: CloseCode,
+    reason: &str,
+) -> io::Result<()> {
     let mut outbox = Outbox::default();
     outbox.close(code, reason);
     let farewell = async {
@@ -150,10 +154,12 @@ impl<L: Log> Subscriber<L> {
             }
             let is_open = self.closing.is_none();
             let may_feed = is_open && self.retry.is_none() && self.outbox.len() < WRITE_AHEAD_BYTES;
+            let may_read = self.outbox.len() < READ_STOP_BYTES;
+            let deadline = self.deadline();
             let stop = self.shared.stop.clone();
             self.inbox.reserve(READ_BYTES);
             tokio::select! {
-                read = reader.read_buf(&mut self.inbox), if self.outbox.len() < READ_STOP_BYTES => match read {
+                read = reader.read_buf(&mut self.inbox), if may_read => match read {
                     Ok(0) => return self.left(),
                     Ok(_) => {
                         self.heard = Instant::now();
@@ -170,7 +176,7 @@ impl<L: Log> Subscriber<L> {
                 },
                 step = self.feed.next(), if may_feed => self.take_step(step),
                 _ = self.heartbeat.tick(), if is_open => self.beat(),
-                () = sleep_until(self.deadline()) => if let Some(closed) = self.deadline_passed() {
+                () = sleep_until(deadline) => if let Some(closed) = self.deadline_passed() {
                     return closed;
                 },
                 () = stop.cancelled(), if is_open => self.drain(),
@@ -218,7 +224,9 @@ impl<L: Log> Subscriber<L> {
             Incoming::Ping(payload) => self.outbox.pong(&payload),
             Incoming::Pong(_) => {}
             Incoming::Text { bytes, .. } => self.obey(&bytes).await,
-            Incoming::Binary { .. } => self.close(CloseCode::UNSUPPORTED, "commands are text messages"),
+            Incoming::Binary { .. } => {
+                self.close(CloseCode::UNSUPPORTED, "commands are text messages");
+            }
         }
     }
 
@@ -231,7 +239,9 @@ impl<L: Log> Subscriber<L> {
                     time: clock::now(),
                     reference: command.reference,
                 }),
-                Action::Subscribe(subscription) => self.subscribe(subscription, command.reference).await,
+                Action::Subscribe(subscription) => {
+                    self.subscribe(subscription, command.reference).await;
+                }
                 _ => unreachable!("the codec and the server are built together"),
             },
             Err(CommandError { reference, reason }) => self.say(&Message::Error {
@@ -316,7 +326,10 @@ impl<L: Log> Subscriber<L> {
         self.say(&Message::Drain {
             reconnect_after_ms: RECONNECT_AFTER_MS,
         });
-        self.close(CloseCode::RESTART, "the server restarts; reconnect and resume");
+        self.close(
+            CloseCode::RESTART,
+            "the server restarts; reconnect and resume",
+        );
     }
 
     fn close(&mut self, code: CloseCode, reason: &str) {
@@ -345,12 +358,13 @@ impl<L: Log> Subscriber<L> {
 
     /// The client will send no more. Without a close frame of its own it may still read, but nobody can tell.
     fn left(self) -> Closed {
-        self.closing.map_or(Closed::ByClient, |closing| closing.outcome)
+        self.closing
+            .map_or(Closed::ByClient, |closing| closing.outcome)
     }
 
     fn deadline(&self) -> Instant {
         let stalled = self.progress + WRITE_STALL;
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + Duration::from_hours(1);
         [
             (!self.outbox.is_empty()).then_some(stalled),
             self.closing.as_ref().map(|closing| closing.until),

@@ -1,6 +1,6 @@
 //! Frames on their way to one client, in order, as one run of bytes.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use todoki_codec::Event;
 use todoki_codec::frame::{self, CloseCode, CloseFrame};
 use todoki_codec::message::Message;

@@ -10,7 +10,7 @@ use super::error::OpenError;
 pub(super) const DATABASE_FILE: &str = "events.db";
 
 /// Locked for as long as a server has the log open. The file stays; the lock goes with the process.
-const LOCK_FILE: &str = "lock";
+pub(super) const LOCK_FILE: &str = "lock";
 
 /// A log's directory, locked until dropped.
 #[derive(Debug)]

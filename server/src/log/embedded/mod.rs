@@ -10,6 +10,7 @@
 mod dir;
 mod error;
 mod group;
+mod inspect;
 mod page;
 mod plan;
 mod queue;
@@ -34,6 +35,7 @@ use self::writer::Writer;
 use super::{AppendError, Bounds, Log, Page, PageRequest, ReadError, Release};
 
 pub use error::OpenError;
+pub use inspect::{Inspection, inspect};
 
 /// How to open a log.
 #[derive(Clone, Debug, Default)]
