@@ -374,6 +374,27 @@ pub fn event(json: &Bytes) -> Option<Event> {
     })
 }
 
+/// A member's name, and its text when it is a string.
+pub type NameAndText = (Box<str>, Option<Box<str>>);
+
+/// The members of an object. For programs that make drafts of what they are given.
+pub fn members(object: &[u8]) -> Result<Vec<NameAndText>, EmitReason> {
+    let mut reader = Reader::default();
+    let members = reader.object(object).map_err(EmitReason::Json)?;
+    let named = |member: Member<'_>| {
+        let text = match member.value {
+            Node::String(text) => Some(text.into()),
+            _ => None,
+        };
+        (member.key.into(), text)
+    };
+    Ok(members
+        .ok_or(EmitReason::NotADraft)?
+        .into_iter()
+        .map(named)
+        .collect())
+}
+
 /// The `data` of an event, as the producer sent it.
 pub fn event_data(event: &Event) -> Bytes {
     let mut reader = Reader::default();

@@ -70,7 +70,7 @@ pub async fn accept<L: Log>(listener: TcpListener, app: Arc<App<L>>, max_connect
                     app.tasks
                         .spawn(serve(Arc::clone(&app), stream, peer, Arc::new(permit)));
                 }
-                Err(_) => turn_away(stream, max_connections),
+                Err(_) => turn_away(&stream, max_connections),
             },
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -81,7 +81,7 @@ pub async fn accept<L: Log>(listener: TcpListener, app: Arc<App<L>>, max_connect
 }
 
 /// Says why, if the socket takes it at once; a storm must not cost a task for each connection.
-fn turn_away(stream: TcpStream, max_connections: usize) {
+fn turn_away(stream: &TcpStream, max_connections: usize) {
     tracing::warn!(max_connections, "too many connections");
     let refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     // It is full or gone; either way the connection ends.

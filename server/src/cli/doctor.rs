@@ -121,7 +121,7 @@ async fn ask(address: SocketAddr, config: &config::Serve) -> Result<(), ClientEr
     let remote = Remote::new(&config::Client {
         url: format!("http://{address}"),
         token: config.token.clone(),
-        data: config.data.clone(),
+        data_dir: config.data.clone(),
     })?;
     let request = remote
         .request("/readyz")

@@ -81,7 +81,16 @@ fn announce(server: &Server, config: &config::Serve) -> io::Result<()> {
         ),
     }
     .map_err(io::Error::other)?;
-    text.push_str(&match server.token() {
+    text.push_str(&hint(server));
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// How to get in.
+fn hint(server: &Server) -> String {
+    let address = server.address();
+    match server.token() {
         Token::Given => "  token  as given\n".to_owned(),
         Token::Generated(path) => format!(
             "  token  generated, kept in {0}\n\n\
@@ -92,10 +101,7 @@ fn announce(server: &Server, config: &config::Serve) -> io::Result<()> {
              curl http://{address}/api/event-bus -H \"Authorization: Bearer $(cat {0})\"\n",
             path.display()
         ),
-    });
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    }
 }
 
 fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {

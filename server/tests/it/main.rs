@@ -5,4 +5,7 @@
 )]
 
 mod embedded_log;
+mod harness;
+mod history;
 mod log_contract;
+mod subscribe;

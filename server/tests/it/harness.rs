@@ -1,0 +1,349 @@
+//! A real server on a free port, and clients that speak bytes to it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use simd_json::OwnedValue;
+use simd_json::prelude::*;
+use tempfile::TempDir;
+use todoki::Server;
+use todoki::config::Serve;
+use todoki_codec::frame::encode::masked;
+use todoki_codec::frame::{CloseFrame, Decoder, Incoming, Limits, Role};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const TOKEN: &str = "it-secret-token";
+
+/// Nothing in a test takes this long unless it never comes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server in this process.
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+    data: TempDir,
+}
+
+/// The configuration of a test server; change what the test is about.
+pub(crate) fn config(data: &TempDir) -> Serve {
+    Serve {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        token: Some(TOKEN.into()),
+        data: data.path().to_owned(),
+        allow_origin: vec!["https://allowed.example".into()],
+        retain_age: None,
+        retain_events: None,
+        heartbeat: Duration::from_secs(30),
+        max_connections: 2_000,
+        new_epoch: false,
+    }
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Serve)) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), change).await
+    }
+
+    pub(crate) async fn start_in(data: TempDir, change: impl FnOnce(&mut Serve)) -> Self {
+        let mut config = config(&data);
+        change(&mut config);
+        let server = Server::start(config).await.unwrap();
+        let address = server.address();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let running = tokio::spawn(async move { server.run(stopped).await.unwrap() });
+        Self {
+            address,
+            stop,
+            running,
+            data,
+        }
+    }
+
+    /// Drains the server and hands back its data directory.
+    pub(crate) async fn stop(self) -> TempDir {
+        self.stop.cancel();
+        within(self.running).await.unwrap();
+        self.data
+    }
+
+    /// Starts to drain, without waiting for the end.
+    pub(crate) fn drain(&self) {
+        self.stop.cancel();
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends these bytes on a connection of their own and reads until the server closes it.
+    pub(crate) async fn raw(&self, request: impl AsRef<[u8]>) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_ref()).await.unwrap();
+        let mut answer = Vec::new();
+        within(stream.read_to_end(&mut answer)).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// A request with the token, on a connection of its own.
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &str,
+        body: &str,
+    ) -> Answer {
+        let length = body.len();
+        let answer = self
+            .raw(format!(
+                "{method} {target} HTTP/1.1\r\nHost: it\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\
+                 {headers}Content-Length: {length}\r\n\r\n{body}"
+            ))
+            .await;
+        Answer::parse(&answer)
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        self.request("GET", target, "", "").await
+    }
+
+    pub(crate) async fn post(&self, target: &str, body: &str) -> Answer {
+        let json = "Content-Type: application/json\r\n";
+        self.request("POST", target, json, body).await
+    }
+
+    /// Emits drafts that must be accepted, and returns their cursors.
+    pub(crate) async fn emit(&self, drafts: &str) -> Vec<i64> {
+        let answer = self.post("/api/event-bus/emit", drafts).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        match answer.json() {
+            OwnedValue::Array(cursors) => cursors
+                .iter()
+                .map(|cursor| cursor.as_i64().unwrap())
+                .collect(),
+            cursor => vec![cursor.as_i64().unwrap()],
+        }
+    }
+
+    /// A subscription that must be accepted.
+    pub(crate) async fn subscribe(&self, query: &str) -> Client {
+        self.upgrade(query, &format!("Authorization: Bearer {TOKEN}\r\n"))
+            .await
+            .unwrap_or_else(|answer| panic!("{} {}", answer.status, answer.body))
+    }
+
+    /// An upgrade with these headers, or the answer that refused it.
+    pub(crate) async fn upgrade(&self, query: &str, headers: &str) -> Result<Client, Answer> {
+        let mut stream = self.connect().await;
+        let request = format!(
+            "GET /ws/event-bus?{query} HTTP/1.1\r\nHost: it\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut inbox = BytesMut::new();
+        let head = loop {
+            assert_ne!(
+                within(stream.read_buf(&mut inbox)).await.unwrap(),
+                0,
+                "closed before an answer"
+            );
+            if let Some(end) = inbox.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                break String::from_utf8(inbox.split_to(end + 4).to_vec()).unwrap();
+            }
+        };
+        let answer = Answer::parse(&head);
+        if answer.status == 101 {
+            let limits = Limits {
+                frame_bytes: 1 << 20,
+                message_bytes: 1 << 20,
+                fragments: 1,
+            };
+            return Ok(Client {
+                stream,
+                inbox,
+                decoder: Decoder::new(Role::Client, limits),
+                head: answer,
+            });
+        }
+        let length: usize = answer.header("content-length").unwrap().parse().unwrap();
+        while inbox.len() < length {
+            assert_ne!(
+                within(stream.read_buf(&mut inbox)).await.unwrap(),
+                0,
+                "cut short"
+            );
+        }
+        Err(Answer {
+            body: String::from_utf8_lossy(&inbox).into_owned(),
+            ..answer
+        })
+    }
+}
+
+/// Awaits what must come.
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("it should have come by now")
+}
+
+/// An HTTP response.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        let mut answer = Self {
+            status: status.unwrap_or_else(|| panic!("no status in {text:?}")),
+            head: head.to_owned(),
+            body: body.to_owned(),
+        };
+        if answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = joined_chunks(body);
+        }
+        answer
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let lines = self
+            .head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(':'));
+        lines
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .next()
+    }
+
+    pub(crate) fn json(&self) -> OwnedValue {
+        simd_json::to_owned_value(&mut self.body.clone().into_bytes())
+            .unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// The stable code of a problem.
+    pub(crate) fn code(&self) -> String {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{}",
+            self.body
+        );
+        self.json().get_str("code").unwrap().to_owned()
+    }
+}
+
+fn joined_chunks(body: &str) -> String {
+    let (mut rest, mut whole) = (body, String::new());
+    while let Some((size, behind)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        whole.push_str(&behind[..size]);
+        rest = &behind[size + 2..];
+        if size == 0 {
+            return whole;
+        }
+    }
+    panic!("the last chunk is missing: {rest:?}")
+}
+
+/// The client side of a subscription.
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    inbox: BytesMut,
+    decoder: Decoder,
+    pub(crate) head: Answer,
+}
+
+impl Client {
+    /// The next thing the server says, pings and all; `None` when it has hung up.
+    pub(crate) async fn hear(&mut self) -> Option<Incoming> {
+        loop {
+            if let Some(incoming) = self.decoder.decode(&mut self.inbox).unwrap() {
+                return Some(incoming);
+            }
+            if within(self.stream.read_buf(&mut self.inbox))
+                .await
+                .unwrap_or(0)
+                == 0
+            {
+                return None;
+            }
+        }
+    }
+
+    /// The next text message, as its bytes.
+    pub(crate) async fn text(&mut self) -> Bytes {
+        loop {
+            match self.hear().await.expect("the server hung up") {
+                Incoming::Text { bytes, .. } => return bytes,
+                Incoming::Ping(payload) => {
+                    self.send_raw(|key, out| masked::pong(&payload, key, out))
+                        .await
+                }
+                Incoming::Pong(_) => {}
+                other => panic!("expected a text message, got {other:?}"),
+            }
+        }
+    }
+
+    /// The next text message.
+    pub(crate) async fn message(&mut self) -> OwnedValue {
+        simd_json::to_owned_value(&mut self.text().await.to_vec()).unwrap()
+    }
+
+    /// The next message, which must be of this type.
+    pub(crate) async fn expect(&mut self, name: &str) -> OwnedValue {
+        let message = self.message().await;
+        assert_eq!(message.get_str("type"), Some(name), "{message}");
+        message
+    }
+
+    /// The cursors of the next events.
+    pub(crate) async fn cursors(&mut self, count: usize) -> Vec<i64> {
+        let mut cursors = Vec::new();
+        while cursors.len() < count {
+            cursors.push(self.expect("event").await.get_i64("cursor").unwrap());
+        }
+        cursors
+    }
+
+    /// The close frame that comes next, behind whatever else.
+    pub(crate) async fn closed(&mut self) -> Option<CloseFrame> {
+        loop {
+            match self.hear().await {
+                Some(Incoming::Close(close)) => return close,
+                Some(_) => {}
+                None => panic!("hung up without a close frame"),
+            }
+        }
+    }
+
+    pub(crate) async fn send(&mut self, text: &str) {
+        self.send_raw(|key, out| masked::text(text.as_bytes(), key, out))
+            .await;
+    }
+
+    pub(crate) async fn send_raw(&mut self, write: impl FnOnce([u8; 4], &mut Vec<u8>)) {
+        let mut bytes = Vec::new();
+        write([1, 2, 3, 4], &mut bytes);
+        self.stream.write_all(&bytes).await.unwrap();
+    }
+}
