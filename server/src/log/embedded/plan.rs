@@ -172,7 +172,9 @@ mod tests {
     fn every_plan_walks_in_cursor_order_without_sorting() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("events.db");
-        let connection = schema::open(&path, &Default::default()).unwrap().connection;
+        let connection = schema::open(&path, &super::super::Options::default())
+            .unwrap()
+            .connection;
         let id = Some(Uuid::from_u128(1));
         let wanted = |task_id, session_id, agent_id, project_id| WantedIds {
             agent_id,

@@ -11,6 +11,7 @@ use todoki_codec::{Cursor, Event};
 
 use super::group::{Group, KindIds};
 use super::queue::{Append, Inbox, Request, Trim};
+use super::schema;
 use super::shared::Shared;
 use crate::clock;
 use crate::log::{AppendError, Release};
@@ -64,11 +65,8 @@ impl Writer {
         if let Err(cause) = self.serve() {
             tracing::error!(%cause, "the log has stopped");
             self.shared.fail(cause);
-        }
-        // When this fails, the next start recovers from the write-ahead log.
-        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-        if let Err(error) = self.connection.query_row(checkpoint, [], |_| Ok(())) {
-            tracing::warn!(%error, "the write-ahead log stays");
+        } else if let Err(error) = schema::checkpoint(&self.connection) {
+            tracing::warn!(%error, "the write-ahead log stays; the next start recovers from it");
         }
     }
 
