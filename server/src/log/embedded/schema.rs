@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Result, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Result, params};
 use todoki_codec::{Cursor, Kind};
 use uuid::Uuid;
 
@@ -94,10 +94,21 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Opened, OpenError> 
     if options.renew_epoch {
         renew_epoch(&connection).map_err(failed)?;
     }
-    // After a failed fsync the page cache may show a tail that the disk does not have. Copying the whole write-ahead
-    // log into the database and syncing that makes durable whatever is about to be served.
-    checkpoint(&connection).map_err(failed)?;
+    settle(&connection).map_err(failed)?;
     load(connection, path)
+}
+
+/// Makes durable whatever is about to be served. After a failed fsync the page cache may show a tail that the disk does
+/// not have; copying the whole write-ahead log into the database, and syncing that, writes it again.
+fn settle(connection: &Connection) -> Result<()> {
+    match checkpoint(connection) {
+        // The log was synced before the copying began, so there is no reason to keep it from its readers.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+            tracing::warn!("the disk is full; the log can be read, and goes on once there is room");
+            Ok(())
+        }
+        outcome => outcome,
+    }
 }
 
 /// Moves all of the write-ahead log into the database.
