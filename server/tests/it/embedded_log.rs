@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use todoki::log::{AppendError, Embedded, Log, OpenError, Options, Release};
-use todoki_codec::{Cursor, Draft};
+use todoki::log::{AppendError, Embedded, Log, OpenError, Options, PageRequest, Release};
+use todoki_codec::query::Direction;
+use todoki_codec::{Cursor, Draft, Filter, WantedIds};
 
-use crate::log_contract::{self, Released, Store, all, at, draft, no_release, numbers};
+use crate::log_contract::{self, Released, Store, all, at, draft, no_release, numbers, request};
 
 struct Folder(TempDir);
 
@@ -314,4 +315,69 @@ async fn a_corrupted_log_stops_instead_of_going_on() {
         "{refused:?}"
     );
     assert!(log.failed().await.contains("UNIQUE"));
+}
+
+#[tokio::test]
+async fn a_filter_that_picks_next_to_nothing_reads_a_bounded_part_of_the_log_at_a_time() {
+    let folder = Folder::new();
+    drop(folder.open(no_release()));
+    // 450,000 events of one agent, and one of the system in their midst.
+    sqlite(
+        &folder.database(),
+        "INSERT INTO kinds VALUES (1, 'a');
+         INSERT INTO events (cursor, kind, time, agent_id, json)
+         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 450000)
+         SELECT n, 1, n, iif(n = 300000, NULL, x'00000000000000000000000000000001'), '{}' FROM n;",
+    );
+    let log = folder.open(no_release());
+    let wanted = WantedIds {
+        agent_id: Some(uuid::Uuid::nil()),
+        ..WantedIds::default()
+    };
+    let of_the_system = |direction| PageRequest {
+        filter: Filter::new(Vec::new(), wanted),
+        ..request(direction)
+    };
+    let mut direction = Direction::After(Cursor::ORIGIN);
+    for (found, reached, has_more) in [(0, 200_000, true), (1, 400_000, true), (0, 450_000, false)]
+    {
+        let page = log.page(of_the_system(direction)).await.unwrap();
+        assert_eq!(page.events.len(), found);
+        assert_eq!((page.reached, page.has_more), (at(reached), has_more));
+        direction = Direction::After(page.reached);
+    }
+    let mut direction = Direction::Before(Cursor::MAX);
+    for (found, reached, has_more) in [(1, 250_001, true), (0, 50_001, true), (0, 1, false)] {
+        let page = log.page(of_the_system(direction)).await.unwrap();
+        assert_eq!(page.events.len(), found);
+        assert_eq!((page.reached, page.has_more), (at(reached), has_more));
+        direction = Direction::Before(page.reached);
+    }
+}
+
+#[tokio::test]
+async fn the_file_can_be_looked_at_and_backed_up_while_the_server_runs() {
+    let folder = Folder::new();
+    let log = folder.open(no_release());
+    log.append(vec![draft("a.b", r#"{"answer":42}"#)])
+        .await
+        .unwrap();
+    let visitor = rusqlite::Connection::open(folder.database()).unwrap();
+    let seen: (String, i64) = visitor
+        .query_row(
+            "SELECT name, json ->> '$.data.answer' FROM events JOIN kinds ON kinds.id = kind",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert_eq!(seen, ("a.b".to_owned(), 42));
+
+    let restored = Folder::new();
+    fs::create_dir(restored.path()).unwrap();
+    visitor
+        .execute("VACUUM INTO ?1", [restored.database().to_str().unwrap()])
+        .unwrap();
+    let copy = restored.open_renewed(no_release());
+    assert_eq!(all(&copy).await, all(&log).await);
+    assert_ne!(copy.bounds().epoch, log.bounds().epoch);
 }

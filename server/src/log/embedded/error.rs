@@ -42,7 +42,7 @@ pub enum OpenError {
         /// What does not add up.
         cause: Box<str>,
     },
-    /// There is no room left to recover or to create the log.
+    /// There is no room left to create the log.
     Full {
         /// The file.
         path: PathBuf,

@@ -74,8 +74,8 @@ impl Embedded {
             opened.trimmed_through,
             opened.kinds,
         ));
-        let (queue, requests) = Queue::new(Arc::clone(&shared));
-        let writer = Writer::new(opened.connection, requests, release, Arc::clone(&shared));
+        let (queue, inbox) = Queue::new(Arc::clone(&shared));
+        let writer = Writer::new(opened.connection, inbox, release, Arc::clone(&shared));
         let thread = std::thread::Builder::new()
             .name("log-writer".into())
             .spawn(move || writer.run())

@@ -12,7 +12,7 @@ use super::row;
 use super::shared::Shared;
 use crate::log::{Page, PageRequest};
 
-/// Rows that one page looks at: some 20 ms of work. A filter that picks next to nothing comes back with what it has,
+/// Rows that one page looks at: some 50 ms of work. A filter that picks next to nothing comes back with what it has,
 /// and goes on from there, instead of holding a connection while it walks through the whole log.
 const VISITED_ROWS: usize = 200_000;
 

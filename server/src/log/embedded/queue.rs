@@ -1,10 +1,9 @@
 //! What waits for the writer thread, bounded in bytes and in requests by one count.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam::channel::{self, Receiver, Sender};
+use crossbeam::channel::{self, Receiver, Sender, TryRecvError};
 use todoki_codec::{Cursor, Draft};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
@@ -28,8 +27,6 @@ const ROOM_DEADLINE: Duration = Duration::from_millis(500);
 pub(super) enum Request {
     Append(Append),
     Trim(Trim),
-    /// Finish what is queued, then stop.
-    Close,
 }
 
 /// Drafts to store, all or none.
@@ -60,27 +57,69 @@ impl Trim {
     }
 }
 
+/// Where requests go in, until it is shut. crossbeam keeps what is in a channel when the receiver goes, so whoever
+/// shuts the gate must know that nobody is halfway through it.
+#[derive(Clone, Debug)]
+struct Gate(Arc<Mutex<Option<Sender<Request>>>>);
+
+impl Gate {
+    /// Whether the request went in.
+    fn pass(&self, request: Request) -> bool {
+        let requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        requests
+            .as_ref()
+            .is_some_and(|requests| requests.try_send(request).is_ok())
+    }
+
+    fn shut(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// The writer's end. Dropping it refuses what is left in it and whatever comes later.
+pub(super) struct Inbox {
+    gate: Gate,
+    requests: Receiver<Request>,
+}
+
+impl Inbox {
+    /// The next request; the error says whether there may be more.
+    pub(super) fn try_next(&self) -> Result<Request, TryRecvError> {
+        self.requests.try_recv()
+    }
+
+    /// Waits for the next request, or for the end of them.
+    pub(super) fn next(&self) -> Result<Request, TryRecvError> {
+        Ok(self.requests.recv()?)
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.gate.shut();
+        self.requests.try_iter().for_each(drop);
+    }
+}
+
 /// The producers' end.
 #[derive(Debug)]
 pub(super) struct Queue {
-    requests: Sender<Request>,
+    gate: Gate,
     room: Arc<Semaphore>,
-    is_closing: AtomicBool,
     shared: Arc<Shared>,
 }
 
 impl Queue {
-    pub(super) fn new(shared: Arc<Shared>) -> (Self, Receiver<Request>) {
-        // A request holds at least one unit for as long as it is in the channel, so there is always a slot for it,
-        // and the last one is for `Close`.
-        let (requests, receiver) = channel::bounded(QUEUE_UNITS as usize + 1);
+    pub(super) fn new(shared: Arc<Shared>) -> (Self, Inbox) {
+        // A request holds at least one unit for as long as it is in the channel, so there is always a slot for it.
+        let (sender, requests) = channel::bounded(QUEUE_UNITS as usize);
+        let gate = Gate(Arc::new(Mutex::new(Some(sender))));
         let queue = Self {
-            requests,
+            gate: gate.clone(),
             room: Arc::new(Semaphore::new(QUEUE_UNITS as usize)),
-            is_closing: AtomicBool::new(false),
             shared,
         };
-        (queue, receiver)
+        (queue, Inbox { gate, requests })
     }
 
     pub(super) async fn append(&self, drafts: Vec<Draft>) -> Result<Vec<Cursor>, AppendError> {
@@ -110,12 +149,9 @@ impl Queue {
         answered.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
-    /// Takes no more requests, and has the writer stop after those it has.
+    /// Takes no more requests. The writer stops after those it has.
     pub(super) fn close(&self) {
-        if !self.is_closing.swap(true, Ordering::Relaxed) {
-            // A writer that is gone already has nothing to finish.
-            drop(self.requests.send(Request::Close));
-        }
+        self.gate.shut();
     }
 
     async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, AppendError> {
@@ -136,12 +172,11 @@ impl Queue {
     }
 
     fn send(&self, request: Request) -> Result<(), AppendError> {
-        if self.is_closing.load(Ordering::Relaxed) {
-            return Err(self.stopped());
+        if self.gate.pass(request) {
+            Ok(())
+        } else {
+            Err(self.stopped())
         }
-        self.requests
-            .try_send(request)
-            .map_err(|_gone| self.stopped())
     }
 
     fn stopped(&self) -> AppendError {
@@ -168,15 +203,15 @@ mod tests {
         }
     }
 
-    fn queue() -> (Arc<Queue>, Receiver<Request>) {
+    fn queue() -> (Arc<Queue>, Inbox) {
         let shared = Shared::new(Uuid::nil(), Cursor::ORIGIN, Cursor::ORIGIN, Vec::new());
-        let (queue, requests) = Queue::new(Arc::new(shared));
-        (Arc::new(queue), requests)
+        let (queue, inbox) = Queue::new(Arc::new(shared));
+        (Arc::new(queue), inbox)
     }
 
     #[tokio::test]
     async fn an_append_that_finds_no_room_in_time_is_told_so() {
-        let (queue, _requests) = queue();
+        let (queue, _inbox) = queue();
         let all = UNIT_BYTES * QUEUE_UNITS as usize;
         let filling = tokio::spawn({
             let queue = Arc::clone(&queue);
@@ -189,9 +224,9 @@ mod tests {
 
     #[tokio::test]
     async fn room_comes_back_with_the_answer() {
-        let (queue, requests) = queue();
+        let (queue, inbox) = queue();
         let writer = std::thread::spawn(move || {
-            while let Ok(Request::Append(append)) = requests.recv() {
+            while let Ok(Request::Append(append)) = inbox.next() {
                 append.answer(Ok(vec![Cursor::ORIGIN.next()]));
             }
         });
@@ -205,5 +240,18 @@ mod tests {
             queue.append(vec![draft(1)]).await,
             Err(AppendError::Closed(_))
         ));
+    }
+
+    #[tokio::test]
+    async fn what_is_left_when_the_writer_goes_is_refused() {
+        let (queue, inbox) = queue();
+        let left = tokio::spawn({
+            let queue = Arc::clone(&queue);
+            async move { queue.append(vec![draft(1)]).await }
+        });
+        tokio::task::yield_now().await;
+        drop(inbox);
+        assert!(matches!(left.await.unwrap(), Err(AppendError::Closed(_))));
+        assert!(queue.trim(Cursor::MAX).await.is_err());
     }
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Result, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Result, params};
 use todoki_codec::{Cursor, Kind};
 use uuid::Uuid;
 
@@ -93,12 +94,26 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Opened, OpenError> 
     if options.renew_epoch {
         renew_epoch(&connection).map_err(failed)?;
     }
-    // After a failed fsync the page cache may show a tail that the disk does not have. Copying the whole write-ahead
-    // log into the database and syncing that makes durable whatever is about to be served.
-    connection
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        .map_err(failed)?;
+    settle(&connection).map_err(failed)?;
     load(connection, path)
+}
+
+/// Makes durable whatever is about to be served. After a failed fsync the page cache may show a tail that the disk does
+/// not have; copying the whole write-ahead log into the database, and syncing that, writes it again.
+fn settle(connection: &Connection) -> Result<()> {
+    match checkpoint(connection) {
+        // The log was synced before the copying began, so there is no reason to keep it from its readers.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+            tracing::warn!("the disk is full; the log can be read, and goes on once there is room");
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
+/// Moves all of the write-ahead log into the database.
+pub(super) fn checkpoint(connection: &Connection) -> Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 /// Opens the log for reading.
@@ -140,6 +155,9 @@ fn configure(connection: &Connection, options: &Options) -> Result<()> {
         (bytes / PAGE_BYTES).clamp(1, u64::from(u32::MAX - 1))
     });
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A checkpoint trusts the write-ahead log without reading its checksums. After a failure that trust is gone, so
+    // closing a connection must not do one; the next start checks, then recovers.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch(&format!(
         "PRAGMA page_size = {PAGE_BYTES};
          PRAGMA journal_mode = WAL;
@@ -222,4 +240,32 @@ fn load_kinds(connection: &Connection, path: &Path) -> Result<Vec<Kind>, OpenErr
         }
     }
     Ok(kinds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_synced_before_it_is_answered() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("events.db");
+        let connection = open(&path, &Options::default()).unwrap().connection;
+        let pragma = |name: &str| -> String {
+            let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+            connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(pragma("journal_mode"), "wal");
+        assert_eq!(pragma("synchronous"), "2", "FULL");
+        assert_eq!(pragma("page_size"), PAGE_BYTES.to_string());
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("events.db");
+        let _writer = open(&path, &Options::default()).unwrap();
+        let reader = open_reader(&path).unwrap();
+        assert!(reader.execute("DELETE FROM events", []).is_err());
+    }
 }

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::Receiver;
+use crossbeam::channel::TryRecvError;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use todoki_codec::{Cursor, Event};
 
 use super::group::{Group, KindIds};
-use super::queue::{Append, Request, Trim};
+use super::queue::{Append, Inbox, Request, Trim};
+use super::schema;
 use super::shared::Shared;
 use crate::clock;
 use crate::log::{AppendError, Release};
@@ -31,7 +32,7 @@ type Outcomes = Vec<Result<Vec<Cursor>, AppendError>>;
 /// The writer's state. It alone writes `shared`.
 pub(super) struct Writer {
     connection: Connection,
-    requests: Receiver<Request>,
+    inbox: Inbox,
     release: Release,
     shared: Arc<Shared>,
     kinds: KindIds,
@@ -42,14 +43,14 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         connection: Connection,
-        requests: Receiver<Request>,
+        inbox: Inbox,
         release: Release,
         shared: Arc<Shared>,
     ) -> Self {
         let kinds = KindIds::new(&shared.kinds());
         Self {
             connection,
-            requests,
+            inbox,
             release,
             shared,
             kinds,
@@ -58,17 +59,14 @@ impl Writer {
         }
     }
 
-    /// Runs until the log is closed or has failed. Requests that are left are answered by being dropped.
+    /// Runs until the log is closed or has failed. Requests that are left are refused with its inbox.
     pub(super) fn run(mut self) {
         let _watch = PanicWatch(Arc::clone(&self.shared));
         if let Err(cause) = self.serve() {
             tracing::error!(%cause, "the log has stopped");
             self.shared.fail(cause);
-        }
-        // When this fails, the next start recovers from the write-ahead log.
-        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-        if let Err(error) = self.connection.query_row(checkpoint, [], |_| Ok(())) {
-            tracing::warn!(%error, "the write-ahead log stays");
+        } else if let Err(error) = schema::checkpoint(&self.connection) {
+            tracing::warn!(%error, "the write-ahead log stays; the next start recovers from it");
         }
     }
 
@@ -94,15 +92,18 @@ impl Writer {
         while drafts < GROUP_DRAFTS && bytes < GROUP_BYTES {
             let is_idle = appends.is_empty() && self.trims.is_empty() && !self.is_closing;
             let request = if is_idle {
-                self.requests.recv().ok().or(Some(Request::Close))
+                self.inbox.next()
             } else {
-                self.requests.try_recv().ok()
+                self.inbox.try_next()
             };
             match request {
-                None => break,
-                Some(Request::Close) => self.is_closing = true,
-                Some(Request::Trim(trim)) => self.trims.push(trim),
-                Some(Request::Append(append)) => {
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.is_closing = true;
+                    break;
+                }
+                Ok(Request::Trim(trim)) => self.trims.push(trim),
+                Ok(Request::Append(append)) => {
                     drafts += append.drafts.len();
                     bytes += append.bytes;
                     appends.push(append);

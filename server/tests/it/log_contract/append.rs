@@ -66,7 +66,8 @@ pub(crate) async fn nothing_beyond_the_head_is_ever_read(store: &impl Store) {
     let is_done = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> = (0..2)
         .map(|_| {
-            let (log, released, is_done) = (log.clone(), released.clone(), is_done.clone());
+            let (log, released, is_done) =
+                (Arc::clone(&log), released.clone(), Arc::clone(&is_done));
             tokio::spawn(async move {
                 let mut after = 0;
                 while !is_done.load(Ordering::Relaxed) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 use todoki::log::{Log, PageRequest};
 use todoki_codec::{Pattern, WantedIds};
 use uuid::Uuid;
@@ -61,9 +61,12 @@ fn filters() -> impl Strategy<Value = Filter> {
 
 fn requests(head: i64) -> impl Strategy<Value = PageRequest> {
     let cursor = || prop_oneof![4 => 0..=head + 3, 1 => Just(Cursor::MAX.get())].prop_map(at);
-    let direction = (cursor(), any::<bool>()).prop_map(|(cursor, is_forward)| match is_forward {
-        true => Direction::After(cursor),
-        false => Direction::Before(cursor),
+    let direction = (cursor(), any::<bool>()).prop_map(|(cursor, is_forward)| {
+        if is_forward {
+            Direction::After(cursor)
+        } else {
+            Direction::Before(cursor)
+        }
     });
     let max_events = prop_oneof![1..8_usize, 1..2000_usize];
     let max_bytes = prop_oneof![Just(usize::MAX), 0..20_000_usize];
@@ -141,7 +144,7 @@ async fn check(log: &impl Log, events: &[Event], request: PageRequest) {
 }
 
 pub(crate) async fn a_page_is_what_a_naive_filter_picks(store: &impl Store) {
-    let mut runner = TestRunner::new(Config::default());
+    let mut runner = TestRunner::deterministic();
     let log = store.open(no_release());
     for _ in 0..6 {
         let batch = prop::collection::vec(drafts(), 300);
