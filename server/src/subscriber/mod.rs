@@ -87,8 +87,9 @@ pub async fn serve<L: Log, S: AsyncRead + AsyncWrite>(
         decoder: Decoder::new(Role::Server, Limits::inbound()),
         inbox: early,
         outbox: Outbox::default(),
-        heard: now,
+        alive: now,
         progress: now,
+        has_news: false,
         retry: None,
         closing: None,
         shared,
@@ -120,10 +121,13 @@ struct Subscriber<L> {
     inbox: BytesMut,
     outbox: Outbox,
     heartbeat: Interval,
-    /// When the client last sent anything.
-    heard: Instant,
+    /// When the client last showed that it lives: by sending anything, or by taking events. Taking a ping proves
+    /// nothing, since the kernel takes it for a client that is gone.
+    alive: Instant,
     /// When the client last took anything, or there was nothing to take.
     progress: Instant,
+    /// Whether there are events in the outbox.
+    has_news: bool,
     /// When to read the log again after it failed.
     retry: Option<Instant>,
     /// Set once a close frame is in the outbox; nothing is put behind it.
@@ -162,16 +166,13 @@ impl<L: Log> Subscriber<L> {
                 read = reader.read_buf(&mut self.inbox), if may_read => match read {
                     Ok(0) => return self.left(),
                     Ok(_) => {
-                        self.heard = Instant::now();
+                        self.alive = Instant::now();
                         self.read_inbox().await;
                     }
                     Err(error) => return Closed::Socket(error),
                 },
                 written = writer.write_buf(self.outbox.bytes()), if !self.outbox.is_empty() => match written {
-                    Ok(_) => {
-                        self.progress = Instant::now();
-                        self.outbox.shrink();
-                    }
+                    Ok(_) => self.wrote(),
                     Err(error) => return Closed::Socket(error),
                 },
                 step = self.feed.next(), if may_feed => self.take_step(step),
@@ -184,12 +185,24 @@ impl<L: Log> Subscriber<L> {
         }
     }
 
+    fn wrote(&mut self) {
+        self.progress = Instant::now();
+        if self.has_news {
+            self.alive = self.progress;
+        }
+        self.has_news &= !self.outbox.is_empty();
+        self.outbox.shrink();
+    }
+
     fn take_step(&mut self, step: Result<Step, ReadError>) {
         if self.outbox.is_empty() {
             self.progress = Instant::now();
         }
         match step {
-            Ok(Step::Events(events)) => events.iter().for_each(|event| self.outbox.event(event)),
+            Ok(Step::Events(events)) => {
+                self.has_news |= !events.is_empty();
+                events.iter().for_each(|event| self.outbox.event(event));
+            }
             Ok(Step::ReplayComplete { cursor, count }) => {
                 self.say(&Message::ReplayComplete { cursor, count });
             }
@@ -310,7 +323,7 @@ impl<L: Log> Subscriber<L> {
 
     /// Two signs of life: one that programs see, and one that every WebSocket client answers by itself.
     fn beat(&mut self) {
-        if self.heard.elapsed() >= self.shared.heartbeat * 2 {
+        if self.alive.elapsed() >= self.shared.heartbeat * 2 {
             return self.close(CloseCode::TIMEOUT, "nothing heard for two heartbeats");
         }
         if self.outbox.len() < WRITE_AHEAD_BYTES {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const TOKEN: &str = "it-secret-token";
 
 /// Nothing in a test takes this long unless it never comes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server in this process.
 pub(crate) struct TestServer {

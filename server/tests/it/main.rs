@@ -4,8 +4,12 @@
     reason = "a test that cannot go on fails; clippy does not see that helpers here are tests"
 )]
 
+mod command_line;
+mod crash;
 mod embedded_log;
 mod harness;
 mod history;
 mod log_contract;
+mod model;
+mod process;
 mod subscribe;

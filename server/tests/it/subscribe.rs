@@ -266,6 +266,7 @@ async fn a_heartbeat_comes_after_a_full_interval_with_the_watermark() {
     let Some(Incoming::Ping(_)) = client.hear().await else {
         panic!("a ping frame follows, so that every client shows that it lives");
     };
+    client.send(r#"{"type":"pong"}"#).await;
     assert_eq!(client.expect("ping").await.get_i64("cursor"), Some(5));
 }
 

@@ -1,0 +1,382 @@
+//! The `todoki` program as people use it: a server, and commands that talk to it through pipes.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use simd_json::prelude::*;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+use crate::harness::{TOKEN, within};
+use crate::process::{ServerProcess, todoki};
+
+/// Runs a command against the server, with this on its standard input.
+async fn run(url: &str, arguments: &[&str], input: &str) -> Output {
+    let mut child = todoki()
+        .args(arguments)
+        .args(["--url", url, "--token", TOKEN])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A command that refuses its flags does not read.
+    stdin.write_all(input.as_bytes()).await.ok();
+    drop(stdin);
+    within(child.wait_with_output()).await.unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+async fn server(data: &Path) -> ServerProcess {
+    ServerProcess::start(data, "127.0.0.1:0").await
+}
+
+#[tokio::test]
+async fn a_programs_output_is_emitted_and_followed() {
+    let data = tempfile::tempdir().unwrap();
+    let server = server(data.path()).await;
+    let mut tail = todoki()
+        .args([
+            "tail", "--kinds", "build.*", "--cursor", "0", "--json", "--count", "2",
+        ])
+        .args(["--url", &server.url, "--token", TOKEN])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = "{\"reason\":\"compiler-artifact\",\"n\":1e400}\n{\"reason\":\"build-finished\",\"success\":true}\n";
+    let emit = run(
+        &server.url,
+        &["emit", "--kind-from", "reason", "--prefix", "build"],
+        lines,
+    )
+    .await;
+    assert!(emit.status.success(), "{}", stderr(&emit));
+    assert!(
+        stderr(&emit).contains("2 events emitted, cursors 1 to 2"),
+        "{}",
+        stderr(&emit)
+    );
+    let mut printed = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let first = within(printed.next_line()).await.unwrap().unwrap();
+    assert!(
+        first.contains(r#""kind":"build.compiler-artifact""#),
+        "{first}"
+    );
+    assert!(
+        first.ends_with(r#""data":{"reason":"compiler-artifact","n":1e400}}"#),
+        "{first}"
+    );
+    assert!(within(tail.wait()).await.unwrap().success());
+    let replay = run(&server.url, &["replay"], "").await;
+    assert_eq!(stdout(&replay).lines().count(), 2);
+    assert!(
+        stdout(&replay)
+            .contains("build.build-finished  {\"reason\":\"build-finished\",\"success\":true}")
+    );
+    server.kill().await;
+}
+
+#[tokio::test]
+async fn one_event_from_flags_prints_its_cursor() {
+    let data = tempfile::tempdir().unwrap();
+    let server = server(data.path()).await;
+    let task = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f";
+    let one = [
+        "emit",
+        "--kind",
+        "task.created",
+        "--task-id",
+        task,
+        "--data",
+        "{\"n\":1}",
+    ];
+    assert_eq!(stdout(&run(&server.url, &one, "").await), "1\n");
+    let text = run(
+        &server.url,
+        &["emit", "--kind", "app.log", "--text"],
+        "say \"hi\"\n\nbye",
+    )
+    .await;
+    assert!(text.status.success(), "{}", stderr(&text));
+    let events = run(
+        &server.url,
+        &["replay", "--json", "--from", "0", "--to", "2"],
+        "",
+    )
+    .await;
+    let events: Vec<_> = stdout(&events)
+        .lines()
+        .map(|line| simd_json::to_owned_value(&mut line.as_bytes().to_vec()).unwrap())
+        .collect();
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[0].get_str("task_id"), Some(task));
+    assert_eq!(events[1]["data"].get_str("line"), Some("say \"hi\""));
+    server.kill().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_lines_arrives_in_order() {
+    let data = tempfile::tempdir().unwrap();
+    let server = server(data.path()).await;
+    let lines: String = (1..=12_345)
+        .map(|n| format!("{{\"kind\":\"a\",\"data\":{{\"n\":{n}}}}}\n"))
+        .collect();
+    let emit = run(&server.url, &["emit"], &lines).await;
+    assert!(
+        stderr(&emit).contains("12345 events emitted, cursors 1 to 12345"),
+        "{}",
+        stderr(&emit)
+    );
+    let replay = run(&server.url, &["replay", "--json"], "").await;
+    let is_ordered = stdout(&replay).lines().zip(1..).all(|(line, n)| {
+        line.contains(&format!("\"cursor\":{n},")) && line.contains(&format!("{{\"n\":{n}}}"))
+    });
+    assert!(is_ordered);
+    server.kill().await;
+}
+
+#[tokio::test]
+async fn a_bad_line_is_named_and_what_came_before_it_is_kept() {
+    let data = tempfile::tempdir().unwrap();
+    let server = server(data.path()).await;
+    let lines = "{\"kind\":\"a\",\"data\":{}}\n{\"kind\":\"a..b\",\"data\":{}}\n{\"kind\":\"a\",\"data\":{}}\n";
+    let emit = run(&server.url, &["emit"], lines).await;
+    assert_eq!(emit.status.code(), Some(1));
+    assert!(
+        stderr(&emit).contains("line 2: kind has an empty segment at byte 2"),
+        "{}",
+        stderr(&emit)
+    );
+    assert_eq!(
+        stdout(&run(&server.url, &["replay"], "").await)
+            .lines()
+            .count(),
+        1
+    );
+    server.kill().await;
+}
+
+#[tokio::test]
+async fn tail_and_emit_outlive_a_killed_server() {
+    let data = tempfile::tempdir().unwrap();
+    let server = server(data.path()).await;
+    let address = server.address().to_owned();
+    let url = server.url.clone();
+    let mut tail = todoki()
+        .args([
+            "tail", "--json", "--cursor", "0", "--count", "3", "--url", &url, "--token", TOKEN,
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut emit = todoki()
+        .args([
+            "emit", "--kind", "app.log", "--text", "--url", &url, "--token", TOKEN,
+        ])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut events = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let mut lines = emit.stdin.take().unwrap();
+    lines.write_all(b"one\n").await.unwrap();
+    assert!(
+        within(events.next_line())
+            .await
+            .unwrap()
+            .unwrap()
+            .contains("\"one\"")
+    );
+    server.kill().await;
+    lines.write_all(b"two\n").await.unwrap();
+    let server = ServerProcess::start(data.path(), &address).await;
+    assert!(
+        within(events.next_line())
+            .await
+            .unwrap()
+            .unwrap()
+            .contains("\"two\"")
+    );
+    lines.write_all(b"three\n").await.unwrap();
+    drop(lines);
+    assert!(
+        within(events.next_line())
+            .await
+            .unwrap()
+            .unwrap()
+            .contains("\"cursor\":3")
+    );
+    assert!(within(tail.wait()).await.unwrap().success());
+    assert!(within(emit.wait()).await.unwrap().success());
+    server.kill().await;
+}
+
+#[tokio::test]
+async fn exit_codes_tell_bad_usage_from_failure() {
+    let data = tempfile::tempdir().unwrap();
+    let nowhere = "http://127.0.0.1:1";
+    for (arguments, code, said) in [
+        (&["--help"][..], 0, ""),
+        (&["emit", "--help"], 0, ""),
+        (&["--version"], 0, ""),
+        (&[], 64, "Usage"),
+        (&["dance"], 64, "dance"),
+        (&["tail", "--kind", "a"], 64, "--kind"),
+        (&["tail", "--kinds", "a..b"], 64, "empty segment"),
+        (&["tail", "--cursor", "x"], 64, "cursor must be"),
+        (
+            &["tail", "--url", "ftp://x"],
+            64,
+            "not the address of a server",
+        ),
+        (
+            &["emit", "--kind", "a b", "--data", "{}"],
+            64,
+            "--kind has ' ' at byte 1",
+        ),
+        (
+            &["emit", "--kind", "a", "--data", "[]"],
+            64,
+            "data must be a JSON object",
+        ),
+        (&["tail", "--url", nowhere], 1, "todoki serve"),
+        (
+            &["replay", "--from", "9", "--to", "3"],
+            64,
+            "--to must be after --from",
+        ),
+        (&["serve", "--listen", "0.0.0.0:0"], 64, "--token"),
+        (
+            &["serve", "--listen", "127.0.0.1:1", "--data", "/dev/null/x"],
+            1,
+            "/dev/null",
+        ),
+        (&["doctor", "--listen", "0.0.0.0:0"], 1, "found a problem"),
+    ] {
+        let output = todoki().args(arguments).current_dir(data.path()).output();
+        let output = within(output).await.unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains(said),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_generated_token_is_found_by_the_commands_beside_it() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = todoki()
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .current_dir(home.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let line = within(lines.next_line()).await.unwrap().unwrap();
+    let url = line.split_once("listens on ").unwrap().1;
+    let emit = todoki()
+        .args([
+            "emit",
+            "--kind",
+            "hello.world",
+            "--data",
+            "{}",
+            "--url",
+            url,
+        ])
+        .current_dir(home.path())
+        .output();
+    assert_eq!(stdout(&within(emit).await.unwrap()), "1\n");
+    let elsewhere = todoki()
+        .args(["tail", "--url", url])
+        .current_dir("/")
+        .output();
+    let refused = within(elsewhere).await.unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("--token or TODOKI_TOKEN"),
+        "{}",
+        stderr(&refused)
+    );
+    let token = home.path().join("todoki-data/token");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(token).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "nobody else may read the token");
+    server.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_doctor_finds_what_a_server_would_meet() {
+    let data = tempfile::tempdir().unwrap();
+    let server = server(data.path()).await;
+    run(&server.url, &["emit", "--kind", "a", "--data", "{}"], "").await;
+    let doctor = async |listen: &str| {
+        let mut command = todoki();
+        command
+            .args(["doctor", "--listen", listen, "--data"])
+            .arg(data.path());
+        within(command.output()).await.unwrap()
+    };
+    let address = server.address().to_owned();
+    let running = doctor(&address).await;
+    assert!(
+        stdout(&running).contains("a Todoki server answers"),
+        "{}",
+        stdout(&running)
+    );
+    let other_port = doctor("127.0.0.1:0").await;
+    assert_eq!(other_port.status.code(), Some(1));
+    assert!(
+        stdout(&other_port).contains("held by another process"),
+        "{}",
+        stdout(&other_port)
+    );
+    server.kill().await;
+    let stopped = doctor(&address).await;
+    assert!(stopped.status.success(), "{}", stdout(&stopped));
+    assert!(
+        stdout(&stopped).contains("1 events, and the database is sound"),
+        "{}",
+        stdout(&stopped)
+    );
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_log_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let server = server(data.path()).await;
+    let second = todoki()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data.path())
+        .output();
+    let second = within(second).await.unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(
+        stderr(&second).contains("another server has this log open"),
+        "{}",
+        stderr(&second)
+    );
+    let second = todoki()
+        .args(["serve", "--data", "elsewhere", "--listen", server.address()])
+        .current_dir(data.path())
+        .output();
+    let second = within(second).await.unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(stderr(&second).contains("is in use"), "{}", stderr(&second));
+    server.kill().await;
+}

@@ -1,0 +1,153 @@
+//! The `todoki` program as a process of its own, to be killed.
+
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+
+use bytes::{Bytes, BytesMut};
+use todoki_codec::frame::{Decoder, Incoming, Limits, Role};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use crate::harness::{TOKEN, within};
+
+/// A server process.
+pub(crate) struct ServerProcess {
+    child: Child,
+    pub(crate) url: String,
+}
+
+/// The program, with no configuration from the environment.
+pub(crate) fn todoki() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_todoki"));
+    command.env_clear().kill_on_drop(true);
+    command
+}
+
+impl ServerProcess {
+    /// Starts a server, and waits until it listens.
+    pub(crate) async fn start(data: &Path, listen: &str) -> Self {
+        let mut child = todoki()
+            .args([
+                "serve",
+                "--listen",
+                listen,
+                "--token",
+                TOKEN,
+                "--heartbeat",
+                "1s",
+                "--data",
+            ])
+            .arg(data)
+            .env("TODOKI_LOG", "warn")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = within(lines.next_line())
+            .await
+            .unwrap()
+            .expect("it says where it listens");
+        let url = line
+            .split_once("listens on ")
+            .expect("an address")
+            .1
+            .to_owned();
+        Self { child, url }
+    }
+
+    /// `127.0.0.1:PORT`
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Kill −9.
+    pub(crate) async fn kill(mut self) {
+        self.child.start_kill().unwrap();
+        within(self.child.wait()).await.unwrap();
+    }
+}
+
+/// A connection to a server that may be killed at any moment: whatever it breaks is an answer, not a failure.
+pub(crate) struct Wire {
+    stream: TcpStream,
+    inbox: BytesMut,
+    decoder: Decoder,
+}
+
+impl Wire {
+    pub(crate) async fn connect(address: &str) -> io::Result<Self> {
+        let limits = Limits {
+            frame_bytes: 1 << 20,
+            message_bytes: 1 << 20,
+            fragments: 1,
+        };
+        Ok(Self {
+            stream: TcpStream::connect(address).await?,
+            inbox: BytesMut::new(),
+            decoder: Decoder::new(Role::Client, limits),
+        })
+    }
+
+    /// Emits; the cursors if the whole answer came.
+    pub(crate) async fn emit(&mut self, drafts: &str) -> Option<Vec<i64>> {
+        let request = format!(
+            "POST /api/event-bus/emit HTTP/1.1\r\nHost: it\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{drafts}",
+            drafts.len()
+        );
+        let head = self.ask(&request).await?;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let length = head
+            .to_ascii_lowercase()
+            .split_once("content-length: ")?
+            .1
+            .split_once('\r')?
+            .0
+            .parse()
+            .ok()?;
+        while self.inbox.len() < length {
+            self.read().await?;
+        }
+        let mut answer = self.inbox.split_to(length).to_vec();
+        Some(simd_json::serde::from_slice(&mut answer).unwrap())
+    }
+
+    /// Becomes a subscription; the answers are in [`Wire::text`].
+    pub(crate) async fn upgrade(&mut self, query: &str) {
+        let request = format!(
+            "GET /ws/event-bus?{query} HTTP/1.1\r\nHost: it\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        self.ask(&request).await;
+    }
+
+    /// The next text message, until the server is gone.
+    pub(crate) async fn text(&mut self) -> Option<Bytes> {
+        loop {
+            match self.decoder.decode(&mut self.inbox).unwrap() {
+                Some(Incoming::Text { bytes, .. }) => return Some(bytes),
+                Some(_) => {}
+                None => self.read().await?,
+            }
+        }
+    }
+
+    /// Sends a request; the head of its answer.
+    async fn ask(&mut self, request: &str) -> Option<String> {
+        self.stream.write_all(request.as_bytes()).await.ok()?;
+        loop {
+            if let Some(end) = self.inbox.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                return String::from_utf8(self.inbox.split_to(end + 4).to_vec()).ok();
+            }
+            self.read().await?;
+        }
+    }
+
+    async fn read(&mut self) -> Option<()> {
+        let read = within(self.stream.read_buf(&mut self.inbox)).await.ok()?;
+        (read > 0).then_some(())
+    }
+}
