@@ -6,3 +6,4 @@
 
 mod frame_properties;
 mod frame_vectors;
+mod wire_document;

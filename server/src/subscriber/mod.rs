@@ -201,7 +201,9 @@ impl<L: Log> Subscriber<L> {
         match step {
             Ok(Step::Events(events)) => {
                 self.has_news |= !events.is_empty();
-                events.iter().for_each(|event| self.outbox.event(event));
+                for event in &events {
+                    self.outbox.event(event);
+                }
             }
             Ok(Step::ReplayComplete { cursor, count }) => {
                 self.say(&Message::ReplayComplete { cursor, count });

@@ -18,20 +18,20 @@ type Acknowledged = HashMap<i64, u64>;
 async fn publish(address: String, publisher: u64) -> Acknowledged {
     let mut acknowledged = HashMap::new();
     let mut number = publisher << 32;
-    while let Ok(mut wire) = Wire::connect(&address).await {
-        loop {
-            let count = number % 7 * 5 + 1;
-            let drafts: Vec<_> = (0..count)
-                .map(|place| format!("{{\"kind\":\"k\",\"data\":{{\"n\":{}}}}}", number + place))
-                .collect();
-            let Some(cursors) = wire.emit(&format!("[{}]", drafts.join(","))).await else {
-                return acknowledged;
-            };
-            acknowledged.extend(cursors.into_iter().zip(number..));
-            number += count;
-        }
+    let Ok(mut wire) = Wire::connect(&address).await else {
+        return acknowledged;
+    };
+    loop {
+        let count = number % 7 * 5 + 1;
+        let drafts: Vec<_> = (0..count)
+            .map(|place| format!("{{\"kind\":\"k\",\"data\":{{\"n\":{}}}}}", number + place))
+            .collect();
+        let Some(cursors) = wire.emit(&format!("[{}]", drafts.join(","))).await else {
+            return acknowledged;
+        };
+        acknowledged.extend(cursors.into_iter().zip(number..));
+        number += count;
     }
-    acknowledged
 }
 
 /// Follows until the server is gone.
@@ -112,7 +112,9 @@ async fn nothing_acknowledged_or_seen_is_lost_by_kill_9() {
     numbers.dedup();
     assert_eq!(numbers.len(), stored.len(), "nothing is stored twice");
     assert!(
-        (1..=stored.len() as i64).all(|cursor| stored.contains_key(&cursor)),
+        (1..)
+            .take(stored.len())
+            .all(|cursor| stored.contains_key(&cursor)),
         "cursors are dense"
     );
 }

@@ -255,8 +255,11 @@ fn joined_chunks(body: &str) -> String {
     let (mut rest, mut whole) = (body, String::new());
     while let Some((size, behind)) = rest.split_once("\r\n") {
         let size = usize::from_str_radix(size, 16).unwrap();
-        whole.push_str(&behind[..size]);
-        rest = &behind[size + 2..];
+        let (chunk, behind) = behind.split_at(size);
+        whole.push_str(chunk);
+        rest = behind
+            .strip_prefix("\r\n")
+            .expect("a line break behind a chunk");
         if size == 0 {
             return whole;
         }
@@ -296,7 +299,7 @@ impl Client {
                 Incoming::Text { bytes, .. } => return bytes,
                 Incoming::Ping(payload) => {
                     self.send_raw(|key, out| masked::pong(&payload, key, out))
-                        .await
+                        .await;
                 }
                 Incoming::Pong(_) => {}
                 other => panic!("expected a text message, got {other:?}"),

@@ -18,7 +18,8 @@ use crate::harness::TestServer;
 const SUBSCRIBERS: usize = 200;
 const PUBLISHERS: usize = 5;
 const EVENTS_PER_SECOND: usize = 5_000;
-const SECONDS: usize = 4;
+const END: i64 = 20_000;
+const EVENTS: usize = 20_000;
 
 /// Drafts of one request; publishers send one every `PAUSE`.
 const BATCH: usize = 20;
@@ -47,21 +48,21 @@ const PATTERNS: [&str; 8] = [
 #[derive(Clone, Debug)]
 struct Wish {
     patterns: Vec<&'static str>,
-    task: Option<u8>,
-    agent: Option<u8>,
+    task: Option<usize>,
+    agent: Option<usize>,
     /// Join when the log is so many per mille full.
-    join_at: usize,
+    join_at: i64,
     /// Start so many per mille behind the head; beyond 1000 is live only.
-    start: usize,
+    start: i64,
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
     (
         prop::collection::vec(prop::sample::select(&PATTERNS[..]), 1..3),
-        prop::option::weighted(0.3, 0_u8..4),
-        prop::option::weighted(0.3, 0_u8..4),
-        0_usize..900,
-        0_usize..1_200,
+        prop::option::weighted(0.3, 0_usize..4),
+        prop::option::weighted(0.3, 0_usize..4),
+        0_i64..900,
+        0_i64..1_200,
     )
         .prop_map(|(patterns, task, agent, join_at, start)| Wish {
             patterns,
@@ -72,23 +73,23 @@ fn wish() -> impl Strategy<Value = Wish> {
         })
 }
 
-fn id(number: u8) -> Uuid {
-    Uuid::from_u128(u128::from(number) + 1)
+fn id(number: usize) -> Uuid {
+    Uuid::from_u128(number as u128 + 1)
 }
 
 impl Wish {
     fn query(&self, head: i64) -> String {
-        let mut query = format!("kinds={}", self.patterns.join(","));
-        if let Some(task) = self.task {
-            query += &format!("&task_id={}", id(task));
-        }
-        if let Some(agent) = self.agent {
-            query += &format!("&agent_id={}", id(agent));
-        }
-        if self.start <= 1_000 {
-            query += &format!("&cursor={}", head * self.start as i64 / 1_000);
-        }
-        query
+        let parameters = [
+            Some(format!("kinds={}", self.patterns.join(","))),
+            self.task.map(|task| format!("task_id={}", id(task))),
+            self.agent.map(|agent| format!("agent_id={}", id(agent))),
+            (self.start <= 1_000).then(|| format!("cursor={}", head * self.start / 1_000)),
+        ];
+        parameters
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("&")
     }
 
     /// Written anew, without the codec's filter.
@@ -118,9 +119,9 @@ fn batch(n: usize) -> String {
         let task = if n.is_multiple_of(3) {
             "null".to_owned()
         } else {
-            format!("\"{}\"", id((n / 3 % 4) as u8))
+            format!("\"{}\"", id(n / 3 % 4))
         };
-        let agent = id((n / 5 % 4) as u8);
+        let agent = id(n / 5 % 4);
         format!(r#"{{"kind":"{kind}","task_id":{task},"agent_id":"{agent}","data":{{"n":{n}}}}}"#)
     };
     let drafts: Vec<_> = (n * BATCH..(n + 1) * BATCH).map(draft).collect();
@@ -128,7 +129,7 @@ fn batch(n: usize) -> String {
 }
 
 async fn publish(server: Arc<TestServer>, publisher: usize, head: Arc<watch::Sender<i64>>) {
-    let requests = EVENTS_PER_SECOND * SECONDS / PUBLISHERS / BATCH;
+    let requests = EVENTS / PUBLISHERS / BATCH;
     let mut pace = tokio::time::interval(PAUSE);
     for request in 0..requests {
         pace.tick().await;
@@ -140,14 +141,13 @@ async fn publish(server: Arc<TestServer>, publisher: usize, head: Arc<watch::Sen
     }
 }
 
-/// What a subscriber was given until the watermark reached `end`, and the cursor after which it began.
+/// What a subscriber was given until the watermark reached the end, and the cursor after which it began.
 async fn follow(
     server: Arc<TestServer>,
     wish: Wish,
     mut head: watch::Receiver<i64>,
-    end: i64,
 ) -> (i64, Vec<Event>) {
-    let join_at = end * wish.join_at as i64 / 1_000;
+    let join_at = END * wish.join_at / 1_000;
     let joined = *head.wait_for(|head| *head >= join_at).await.unwrap();
     let mut client = server.subscribe(&wish.query(joined)).await;
     let start = client.expect("subscribed").await.get_i64("cursor").unwrap();
@@ -155,14 +155,14 @@ async fn follow(
     loop {
         match message::read(&client.text().await).unwrap() {
             Said::Event(event) => events.push(event),
-            Said::Message(Message::Ping { cursor, .. }) if cursor.get() >= end => {
+            Said::Message(Message::Ping { cursor, .. }) if cursor.get() >= END => {
                 return (start, events);
             }
             Said::Message(Message::ReplayComplete { count, .. }) => {
-                assert_eq!(count, events.len() as u64)
+                assert_eq!(count, events.len() as u64);
             }
             Said::Message(Message::Ping { .. }) => {}
-            other => panic!("{other:?}"),
+            other @ Said::Message(_) => panic!("{other:?}"),
         }
     }
 }
@@ -172,7 +172,6 @@ async fn every_subscriber_gets_exactly_its_part_of_the_log() {
     let server =
         TestServer::start_with(|config| config.heartbeat = Duration::from_millis(500)).await;
     let server = Arc::new(server);
-    let end = (EVENTS_PER_SECOND * SECONDS) as i64;
     let head = Arc::new(watch::Sender::new(0));
     let mut runner = TestRunner::new(Config {
         rng_seed: RngSeed::Fixed(20_261_125),
@@ -181,7 +180,7 @@ async fn every_subscriber_gets_exactly_its_part_of_the_log() {
     let followers: Vec<_> = (0..SUBSCRIBERS)
         .map(|_| {
             let wish = wish().new_tree(&mut runner).unwrap().current();
-            let following = follow(Arc::clone(&server), wish.clone(), head.subscribe(), end);
+            let following = follow(Arc::clone(&server), wish.clone(), head.subscribe());
             (wish, tokio::spawn(following))
         })
         .collect();
@@ -192,7 +191,7 @@ async fn every_subscriber_gets_exactly_its_part_of_the_log() {
         publisher.await.unwrap();
     }
     let truth = whole_log(&server).await;
-    assert_eq!(truth.len(), EVENTS_PER_SECOND * SECONDS);
+    assert_eq!(truth.len(), EVENTS);
     for (wish, follower) in followers {
         let (start, given) = follower.await.unwrap();
         let expected: Vec<_> = truth
