@@ -27,9 +27,10 @@ fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
     };
     let is_authority = |host: &str| {
         let parsed = host.parse::<hyper::http::uri::Authority>();
-        parsed.is_ok_and(|authority| {
-            !authority.host().is_empty() && !host.contains('@') && has_valid_port(host)
-        })
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+        parsed.is_ok_and(|authority| !authority.host().is_empty())
+            && host.bytes().all(is_plain)
+            && has_valid_port(host)
     };
     match host.to_str() {
         Ok(host) if is_authority(host) => Ok(()),
@@ -92,8 +93,10 @@ fn check_length(headers: &HeaderMap) -> Result<(), Refusal> {
         ));
     }
     let digits = length.as_bytes();
-    let is_plain =
-        digits == b"0" || (digits.iter().all(u8::is_ascii_digit) && !digits.starts_with(b"0"));
+    let is_plain = digits == b"0"
+        || (!digits.is_empty()
+            && digits.iter().all(u8::is_ascii_digit)
+            && !digits.starts_with(b"0"));
     if is_plain {
         Ok(())
     } else {

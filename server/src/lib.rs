@@ -22,4 +22,4 @@ mod server;
 pub mod subscriber;
 pub mod upgrade;
 
-pub use server::{Server, StartError};
+pub use server::{Server, ServerError};

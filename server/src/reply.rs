@@ -130,8 +130,6 @@ pub enum Refusal {
     Append(AppendError),
     /// The log cannot be read.
     Read(ReadError),
-    /// Too many connections.
-    Overload,
 }
 
 impl From<QueryError> for Refusal {
@@ -203,7 +201,6 @@ impl Refusal {
             },
             Self::Append(error) => append_status(error),
             Self::Read(_) => (StatusCode::SERVICE_UNAVAILABLE, "log_unavailable"),
-            Self::Overload => (StatusCode::SERVICE_UNAVAILABLE, "overload"),
         }
     }
 
@@ -249,6 +246,7 @@ impl Refusal {
             Self::Append(AppendError::Conflict { index, cursor }) => {
                 (problem.index, problem.cursor) = (Some(*index), Some(*cursor));
             }
+            Self::Append(AppendError::TooManyKinds { index }) => problem.index = Some(*index),
             Self::Ahead { bounds, .. } => {
                 (problem.earliest, problem.head) = (Some(bounds.earliest), Some(bounds.head));
             }
@@ -263,6 +261,7 @@ fn append_status(error: &AppendError) -> (StatusCode, &'static str) {
         AppendError::Conflict { .. } => (StatusCode::CONFLICT, "id_conflict"),
         AppendError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         AppendError::Full => (StatusCode::INSUFFICIENT_STORAGE, "log_full"),
+        AppendError::TooManyKinds { .. } => (StatusCode::INSUFFICIENT_STORAGE, "too_many_kinds"),
         AppendError::Exhausted => (StatusCode::INSUFFICIENT_STORAGE, "cursors_exhausted"),
         AppendError::Closed(_) => (StatusCode::SERVICE_UNAVAILABLE, "log_closed"),
     }
@@ -305,7 +304,42 @@ impl Display for Refusal {
             Self::Emit(error) => error.fmt(f),
             Self::Append(error) => error.fmt(f),
             Self::Read(_) => f.write_str("the log cannot be read just now"),
-            Self::Overload => f.write_str("too many connections; try again shortly"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Codes and their statuses, as this file chooses them and as the document lists them.
+    #[test]
+    fn every_code_is_in_the_wire_document_and_the_other_way_round() {
+        let source = include_str!("reply.rs");
+        let choices = source.split("StatusCode::").skip(1);
+        let mut chosen: BTreeSet<_> = choices
+            .filter_map(|choice| choice.split_once(", \"")?.1.split_once('"'))
+            .map(|(code, _)| code)
+            .filter(|code| code.contains('_') || *code == "busy" || *code == "unauthorised")
+            .collect();
+        // What `todoki_codec::decode` chooses.
+        chosen.extend([
+            "invalid_json",
+            "invalid_draft",
+            "empty_batch",
+            "batch_too_long",
+            "draft_too_large",
+        ]);
+        let wire = include_str!("../../docs/WIRE.md");
+        let table = wire.split_once("## Refusals").expect("the section").1;
+        let table = table.split_once("## Limits").expect("the next section").0;
+        let rows = table
+            .lines()
+            .filter(|line| line.starts_with("| ") && !line.starts_with("| status"));
+        let listed: BTreeSet<_> = rows
+            .filter_map(|row| row.split('|').nth(2))
+            .flat_map(|codes| codes.split('`').skip(1).step_by(2))
+            .collect();
+        assert_eq!(chosen, listed);
     }
 }

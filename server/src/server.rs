@@ -43,10 +43,10 @@ pub enum Token {
     Generated(PathBuf),
 }
 
-/// Why a server does not start.
+/// Why a server does not start, or stopped.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum StartError {
+pub enum ServerError {
     /// Without a token only loopback addresses are served.
     OpenToAll(SocketAddr),
     /// The log.
@@ -59,7 +59,7 @@ pub enum StartError {
     LogStopped(Arc<str>),
 }
 
-impl fmt::Display for StartError {
+impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OpenToAll(address) => write!(
@@ -84,14 +84,14 @@ impl fmt::Display for StartError {
     }
 }
 
-impl std::error::Error for StartError {}
+impl std::error::Error for ServerError {}
 
 impl Server {
     /// Opens the log and binds the port. Nothing is served until [`Server::run`].
-    pub async fn start(config: Serve) -> Result<Self, StartError> {
+    pub async fn start(config: Serve) -> Result<Self, ServerError> {
         let given = config.given_token();
         if given.is_none() && !config.listen.ip().is_loopback() {
-            return Err(StartError::OpenToAll(config.listen));
+            return Err(ServerError::OpenToAll(config.listen));
         }
         let (log, hub) = open_log(&config).await?;
         let (auth, token) = match given {
@@ -99,10 +99,10 @@ impl Server {
             None => generated_token(&config)?,
         };
         let listener =
-            listen::bind(config.listen).map_err(|error| StartError::Bind(config.listen, error))?;
+            listen::bind(config.listen).map_err(|error| ServerError::Bind(config.listen, error))?;
         let address = listener
             .local_addr()
-            .map_err(|error| StartError::Bind(config.listen, error))?;
+            .map_err(|error| ServerError::Bind(config.listen, error))?;
         let shared = Arc::new(Shared {
             log,
             hub,
@@ -140,7 +140,7 @@ impl Server {
     }
 
     /// Serves until `stop` is cancelled or the log stops, then drains and closes the log.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ServerError> {
         let Self {
             app,
             listener,
@@ -178,11 +178,11 @@ impl Server {
         tokio::task::spawn_blocking(move || log.close())
             .await
             .expect("closing does not panic");
-        stopped.map_or(Ok(()), |cause| Err(StartError::LogStopped(cause)))
+        stopped.map_or(Ok(()), |cause| Err(ServerError::LogStopped(cause)))
     }
 }
 
-async fn open_log(config: &Serve) -> Result<(Arc<Embedded>, Arc<Hub>), StartError> {
+async fn open_log(config: &Serve) -> Result<(Arc<Embedded>, Arc<Hub>), ServerError> {
     let options = Options {
         renew_epoch: config.new_epoch,
         ..Options::default()
@@ -195,15 +195,15 @@ async fn open_log(config: &Serve) -> Result<(Arc<Embedded>, Arc<Hub>), StartErro
     let log = tokio::task::spawn_blocking(move || Embedded::open(&data, &options, release))
         .await
         .expect("opening does not panic")
-        .map_err(StartError::Log)?;
+        .map_err(ServerError::Log)?;
     hub.begin_at(log.bounds().head);
     Ok((Arc::new(log), hub))
 }
 
-fn generated_token(config: &Serve) -> Result<(Auth, Token), StartError> {
+fn generated_token(config: &Serve) -> Result<(Auth, Token), ServerError> {
     let path = config::token_file(&config.data);
     let token =
-        read_or_write_token(&path).map_err(|error| StartError::Token(path.clone(), error))?;
+        read_or_write_token(&path).map_err(|error| ServerError::Token(path.clone(), error))?;
     Ok((Auth::new(&token), Token::Generated(path)))
 }
 

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Failure;
 use crate::config;
-use crate::server::{Server, StartError, Token};
+use crate::server::{Server, ServerError, Token};
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -42,9 +42,9 @@ pub(super) async fn run(serve: Serve) -> Result<(), Failure> {
     server.run(stop).await.map_err(failure)
 }
 
-fn failure(error: StartError) -> Failure {
+fn failure(error: ServerError) -> Failure {
     match error {
-        StartError::OpenToAll(_) => Failure::usage(error),
+        ServerError::OpenToAll(_) => Failure::usage(error),
         error => error.into(),
     }
 }

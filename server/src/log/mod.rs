@@ -23,6 +23,10 @@ use uuid::Uuid;
 
 pub use embedded::{Embedded, Inspection, OpenError, Options, inspect};
 
+/// Distinct kinds in one log: kinds are a vocabulary, kept in memory and matched for every page. Far beyond what people
+/// name, far below what a producer that puts ids into its kinds would make.
+pub const KINDS: usize = 10_000;
+
 /// Consecutive events that became durable together, in cursor order; never empty.
 pub type Batch = Arc<[Event]>;
 
@@ -85,6 +89,11 @@ pub enum AppendError {
     Busy,
     /// The disk is full. The log goes on by itself once there is room.
     Full,
+    /// A new kind, and the log has [`KINDS`] already.
+    TooManyKinds {
+        /// Place of the draft in the append.
+        index: usize,
+    },
     /// The cursors are used up.
     Exhausted,
     /// The log has stopped. After a failed commit whose outcome is unknown the drafts may or may not be there.
@@ -100,6 +109,10 @@ impl fmt::Display for AppendError {
             ),
             Self::Busy => f.write_str("too many emits are waiting to be committed"),
             Self::Full => f.write_str("the disk that holds the log is full"),
+            Self::TooManyKinds { index } => write!(
+                f,
+                "draft {index}: its kind would be a new one, and the log has {KINDS}; put what varies into data"
+            ),
             Self::Exhausted => f.write_str("the log has handed out its last cursor"),
             Self::Closed(cause) => write!(f, "the log has stopped: {cause}"),
         }

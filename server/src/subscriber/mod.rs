@@ -100,18 +100,30 @@ pub async fn serve<L: Log, S: AsyncRead + AsyncWrite>(
 }
 
 /// Closes a connection right after its upgrade: the only way to tell a browser why.
-pub async fn refuse<S: AsyncWrite + Unpin>(
+pub async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
     mut socket: S,
     code: CloseCode,
     reason: &str,
 ) -> io::Result<()> {
     let mut outbox = Outbox::default();
     outbox.close(code, reason);
-    let farewell = async {
-        socket.write_all_buf(outbox.bytes()).await?;
-        socket.shutdown().await
+    tokio::time::timeout(CLOSE_WAIT, socket.write_all_buf(outbox.bytes())).await??;
+    let (mut reader, mut writer) = tokio::io::split(socket);
+    farewell(&mut reader, &mut writer).await;
+    Ok(())
+}
+
+/// Ends our side and reads until the client has ended its own: closing on unread bytes would reset the connection, and
+/// the close frame with it (RFC 9112 §9.6 describes the same for HTTP).
+async fn farewell<S: AsyncRead + AsyncWrite>(reader: &mut ReadHalf<S>, writer: &mut WriteHalf<S>) {
+    let leave = async {
+        writer.shutdown().await?;
+        let mut unread = [0; 512];
+        while reader.read(&mut unread).await? > 0 {}
+        io::Result::Ok(())
     };
-    tokio::time::timeout(CLOSE_WAIT, farewell).await?
+    // The peer may be gone already, and there is nothing left to lose.
+    tokio::time::timeout(CLOSE_WAIT, leave).await.ok();
 }
 
 struct Subscriber<L> {
@@ -150,8 +162,7 @@ impl<L: Log> Subscriber<L> {
         loop {
             if let Some(closing) = self.closing.take_if(|closing| closing.is_answered) {
                 if self.outbox.is_empty() {
-                    // The peer may be gone already, and there is nothing left to lose.
-                    writer.shutdown().await.ok();
+                    farewell(&mut reader, &mut writer).await;
                     return closing.outcome;
                 }
                 self.closing = Some(closing);

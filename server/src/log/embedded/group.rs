@@ -2,7 +2,7 @@
 //!
 //! All appends are decided before anything is written, so an append that is refused leaves nothing to take back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use todoki_codec::{Cursor, Draft, Event, Kind, encode};
 use uuid::Uuid;
 
-use crate::log::AppendError;
+use crate::log::{AppendError, KINDS};
 
 const FIND_DRAFT: &str = "SELECT cursor, time, json FROM events WHERE draft_id = ?1";
 
@@ -50,6 +50,14 @@ impl KindIds {
         Ok(id)
     }
 
+    fn is_known(&self, kind: &Kind) -> bool {
+        self.ids.contains_key(kind)
+    }
+
+    fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     /// The kinds that the group brought, now committed.
     pub(super) fn commit(&mut self) -> Vec<Kind> {
         std::mem::take(&mut self.new)
@@ -64,13 +72,16 @@ impl KindIds {
 }
 
 /// A group in the making.
-pub(super) struct Group<'a> {
-    connection: &'a Connection,
+pub(super) struct Group<'log, 'a> {
+    connection: &'log Connection,
+    kinds: &'log KindIds,
     head: Cursor,
     time: Timestamp,
     fresh: Vec<Fresh<'a>>,
     /// Where in `fresh` the drafts with an id are.
     ids: HashMap<&'a str, usize>,
+    /// Kinds of `fresh` that the log has not yet.
+    new_kinds: HashSet<&'a Kind>,
 }
 
 /// An event to be written.
@@ -79,15 +90,22 @@ struct Fresh<'a> {
     draft_id: Option<&'a str>,
 }
 
-impl<'a> Group<'a> {
+impl<'log, 'a> Group<'log, 'a> {
     /// A group on a connection in a transaction, after the event `head`.
-    pub(super) fn new(connection: &'a Connection, head: Cursor, time: Timestamp) -> Self {
+    pub(super) fn new(
+        connection: &'log Connection,
+        kinds: &'log KindIds,
+        head: Cursor,
+        time: Timestamp,
+    ) -> Self {
         Self {
             connection,
+            kinds,
             head,
             time,
             fresh: Vec::new(),
             ids: HashMap::new(),
+            new_kinds: HashSet::new(),
         }
     }
 
@@ -98,36 +116,24 @@ impl<'a> Group<'a> {
         if !matches!(decided, Ok(Ok(_))) {
             self.fresh.truncate(start);
             self.ids.retain(|_, place| *place < start);
+            let kinds: HashSet<_> = self.fresh.iter().map(|fresh| &fresh.event.kind).collect();
+            self.new_kinds.retain(|kind| kinds.contains(*kind));
         }
         decided
     }
 
-    /// Writes the rows, and gives the events back in cursor order.
-    pub(super) fn write(self, kinds: &mut KindIds) -> Result<Vec<Event>> {
-        let mut insert = self.connection.prepare_cached(INSERT_EVENT)?;
-        for Fresh { event, draft_id } in &self.fresh {
-            let ids = event.ids;
-            let blob = |id: Option<Uuid>| id.map(Uuid::into_bytes);
-            let agent_id = Some(ids.agent_id).filter(|id| !id.is_nil());
-            insert.execute(params![
-                event.cursor.get(),
-                kinds.id(self.connection, &event.kind)?,
-                event.time.as_microsecond(),
-                blob(agent_id),
-                blob(ids.session_id),
-                blob(ids.task_id),
-                blob(ids.project_id),
-                draft_id,
-                Text(&event.json),
-            ])?;
-        }
-        Ok(self.fresh.into_iter().map(|fresh| fresh.event).collect())
+    /// The rows to write.
+    pub(super) fn into_rows(self) -> Rows<'a> {
+        Rows(self.fresh)
     }
 
     fn decide(&mut self, drafts: &'a [Draft]) -> Result<Result<Vec<Cursor>, AppendError>> {
         let mut cursors = Vec::with_capacity(drafts.len());
         for (index, draft) in drafts.iter().enumerate() {
             let cursor = match self.known(draft)? {
+                None if !self.has_room_for(&draft.kind) => {
+                    return Ok(Err(AppendError::TooManyKinds { index }));
+                }
                 None => match self.push(draft) {
                     Some(cursor) => cursor,
                     None => return Ok(Err(AppendError::Exhausted)),
@@ -140,6 +146,15 @@ impl<'a> Group<'a> {
             cursors.push(cursor);
         }
         Ok(Ok(cursors))
+    }
+
+    /// Whether the log may have this kind, which it then counts.
+    fn has_room_for(&mut self, kind: &'a Kind) -> bool {
+        if self.kinds.is_known(kind) {
+            return true;
+        }
+        self.new_kinds.insert(kind);
+        self.kinds.len() + self.new_kinds.len() <= KINDS
     }
 
     fn push(&mut self, draft: &'a Draft) -> Option<Cursor> {
@@ -180,6 +195,33 @@ impl<'a> Group<'a> {
                 Ok(Known::new(draft, cursor, time, row.get_ref(2)?.as_bytes()?))
             })
             .optional()
+    }
+}
+
+/// The rows of a group whose appends are all decided.
+pub(super) struct Rows<'a>(Vec<Fresh<'a>>);
+
+impl Rows<'_> {
+    /// Writes the rows, and gives the events back in cursor order.
+    pub(super) fn write(self, connection: &Connection, kinds: &mut KindIds) -> Result<Vec<Event>> {
+        let mut insert = connection.prepare_cached(INSERT_EVENT)?;
+        for Fresh { event, draft_id } in &self.0 {
+            let ids = event.ids;
+            let blob = |id: Option<Uuid>| id.map(Uuid::into_bytes);
+            let agent_id = Some(ids.agent_id).filter(|id| !id.is_nil());
+            insert.execute(params![
+                event.cursor.get(),
+                kinds.id(connection, &event.kind)?,
+                event.time.as_microsecond(),
+                blob(agent_id),
+                blob(ids.session_id),
+                blob(ids.task_id),
+                blob(ids.project_id),
+                draft_id,
+                Text(&event.json),
+            ])?;
+        }
+        Ok(self.0.into_iter().map(|fresh| fresh.event).collect())
     }
 }
 

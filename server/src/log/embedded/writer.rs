@@ -139,12 +139,13 @@ impl Writer {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut group = Group::new(&transaction, self.shared.head(), clock::now());
+        let mut group = Group::new(&transaction, &self.kinds, self.shared.head(), clock::now());
         let outcomes = appends
             .iter()
             .map(|append| group.add(&append.drafts))
             .collect::<Result<_, _>>()?;
-        let events = group.write(&mut self.kinds)?;
+        let rows = group.into_rows();
+        let events = rows.write(&transaction, &mut self.kinds)?;
         transaction.commit()?;
         Ok((events, outcomes))
     }
