@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use todoki::log::Log;
+use todoki::log::{AppendError, KINDS, Log};
 use todoki_codec::encode;
 
 use super::*;
@@ -209,4 +209,24 @@ pub(crate) async fn the_epoch_stays_until_it_is_renewed(store: &impl Store) {
     assert_eq!(log.bounds().head, at(1), "the events are still there");
     drop(log);
     assert_eq!(store.open(no_release()).bounds().epoch, renewed);
+}
+
+pub(crate) async fn a_kind_too_many_is_refused_and_known_kinds_go_on(store: &impl Store) {
+    let log = store.open(Released::default().hook());
+    let kinds: Vec<_> = (1..KINDS)
+        .map(|number| draft(&format!("k{number}"), "{}"))
+        .collect();
+    for some in kinds.chunks(1000) {
+        log.append(some.to_vec()).await.unwrap();
+    }
+    // One place is left: the append that needs two of them is refused whole.
+    let two = vec![draft("known", "{}"), draft("unknown", "{}")];
+    let refused = log.append(two).await;
+    assert_eq!(refused, Err(AppendError::TooManyKinds { index: 1 }));
+    log.append(vec![draft("k1", "{}"), draft("last", "{}")])
+        .await
+        .unwrap();
+    let refused = log.append(vec![draft("one.more", "{}")]).await;
+    assert_eq!(refused, Err(AppendError::TooManyKinds { index: 0 }));
+    log.append(vec![draft("last", "{}")]).await.unwrap();
 }
