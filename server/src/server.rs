@@ -14,11 +14,11 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{self, Auth};
 use crate::config::{self, Serve};
 use crate::hub::Hub;
+use crate::hub::shard::Settings;
 use crate::listen;
 use crate::log::{Bounds, Embedded, Log, OpenError, Options};
 use crate::retention::{self, Retention};
 use crate::route::App;
-use crate::subscriber::Shared;
 use crate::upgrade::Origins;
 
 /// Connections may finish what they do for so long once the server drains.
@@ -55,6 +55,8 @@ pub enum ServerError {
     Bind(SocketAddr, io::Error),
     /// The generated token.
     Token(PathBuf, io::Error),
+    /// The shards' threads.
+    Threads(io::Error),
     /// The log stopped while serving.
     LogStopped(Arc<str>),
 }
@@ -76,6 +78,7 @@ impl fmt::Display for ServerError {
             Self::Token(path, error) => {
                 write!(f, "cannot keep the token in {}: {error}", path.display())
             }
+            Self::Threads(error) => write!(f, "cannot start a thread: {error}; check ulimit -u"),
             Self::LogStopped(cause) => write!(
                 f,
                 "the log stopped: {cause}. Everything acknowledged is safe; check the disk, then start again"
@@ -93,7 +96,8 @@ impl Server {
         if given.is_none() && !config.listen.ip().is_loopback() {
             return Err(ServerError::OpenToAll(config.listen));
         }
-        let (log, hub) = open_log(&config).await?;
+        let stop = CancellationToken::new();
+        let (log, hub) = open_log(&config, &stop).await?;
         let (auth, token) = match given {
             Some(token) => (Auth::new(&token), Token::Given),
             None => generated_token(&config)?,
@@ -103,14 +107,10 @@ impl Server {
         let address = listener
             .local_addr()
             .map_err(|error| ServerError::Bind(config.listen, error))?;
-        let shared = Arc::new(Shared {
+        let app = Arc::new(App {
             log,
             hub,
-            heartbeat: config.heartbeat,
-            stop: CancellationToken::new(),
-        });
-        let app = Arc::new(App {
-            shared,
+            stop,
             auth,
             origins: Origins::new(config.allow_origin.clone()),
             tasks: TaskTracker::new(),
@@ -136,7 +136,7 @@ impl Server {
 
     /// Where its log stands.
     pub fn bounds(&self) -> Bounds {
-        self.app.shared.log.bounds()
+        self.app.log.bounds()
     }
 
     /// Serves until `stop` is cancelled or the log stops, then drains and closes the log.
@@ -147,7 +147,7 @@ impl Server {
             config,
             ..
         } = self;
-        let log = Arc::clone(&app.shared.log);
+        let log = Arc::clone(&app.log);
         let accepting = tokio::spawn(listen::accept(
             listener,
             Arc::clone(&app),
@@ -164,7 +164,7 @@ impl Server {
             () = stop.cancelled() => None,
             cause = log.failed() => Some(cause),
         };
-        app.shared.stop.cancel();
+        app.stop.cancel();
         keeping.abort();
         // It ends with the stop, and a panic in it has been reported.
         accepting.await.ok();
@@ -182,22 +182,38 @@ impl Server {
     }
 }
 
-async fn open_log(config: &Serve) -> Result<(Arc<Embedded>, Arc<Hub>), ServerError> {
+async fn open_log(
+    config: &Serve,
+    stop: &CancellationToken,
+) -> Result<(Arc<Embedded>, Arc<Hub>), ServerError> {
     let options = Options {
         renew_epoch: config.new_epoch,
         ..Options::default()
     };
     let data = config.data.clone();
-    let hub = Arc::new(Hub::default());
+    let (hub, unstarted) = Hub::new(shards());
+    let hub = Arc::new(hub);
     let releasing = Arc::clone(&hub);
-    let release = Box::new(move |batch| releasing.release(batch));
+    let release = Box::new(move |batch| releasing.release(&batch));
     // Recovery after a crash reads and syncs, which may take a while.
     let log = tokio::task::spawn_blocking(move || Embedded::open(&data, &options, release))
         .await
         .expect("opening does not panic")
         .map_err(ServerError::Log)?;
-    hub.begin_at(log.bounds().head);
-    Ok((Arc::new(log), hub))
+    let log = Arc::new(log);
+    let settings = Settings {
+        coalesce: Duration::from_millis(config.coalesce_ms),
+        heartbeat: config.heartbeat,
+    };
+    unstarted
+        .start(&log, settings, stop)
+        .map_err(ServerError::Threads)?;
+    Ok((log, hub))
+}
+
+/// One core is left to requests and to the log.
+fn shards() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))
 }
 
 fn generated_token(config: &Serve) -> Result<(Auth, Token), ServerError> {
