@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -32,6 +33,15 @@ pub struct Server {
     address: SocketAddr,
     token: Token,
     config: Serve,
+    shards: Shards,
+}
+
+/// The threads of the hub.
+#[derive(Debug)]
+struct Shards {
+    /// Cancelled when nobody needs them any more.
+    done: CancellationToken,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// Where the token comes from.
@@ -97,7 +107,7 @@ impl Server {
             return Err(ServerError::OpenToAll(config.listen));
         }
         let stop = CancellationToken::new();
-        let (log, hub) = open_log(&config, &stop).await?;
+        let (log, hub, shards) = open_log(&config, &stop).await?;
         let (auth, token) = match given {
             Some(token) => (Auth::new(&token), Token::Given),
             None => generated_token(&config)?,
@@ -121,6 +131,7 @@ impl Server {
             address,
             token,
             config,
+            shards,
         })
     }
 
@@ -145,6 +156,7 @@ impl Server {
             app,
             listener,
             config,
+            shards,
             ..
         } = self;
         let log = Arc::clone(&app.log);
@@ -175,9 +187,16 @@ impl Server {
         {
             tracing::warn!(left = app.tasks.len(), "connections did not end in time");
         }
-        tokio::task::spawn_blocking(move || log.close())
-            .await
-            .expect("closing does not panic");
+        shards.done.cancel();
+        tokio::task::spawn_blocking(move || {
+            for thread in shards.threads {
+                // Its panic has been reported.
+                thread.join().ok();
+            }
+            log.close();
+        })
+        .await
+        .expect("closing does not panic");
         stopped.map_or(Ok(()), |cause| Err(ServerError::LogStopped(cause)))
     }
 }
@@ -185,7 +204,7 @@ impl Server {
 async fn open_log(
     config: &Serve,
     stop: &CancellationToken,
-) -> Result<(Arc<Embedded>, Arc<Hub>), ServerError> {
+) -> Result<(Arc<Embedded>, Arc<Hub>, Shards), ServerError> {
     let options = Options {
         renew_epoch: config.new_epoch,
         ..Options::default()
@@ -205,10 +224,11 @@ async fn open_log(
         coalesce: Duration::from_millis(config.coalesce_ms),
         heartbeat: config.heartbeat,
     };
-    unstarted
-        .start(&log, settings, stop)
+    let done = CancellationToken::new();
+    let threads = unstarted
+        .start(&log, settings, stop, &done)
         .map_err(ServerError::Threads)?;
-    Ok((log, hub))
+    Ok((log, hub, Shards { done, threads }))
 }
 
 /// One core is left to requests and to the log.

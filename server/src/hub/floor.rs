@@ -37,6 +37,9 @@ pub trait Sink {
     /// Writes some, or fails with `WouldBlock`.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 
+    /// Whether it has taken nothing the last time. Whoever drives this member tries again when there is room.
+    fn is_blocked(&self) -> bool;
+
     /// Tells whoever drives this member that it is blocked, behind or gone.
     fn nudge(&self);
 }
@@ -367,6 +370,9 @@ impl<S: Sink> Floor<S> {
                 continue;
             }
             self.members[id.0].is_ready = false;
+            if self.members[id.0].sink.is_blocked() {
+                continue;
+            }
             match self.turn(id) {
                 Turn::More => self.make_ready(id),
                 Turn::Blocked | Turn::Gone => self.members[id.0].sink.nudge(),

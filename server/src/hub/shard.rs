@@ -9,14 +9,16 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::query::Direction;
 use todoki_codec::{Cursor, Event, Filter};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::floor::Floor;
 use super::{ARRIVALS, Door, Hub, Inbox};
@@ -97,20 +99,21 @@ impl Hub {
 }
 
 impl Unstarted {
-    /// Starts the threads. They end when the hub is dropped and their last member has left, or when `stop` is
-    /// cancelled and everyone has been sent away.
+    /// Starts the threads. When `stop` is cancelled they send everyone away, and when `done` is, they end.
     pub fn start<L: Log>(
         self,
         log: &Arc<L>,
         settings: Settings,
-        stop: &tokio_util::sync::CancellationToken,
-    ) -> std::io::Result<()> {
+        stop: &CancellationToken,
+        done: &CancellationToken,
+    ) -> std::io::Result<Vec<JoinHandle<()>>> {
+        let mut threads = Vec::new();
         for (number, (inbox, arriving)) in self.shards.into_iter().enumerate() {
-            let (log, stop) = (Arc::clone(log), stop.clone());
+            let (log, stop, done) = (Arc::clone(log), stop.clone(), done.clone());
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            std::thread::Builder::new()
+            let thread = std::thread::Builder::new()
                 .name(format!("shard-{number}"))
                 .spawn(move || {
                     let position = log.bounds().head;
@@ -124,10 +127,11 @@ impl Unstarted {
                         inbox,
                         is_stopping: Cell::new(false),
                     });
-                    LocalSet::new().block_on(&runtime, shard.run(arriving, stop));
+                    LocalSet::new().block_on(&runtime, shard.run(arriving, stop, done));
                 })?;
+            threads.push(thread);
         }
-        Ok(())
+        Ok(threads)
     }
 }
 
@@ -135,25 +139,22 @@ impl<L: Log> Shard<L> {
     async fn run(
         self: Rc<Self>,
         mut arriving: mpsc::Receiver<Arrival>,
-        stop: tokio_util::sync::CancellationToken,
+        stop: CancellationToken,
+        done: CancellationToken,
     ) {
         let rounds = tokio::task::spawn_local(Rc::clone(&self).rounds());
         let beats = tokio::task::spawn_local(subscriber::beat::beat(Rc::clone(&self)));
-        let mut members = tokio::task::JoinSet::new();
-        let mut is_stopped = std::pin::pin!(stop.cancelled());
+        let mut members = JoinSet::new();
         loop {
             tokio::select! {
-                arrival = arriving.recv() => match arrival {
-                    Some(arrival) => {
-                        members.spawn_local(subscriber::serve(Rc::clone(&self), arrival));
-                    }
-                    None => break,
-                },
+                Some(arrival) = arriving.recv() => {
+                    members.spawn_local(subscriber::serve(Rc::clone(&self), arrival));
+                }
                 Some(_) = members.join_next() => {}
-                () = &mut is_stopped, if !self.is_stopping.get() => self.send_all_away(),
+                () = stop.cancelled(), if !self.is_stopping.get() => self.send_all_away(),
+                () = done.cancelled() => break,
             }
         }
-        while members.join_next().await.is_some() {}
         rounds.abort();
         beats.abort();
     }

@@ -10,8 +10,9 @@ use todoki_codec::frame;
 use todoki_codec::message::Message;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::line::{Line, Order};
+use super::line::{self, Line, Order};
 use crate::clock;
+use crate::hub::floor::{Sink, Turn};
 use crate::hub::shard::Shard;
 use crate::log::Log;
 
@@ -98,6 +99,7 @@ fn attend<L: Log>(shard: &Shard<L>, line: &Rc<Line>, now: Instant) {
     frame::encode::text(&ping.to_json(), &mut frames);
     frame::encode::ping(b"", &mut frames);
     floor.say(id, frames.into());
-    // What a turn leaves, it leaves to the rounds or to the subscriber's task.
-    let _turn = floor.turn(id);
+    if line::turn(&mut floor, line, id) != Turn::Done {
+        line.nudge();
+    }
 }

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::hub::floor::{MemberId, Sink};
+use crate::hub::floor::{Floor, MemberId, Sink, Turn};
 
 /// What the shard wants of a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(crate) struct Line {
     pub(super) id: Cell<Option<MemberId>>,
     /// Since when it has been lagging, as it was told.
     pub(super) lagged_since: Cell<Option<Instant>>,
+    /// Whether its last turn outside a round ended with more to write.
+    pub(super) is_unfinished: Cell<bool>,
     blocked_since: Cell<Option<Instant>>,
     order: Cell<Option<Order>>,
 }
@@ -50,6 +52,7 @@ impl Line {
             beat_at: Cell::new(now + heartbeat),
             id: Cell::new(None),
             lagged_since: Cell::new(None),
+            is_unfinished: Cell::new(false),
             blocked_since: Cell::new(None),
             order: Cell::new(None),
         }
@@ -90,7 +93,18 @@ impl Sink for Rc<Line> {
         written
     }
 
+    fn is_blocked(&self) -> bool {
+        self.blocked_since.get().is_some()
+    }
+
     fn nudge(&self) {
         self.nudged.notify_one();
     }
+}
+
+/// A turn outside the rounds: what it leaves is the subscriber's task to finish, since no round may come.
+pub(super) fn turn(floor: &mut Floor<Rc<Line>>, line: &Rc<Line>, id: MemberId) -> Turn {
+    let turn = floor.turn(id);
+    line.is_unfinished.set(turn == Turn::More);
+    turn
 }

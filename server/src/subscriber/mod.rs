@@ -265,7 +265,7 @@ impl<L: Log> Subscriber<L> {
     /// Goes on as far as it can without waiting.
     fn advance(&mut self) -> Result<Wait, Closed> {
         loop {
-            if self.line.blocked_since().is_some() {
+            if self.line.blocked_since().is_some() || self.line.is_unfinished.get() {
                 // Room may have come; only a try tells.
                 match self.turn() {
                     Turn::Blocked => return Ok(Wait::Room),
@@ -310,7 +310,7 @@ impl<L: Log> Subscriber<L> {
     }
 
     fn turn(&self) -> Turn {
-        self.shard.floor.borrow_mut().turn(self.id)
+        line::turn(&mut self.shard.floor.borrow_mut(), &self.line, self.id)
     }
 
     fn gone(&mut self) -> Closed {
