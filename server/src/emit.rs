@@ -44,8 +44,9 @@ pub async fn emit<L: Log>(log: &L, request: Request<Incoming>) -> Result<Respons
 
 fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
     if headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|value| value != "identity")
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|value| value != "identity")
     {
         return Err(Refusal::ContentEncoding);
     }
