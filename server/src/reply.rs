@@ -83,6 +83,17 @@ fn set(response: &mut Response<Body>, name: HeaderName, value: &str) {
 pub enum Refusal {
     /// The request is not well-formed HTTP, or not in a form that every hop reads alike.
     Malformed(&'static str),
+    /// The request target is too long to be a filter.
+    TargetTooLong {
+        /// Bytes found.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// `Expect` asks for something that we do not do.
+    Expectation,
+    /// The body is coded in another way than in chunks.
+    TransferCoding,
     /// No such path.
     NotFound,
     /// The path has other methods.
@@ -180,6 +191,9 @@ impl Refusal {
     pub fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed_request"),
+            Self::TargetTooLong { .. } => (StatusCode::URI_TOO_LONG, "target_too_long"),
+            Self::Expectation => (StatusCode::EXPECTATION_FAILED, "expectation_failed"),
+            Self::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorised"),
@@ -219,7 +233,11 @@ impl Refusal {
                 set(&mut response, SEC_WEBSOCKET_VERSION, "13");
             }
             // The rest of the body is still on its way: nothing behind it could be understood.
-            Self::Malformed(_) | Self::BodyTooLarge | Self::BodyTimeout | Self::BodyBroken => {
+            Self::Malformed(_)
+            | Self::TransferCoding
+            | Self::BodyTooLarge
+            | Self::BodyTimeout
+            | Self::BodyBroken => {
                 set(&mut response, CONNECTION, "close");
             }
             _ if status == StatusCode::SERVICE_UNAVAILABLE => {
@@ -271,6 +289,11 @@ impl Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(what) | Self::NotAnUpgrade(what) => f.write_str(what),
+            Self::TargetTooLong { bytes, limit } => {
+                write!(f, "the request target has {bytes} bytes; the limit is {limit}")
+            }
+            Self::Expectation => f.write_str("Expect must be 100-continue"),
+            Self::TransferCoding => f.write_str("Transfer-Encoding must be chunked, given once"),
             Self::NotFound => f.write_str(
                 "no such path; see /ws/event-bus, /api/event-bus, /api/event-bus/emit, /api/event-bus/latest, \
                  /api/event-bus/replay, /health",
