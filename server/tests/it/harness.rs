@@ -207,19 +207,25 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let mut answer = Self::parse_head(head);
+        answer.body = match answer.header("transfer-encoding") {
+            Some("chunked") => joined_chunks(body),
+            _ => body.to_owned(),
+        };
+        answer
+    }
+
+    /// An answer whose body is read otherwise.
+    pub(crate) fn parse_head(head: &str) -> Self {
         let status = head
             .split(' ')
             .nth(1)
             .and_then(|status| status.parse().ok());
-        let mut answer = Self {
-            status: status.unwrap_or_else(|| panic!("no status in {text:?}")),
+        Self {
+            status: status.unwrap_or_else(|| panic!("no status in {head:?}")),
             head: head.to_owned(),
-            body: body.to_owned(),
-        };
-        if answer.header("transfer-encoding") == Some("chunked") {
-            answer.body = joined_chunks(body);
+            body: String::new(),
         }
-        answer
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
