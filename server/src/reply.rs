@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt::{self, Display};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -115,8 +116,8 @@ pub enum Refusal {
     ContentEncoding,
     /// The body is over [`BODY_BYTES`].
     BodyTooLarge,
-    /// The body did not arrive in time.
-    BodyTimeout,
+    /// The body did not arrive within this.
+    BodyTimeout(Duration),
     /// The body broke off.
     BodyBroken,
     /// A header is out of its grammar.
@@ -204,7 +205,7 @@ impl Refusal {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
-            Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+            Self::BodyTimeout(_) => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             Self::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
             Self::Header { .. } => (StatusCode::BAD_REQUEST, "invalid_header"),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "invalid_parameter"),
@@ -236,7 +237,7 @@ impl Refusal {
             Self::Malformed(_)
             | Self::TransferCoding
             | Self::BodyTooLarge
-            | Self::BodyTimeout
+            | Self::BodyTimeout(_)
             | Self::BodyBroken => {
                 set(&mut response, CONNECTION, "close");
             }
@@ -311,11 +312,9 @@ impl Display for Refusal {
             ),
             Self::ContentEncoding => f.write_str("the body must not be compressed"),
             Self::BodyTooLarge => write!(f, "the body is over the limit of {BODY_BYTES} bytes"),
-            Self::BodyTimeout => write!(
-                f,
-                "the body did not arrive within {} seconds",
-                crate::emit::BODY_DEADLINE.as_secs()
-            ),
+            Self::BodyTimeout(deadline) => {
+                write!(f, "the body did not arrive within {deadline:?}")
+            }
             Self::BodyBroken => f.write_str("the body broke off before its end"),
             Self::Header { name, expected } => write!(f, "{name} must be {expected}"),
             Self::Query(error) => error.fmt(f),

@@ -8,6 +8,7 @@ use hyper::{Method, Request, Response};
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Auth;
+use crate::listen::Deadlines;
 use crate::log::Log;
 use crate::reply::{self, Body, Refusal};
 use crate::subscriber::Shared;
@@ -23,6 +24,8 @@ pub struct App<L> {
     pub auth: Auth,
     /// Which pages may connect.
     pub origins: Origins,
+    /// How long clients may take.
+    pub deadlines: Deadlines,
     /// Connections and subscribers, to be waited for at the end.
     pub tasks: TaskTracker,
 }
@@ -144,7 +147,7 @@ async fn dispatch<L: Log>(
         // A refused browser must be told inside the WebSocket, so it authenticates for itself.
         Endpoint::Subscribe => upgrade::upgrade(app, request).await,
         _ if !app.auth.admits(request.headers(), query) => Err(Refusal::Unauthorised),
-        Endpoint::Emit => emit::emit(&*app.shared.log, request).await,
+        Endpoint::Emit => emit::emit(&*app.shared.log, app.deadlines.body, request).await,
         Endpoint::Page => page::page(&*app.shared.log, query).await,
         Endpoint::Latest => page::latest(&*app.shared.log, query),
         Endpoint::Replay => page::replay(&app.shared.log, query),

@@ -107,12 +107,14 @@ impl Server {
             log,
             hub,
             heartbeat: config.heartbeat,
+            write_stall: config.deadlines.write_stall,
             stop: CancellationToken::new(),
         });
         let app = Arc::new(App {
             shared,
             auth,
             origins: Origins::new(config.allow_origin.clone()),
+            deadlines: config.deadlines,
             tasks: TaskTracker::new(),
         });
         Ok(Self {

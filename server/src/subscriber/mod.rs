@@ -35,9 +35,6 @@ const READ_STOP_BYTES: usize = 1 << 20;
 /// Read at once: commands are small.
 const READ_BYTES: usize = 4 << 10;
 
-/// A client that takes no byte for so long is closed: the stream can be resumed, the memory cannot wait.
-const WRITE_STALL: Duration = Duration::from_secs(10);
-
 /// After our close frame, wait so long for the client's.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
@@ -56,6 +53,8 @@ pub struct Shared<L> {
     pub hub: Arc<Hub>,
     /// Interval of `ping`; a client that is silent for two of them is gone.
     pub heartbeat: Duration,
+    /// A client that takes no byte for so long is closed: the stream can be resumed, the memory cannot wait.
+    pub write_stall: Duration,
     /// Cancelled when the server drains.
     pub stop: CancellationToken,
 }
@@ -389,7 +388,7 @@ impl<L: Log> Subscriber<L> {
     }
 
     fn deadline(&self) -> Instant {
-        let stalled = self.progress + WRITE_STALL;
+        let stalled = self.progress + self.shared.write_stall;
         let far = Instant::now() + Duration::from_hours(1);
         [
             (!self.outbox.is_empty()).then_some(stalled),
@@ -408,7 +407,7 @@ impl<L: Log> Subscriber<L> {
         if let Some(closing) = self.closing.take_if(|closing| closing.until <= now) {
             return Some(closing.outcome);
         }
-        let is_stalled = !self.outbox.is_empty() && self.progress + WRITE_STALL <= now;
+        let is_stalled = !self.outbox.is_empty() && self.progress + self.shared.write_stall <= now;
         is_stalled.then_some(Closed::ByUs(CloseCode::SLOW))
     }
 }

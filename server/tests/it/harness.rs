@@ -9,6 +9,7 @@ use simd_json::prelude::*;
 use tempfile::TempDir;
 use todoki::Server;
 use todoki::config::Serve;
+use todoki::listen::Deadlines;
 use todoki_codec::frame::encode::masked;
 use todoki_codec::frame::{CloseFrame, Decoder, Incoming, Limits, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,6 +42,7 @@ pub(crate) fn config(data: &TempDir) -> Serve {
         heartbeat: Duration::from_secs(30),
         max_connections: 2_000,
         new_epoch: false,
+        deadlines: Deadlines::default(),
     }
 }
 
