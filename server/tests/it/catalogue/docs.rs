@@ -10,7 +10,8 @@ const PREFACE: &str = "# What bad input is answered with
 
 Written by the catalogue in `server/tests/it/catalogue`; after a change of rows or answers, write it anew with
 `TODOKI_BLESS=1 cargo test -p todoki --test it catalogue`. An answer is a status and a problem's `code`, a close code,
-or the `code` of an `error` message; a status alone came from the HTTP library, before our own code saw a request.
+or the `code` of an `error` message; a 4xx alone came from the HTTP library before our own code saw a request, or answers
+a HEAD. `101` and what follows is an upgrade and its first message; `closed` is the end of the connection without a word.
 Several answers are to several requests on one connection. The good neighbours of bad input are listed beside it.
 ";
 
@@ -48,15 +49,16 @@ fn is_blessing() -> bool {
 }
 
 fn table(subject: &Subject, observed: &[Observed]) -> String {
-    let mut table = format!(
-        "\n## {}\n\n| Input | Answer | Says | Why |\n| --- | --- | --- | --- |\n",
-        subject.title
-    );
-    for (row, observed) in subject.rows.iter().zip(observed) {
+    let lines = subject.rows.iter().zip(observed).map(|(row, observed)| {
         let cells = [row.name.as_str(), &observed.answer, &observed.says, row.why].map(cell);
-        table += &format!("| {} |\n", cells.join(" | "));
-    }
-    table
+        format!("| {} |\n", cells.join(" | "))
+    });
+    let head = "| Input | Answer | Says | Why |\n| --- | --- | --- | --- |";
+    format!(
+        "\n## {}\n\n{head}\n{}",
+        subject.title,
+        lines.collect::<String>()
+    )
 }
 
 fn cell(text: &str) -> String {

@@ -44,10 +44,7 @@ pub(super) fn sized(bytes: usize) -> String {
 fn headers() -> Vec<Row> {
     let typed = |lines: &[&str]| {
         let request = Request::new("POST", "/api/event-bus/emit");
-        lines
-            .iter()
-            .fold(request, |request, line| request.header(line))
-            .body(GOOD)
+        request.headers(lines).body(GOOD)
     };
     let (media, answer) = ("RFC 9110 §15.5.16", "415 unsupported_media_type");
     let mut rows: Vec<_> = [
@@ -86,12 +83,7 @@ fn headers() -> Vec<Row> {
     .into_iter()
     .map(|(name, lines)| row(name, typed(lines), answer, "Content-Type must be", media))
     .collect();
-    let coded = |lines: &[&str]| {
-        lines
-            .iter()
-            .fold(emit_request(), |request, line| request.header(line))
-            .body(GOOD)
-    };
+    let coded = |lines: &[&str]| emit_request().headers(lines).body(GOOD);
     for (name, lines) in [
         ("Content-Encoding: gzip", &["Content-Encoding: gzip"][..]),
         (

@@ -29,11 +29,11 @@ pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         length @ ..=125 => bytes.push(MASKED | u8::try_from(length).unwrap()),
         length @ ..=0xffff => {
-            bytes.push(MASKED | 126);
+            bytes.push(MASKED | 0x7e);
             bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
         length => {
-            bytes.push(MASKED | 127);
+            bytes.push(MASKED | 0x7f);
             bytes.extend((length as u64).to_be_bytes());
         }
     }

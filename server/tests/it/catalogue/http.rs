@@ -435,12 +435,7 @@ fn hosts() -> Vec<Row> {
 
 fn lengths() -> Vec<Row> {
     let why = "RFC 9112 §6.3";
-    let sent = |lines: &[&str]| {
-        let request = lines
-            .iter()
-            .fold(emit_request(), |request, line| request.header(line));
-        request.tail("{garbage")
-    };
+    let sent = |lines: &[&str]| emit_request().headers(lines).tail("{garbage");
     let unparsed = [
         ("a length with a sign", "Content-Length: +8"),
         ("a negative length", "Content-Length: -8"),
@@ -520,9 +515,7 @@ fn chunked(body: impl Into<Vec<u8>>) -> Request {
 
 /// An emit of no draft, in chunks, and a second request behind it.
 fn with_smuggled(headers: &[&str]) -> Vec<u8> {
-    let request = headers
-        .iter()
-        .fold(emit_request(), |request, line| request.header(line));
+    let request = emit_request().headers(headers);
     let hidden = format!(
         "GET /api/event-bus HTTP/1.1\r\nHost: it\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
     );

@@ -94,7 +94,7 @@ fn kept() -> Vec<(&'static str, String, &'static str)> {
 #[tokio::test]
 async fn what_is_strange_and_right_is_kept_byte_for_byte() {
     let server = TestServer::start().await;
-    let mut failures = String::new();
+    let mut failures = Vec::new();
     for (name, data, why) in kept() {
         let answer = server
             .post(
@@ -103,7 +103,7 @@ async fn what_is_strange_and_right_is_kept_byte_for_byte() {
             )
             .await;
         if answer.status != 200 {
-            failures += &format!("\n  {name} ({why}): {} {}", answer.status, answer.body);
+            failures.push(format!("{name} ({why}): {} {}", answer.status, answer.body));
             continue;
         }
         let page = server
@@ -111,10 +111,10 @@ async fn what_is_strange_and_right_is_kept_byte_for_byte() {
             .await
             .body;
         if !page.contains(&format!("\"data\":{data}")) {
-            failures += &format!("\n  {name} ({why}): sent {data}, kept {page}");
+            failures.push(format!("{name} ({why}): sent {data}, kept {page}"));
         }
     }
-    assert!(failures.is_empty(), "these were not kept:{failures}");
+    assert!(failures.is_empty(), "these were not kept: {failures:#?}");
 }
 
 #[tokio::test]

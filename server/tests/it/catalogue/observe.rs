@@ -208,7 +208,7 @@ fn read_message(message: &Incoming, observed: &mut Observed) {
         Incoming::Close(None) => observed.add("close without a code"),
         Incoming::Close(Some(close)) => {
             observed.add(&format!("close {}", close.code));
-            observed.says = close.reason.clone();
+            observed.says.clone_from(&close.reason);
         }
         Incoming::Pong(_) => observed.add("pong frame"),
         Incoming::Text { bytes, .. } => {
@@ -218,7 +218,7 @@ fn read_message(message: &Incoming, observed: &mut Observed) {
                 return observed.add(text("type"));
             }
             observed.add(&format!("error {}", text("code")));
-            observed.says = text("message").to_owned();
+            text("message").clone_into(&mut observed.says);
         }
         other => observed.add(&format!("{other:?}")),
     }

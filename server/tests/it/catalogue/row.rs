@@ -111,6 +111,10 @@ impl Request {
         self
     }
 
+    pub(super) fn headers(self, lines: &[&str]) -> Self {
+        lines.iter().fold(self, Self::header)
+    }
+
     /// A body, and its length.
     pub(super) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();

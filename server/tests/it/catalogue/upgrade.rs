@@ -23,18 +23,12 @@ const ACCEPTED: &str = "101, subscribed";
 
 /// An upgrade that is right; `Connection` is said once more by the row's end.
 pub(super) fn handshake(target: &str) -> Request {
-    with(Request::get(target), &[CONNECTION, UPGRADE, VERSION, KEY])
-}
-
-fn with(request: Request, lines: &[&str]) -> Request {
-    lines
-        .iter()
-        .fold(request, |request, line| request.header(line))
+    Request::get(target).headers(&[CONNECTION, UPGRADE, VERSION, KEY])
 }
 
 /// An upgrade of exactly these headers.
 fn of(lines: &[&str]) -> Request {
-    with(Request::get(PATH), lines)
+    Request::get(PATH).headers(lines)
 }
 
 fn handshakes() -> Vec<Row> {
@@ -161,14 +155,14 @@ fn handshakes() -> Vec<Row> {
         ),
         row(
             "the handshake on another path",
-            with(Request::get("/health"), &[UPGRADE, VERSION, KEY]),
+            Request::get("/health").headers(&[UPGRADE, VERSION, KEY]),
             "200",
             "",
             "RFC 9110 §7.8",
         ),
         row(
             "the handshake on an unknown path",
-            with(Request::get("/ws"), &[UPGRADE, VERSION, KEY]),
+            Request::get("/ws").headers(&[UPGRADE, VERSION, KEY]),
             "404 not_found",
             "",
             "RFC 9110 §15.5.5",
@@ -177,8 +171,8 @@ fn handshakes() -> Vec<Row> {
 }
 
 fn keys() -> Vec<Row> {
-    let version = |lines: &[&str]| with(of(&[CONNECTION, UPGRADE, KEY]), lines);
-    let key = |lines: &[&str]| with(of(&[CONNECTION, UPGRADE, VERSION]), lines);
+    let version = |lines: &[&str]| of(&[CONNECTION, UPGRADE, KEY]).headers(lines);
+    let key = |lines: &[&str]| of(&[CONNECTION, UPGRADE, VERSION]).headers(lines);
     let mut rows: Vec<_> = [
         ("no version", &[][..]),
         ("version 8", &["Sec-WebSocket-Version: 8"]),
@@ -248,8 +242,8 @@ fn keys() -> Vec<Row> {
 }
 
 fn callers() -> Vec<Row> {
-    let origin = |lines: &[&str]| with(handshake(PATH), lines);
-    let stranger = |lines: &[&str]| with(handshake(PATH).without_token(), lines);
+    let origin = |lines: &[&str]| handshake(PATH).headers(lines);
+    let stranger = |lines: &[&str]| handshake(PATH).without_token().headers(lines);
     let queried = |query: &str| {
         handshake(&format!("{PATH}?{}", query.replace("TOKEN", TOKEN))).without_token()
     };
@@ -334,10 +328,9 @@ fn callers() -> Vec<Row> {
         ),
         row(
             "no token and a bad parameter from a page",
-            with(
-                handshake("/ws/event-bus?x=1").without_token(),
-                &["Origin: http://it"],
-            ),
+            handshake("/ws/event-bus?x=1")
+                .without_token()
+                .headers(&["Origin: http://it"]),
             "101, close 3000",
             "",
             told,
