@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -34,6 +34,9 @@ const NOT_SENT_BYTES: u32 = 16 << 10;
 
 /// Sent but not acknowledged for so long: the peer is gone.
 const USER_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A client that still sends when we have said our last may go on for so long, see [`Socket::poll_linger`].
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Out of descriptors or memory: wait so long for some connection to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -157,6 +160,8 @@ pub struct Socket {
     stream: TcpStream,
     write_stall: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Set once our side of the stream has ended.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
@@ -165,6 +170,7 @@ impl Socket {
             stream,
             write_stall,
             stalled: None,
+            lingering: None,
         }
     }
 
@@ -184,6 +190,23 @@ impl Socket {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
         }
+    }
+
+    /// Reads on until the client ends its side too: closing on unread bytes resets the connection, and most clients
+    /// that are still sending would never see what they were answered (RFC 9112 §9.6).
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let lingering = self
+            .lingering
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        let mut room = [0; 4 << 10];
+        while lingering.as_mut().poll(context).is_pending() {
+            let mut unread = ReadBuf::new(&mut room);
+            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut unread)) {
+                Ok(()) if !unread.filled().is_empty() => {}
+                _ => break,
+            }
+        }
+        Poll::Ready(())
     }
 }
 
@@ -225,6 +248,9 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+        }
+        self.poll_linger(context).map(Ok)
     }
 }
