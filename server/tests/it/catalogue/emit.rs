@@ -7,6 +7,7 @@ pub(super) fn subjects() -> Vec<Subject> {
         ("Headers of an emit", headers()),
         ("JSON", json()),
         ("Drafts", drafts()),
+        ("Idempotency keys", repeats()),
         ("Batches", batches()),
     ]
     .into_iter()
@@ -348,6 +349,13 @@ fn json() -> Vec<Row> {
             twice,
         ),
         row(
+            "a member twice, once in escapes",
+            emit(r#"{"kind":"a","data":{},"k\u0069nd":"b"}"#),
+            JSON,
+            "duplicate key at byte 22",
+            twice,
+        ),
+        row(
             "bytes that are not UTF-8",
             emit(b"{\"kind\":\"a\",\"data\":{\"x\":\"\xff\"}}".to_vec()),
             JSON,
@@ -543,6 +551,80 @@ fn drafts() -> Vec<Row> {
         ),
     ]);
     rows
+}
+
+/// The third event of the log has the idempotency key `used`.
+fn repeats() -> Vec<Row> {
+    let why = "our rule: one key, one draft";
+    let seed = r#"{"kind":"seed","data":{}}"#;
+    let keyed = |key: &str, body: &str| {
+        let header = format!("Idempotency-Key: {key}");
+        emit_request().header(header).body(body)
+    };
+    let used = r#"{"kind":"seed","data":{},"id":"used"}"#;
+    let other = r#"{"kind":"seed","data":{"n":1},"id":"used"}"#;
+    let fresh = r#"{"kind":"seed","data":{},"id":"fresh"}"#;
+    let conflict = "409 id_conflict";
+    vec![
+        row(
+            "a draft that is stored",
+            emit(used),
+            "200",
+            "",
+            "it is answered with its first cursor",
+        ),
+        row(
+            "a draft that is stored, its key in the header",
+            keyed("used", seed),
+            "200",
+            "",
+            "it is answered with its first cursor",
+        ),
+        row(
+            "a stored draft's key on other data",
+            emit(other),
+            conflict,
+            "which is event 3",
+            why,
+        ),
+        row(
+            "a stored draft's key on another kind",
+            emit(r#"{"kind":"a","data":{},"id":"used"}"#),
+            conflict,
+            "which is event 3",
+            why,
+        ),
+        row(
+            "a stored draft's key on the same data spelt otherwise",
+            emit(r#"{"kind":"seed","data":{ },"id":"used"}"#),
+            conflict,
+            "which is event 3",
+            "data is compared byte by byte",
+        ),
+        row(
+            "a stored draft's key in the header, on other data",
+            keyed("used", GOOD),
+            conflict,
+            "which is event 3",
+            why,
+        ),
+        row(
+            "a batch with a stored draft's key on other data",
+            emit(format!("[{fresh},{other}]")),
+            conflict,
+            "(index 1)",
+            "all are stored or none",
+        ),
+        row(
+            "one key on two drafts of a batch",
+            emit(format!(
+                r#"[{fresh},{{"kind":"other","data":{{}},"id":"fresh"}}]"#
+            )),
+            conflict,
+            "(index 1)",
+            "all are stored or none",
+        ),
+    ]
 }
 
 fn batches() -> Vec<Row> {

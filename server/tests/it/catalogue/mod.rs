@@ -25,8 +25,7 @@ use row::{Row, Subject};
 use crate::harness::TestServer;
 
 /// The first events of the log that the catalogue runs against; cursors in rows are about these.
-const SEED: &str =
-    r#"[{"kind":"seed","data":{}},{"kind":"seed","data":{}},{"kind":"seed","data":{}}]"#;
+const SEED: &str = r#"[{"kind":"seed","data":{}},{"kind":"seed","data":{}},{"kind":"seed","data":{},"id":"used"}]"#;
 
 fn subjects() -> Vec<Subject> {
     [

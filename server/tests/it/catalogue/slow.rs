@@ -21,6 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use super::frames::frame;
 use super::row::{Request, emit_request};
 use super::upgrade::handshake;
 use crate::harness::{Answer, TestServer};
@@ -227,6 +228,20 @@ async fn a_subscriber_that_takes_nothing_is_cut_off() {
         "{} bytes",
         heard.len()
     );
+}
+
+#[tokio::test]
+async fn a_client_that_asks_and_does_not_listen_is_cut_off() {
+    let server = with_room_for_one(|deadlines| deadlines.write_stall = SHORT).await;
+    let request = handshake("/ws/event-bus").kept_alive();
+    let mut stream = asked_without_reading(&server, request).await;
+    let asking = async {
+        // Once nobody reads them the pings fill every buffer on their way, and then this waits.
+        let pings = frame(0x89, &[b'x'; 125]).repeat(100);
+        while stream.write_all(&pings).await.is_ok() {}
+    };
+    soon(asking).await;
+    until_there_is_room(&server).await;
 }
 
 /// Counts the bytes of events that it hands out.
