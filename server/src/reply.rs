@@ -265,7 +265,9 @@ impl Refusal {
             Self::Append(AppendError::Conflict { index, cursor }) => {
                 (problem.index, problem.cursor) = (Some(*index), Some(*cursor));
             }
-            Self::Append(AppendError::TooManyKinds { index }) => problem.index = Some(*index),
+            Self::Append(AppendError::Rivals { index } | AppendError::TooManyKinds { index }) => {
+                problem.index = Some(*index);
+            }
             Self::Ahead { bounds, .. } => {
                 (problem.earliest, problem.head) = (Some(bounds.earliest), Some(bounds.head));
             }
@@ -277,7 +279,9 @@ impl Refusal {
 
 fn append_status(error: &AppendError) -> (StatusCode, &'static str) {
     match error {
-        AppendError::Conflict { .. } => (StatusCode::CONFLICT, "id_conflict"),
+        AppendError::Conflict { .. } | AppendError::Rivals { .. } => {
+            (StatusCode::CONFLICT, "id_conflict")
+        }
         AppendError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         AppendError::Full => (StatusCode::INSUFFICIENT_STORAGE, "log_full"),
         AppendError::TooManyKinds { .. } => (StatusCode::INSUFFICIENT_STORAGE, "too_many_kinds"),

@@ -621,7 +621,7 @@ fn repeats() -> Vec<Row> {
                 r#"[{fresh},{{"kind":"other","data":{{}},"id":"fresh"}}]"#
             )),
             conflict,
-            "(index 1)",
+            "its id is also on another draft before it, and they differ (index 1)",
             "all are stored or none",
         ),
     ]
