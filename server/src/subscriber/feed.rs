@@ -19,6 +19,9 @@ use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
 /// JSON bytes of one live step: one write of a busy subscriber.
 const STEP_BYTES: usize = 64 << 10;
 
+/// Events of a replay's first page: a selective filter looks up each by itself, and a client waits for the first.
+const FIRST_PAGE_EVENTS: usize = 64;
+
 /// What happens next to a feed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
@@ -189,10 +192,17 @@ impl<L: Log> Feed<L> {
             filter: self.filter.clone(),
             direction: Direction::After(self.position),
             until: Some(self.until()),
-            max_events: PAGE_EVENTS,
+            max_events: self.page_events(),
             max_bytes: PAGE_BYTES,
         };
         Box::pin(async move { log.page(request).await })
+    }
+
+    fn page_events(&self) -> usize {
+        match &self.replay {
+            Some(Replay { count: 0, .. }) => FIRST_PAGE_EVENTS,
+            _ => PAGE_EVENTS,
+        }
     }
 
     async fn finish_page(&mut self) -> Result<Option<Step>, ReadError> {
