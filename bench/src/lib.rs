@@ -1,1 +1,24 @@
+//! What Todoki costs, measured from outside.
+//!
+//! A measurement starts a [`server`] process, drives it over real sockets ([`http`], [`websocket`]) with known drafts
+//! ([`sample`]), checks what came back ([`wire`]), and hands rows to the [`report`]. The measurements are [`latency`],
+//! [`emit`] and [`replay`]; a new one adds a module with a `run` and a subcommand in `main`. The criterion benches in
+//! `benches/` measure single functions.
 #![forbid(unsafe_code)]
+
+pub mod disk;
+pub mod emit;
+pub mod http;
+pub mod latency;
+pub mod machine;
+pub mod quantiles;
+pub mod replay;
+pub mod report;
+pub mod sample;
+pub mod server;
+pub mod settings;
+pub mod websocket;
+pub mod wire;
+
+/// What a measurement gives: a failure is told to whoever started it, and never caught in between.
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -10,7 +10,7 @@ use simd_json::{Node, StaticNode};
 
 use crate::json::{Fault, Member, Reader};
 use crate::limits::{INBOUND_MESSAGE_BYTES, REFERENCE_BYTES};
-use crate::query::{QueryError, Subscription, SubscriptionFields};
+use crate::query::{self, QueryError, Subscription, SubscriptionFields};
 
 /// A command, with the `ref` that its answer repeats.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,7 +214,13 @@ fn subscribe<'a, 'm: 'a>(
 fn kinds(array: &[u8]) -> Result<String, CommandReason> {
     let patterns: Result<Vec<String>, _> = simd_json::serde::from_slice(&mut array.to_vec());
     match patterns {
-        Ok(patterns) => Ok(patterns.join(",")),
+        Ok(patterns) => {
+            // Each for itself: once they are joined, a comma inside of one would make two of it.
+            for text in &patterns {
+                query::pattern(text).map_err(CommandReason::Subscription)?;
+            }
+            Ok(patterns.join(","))
+        }
         Err(_) => Err(CommandReason::Type {
             member: "kinds",
             expected: "an array of patterns, or a string of them joined by commas",

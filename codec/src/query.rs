@@ -251,10 +251,11 @@ pub fn replay(query: &str) -> Result<ReplayQuery, QueryError> {
 
 /// Reads a query that has no parameters of its own.
 pub fn nothing(query: &str) -> Result<(), QueryError> {
+    let mut token = Once::default();
     for pair in pairs(query) {
-        let (name, _) = pair?;
-        if name != "token" {
-            return Err(QueryError::Unknown(name.into()));
+        match &*pair?.0 {
+            "token" => token.set("token", ())?,
+            unknown => return Err(QueryError::Unknown(unknown.into())),
         }
     }
     Ok(())
@@ -274,14 +275,14 @@ pub fn patterns(list: &str) -> Result<Vec<Pattern>, QueryError> {
     if count > PATTERNS {
         return Err(QueryError::TooManyPatterns(count));
     }
-    list.split(',')
-        .map(|text| {
-            Pattern::parse(text).map_err(|error| QueryError::Pattern {
-                text: text.into(),
-                error,
-            })
-        })
-        .collect()
+    list.split(',').map(pattern).collect()
+}
+
+pub(crate) fn pattern(text: &str) -> Result<Pattern, QueryError> {
+    Pattern::parse(text).map_err(|error| QueryError::Pattern {
+        text: text.into(),
+        error,
+    })
 }
 
 /// A place to start from, as `cursor=` takes it.

@@ -9,6 +9,8 @@ use std::time::Duration;
 use clap::Args;
 use jiff::SignedDuration;
 
+use crate::listen::Deadlines;
+
 /// The file in the data directory that holds a generated token.
 const TOKEN_FILE: &str = "token";
 
@@ -77,6 +79,10 @@ pub struct Serve {
     /// Begin a new epoch: say so after restoring a backup, so that clients do not mistake it for the history they knew
     #[arg(long)]
     pub new_epoch: bool,
+
+    /// How long clients may take; for whoever embeds the server, as nobody has needed flags for it
+    #[arg(skip)]
+    pub deadlines: Deadlines,
 }
 
 /// How a client reaches a server.

@@ -14,18 +14,19 @@ use todoki_codec::{Cursor, Draft, query};
 use crate::log::Log;
 use crate::reply::{self, Body, Refusal};
 
-/// A body arrives within this, whatever its pace: 35 KB/s for the largest.
-pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
-
 /// Makes a retry of the whole request return the first cursors.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Answers an emit.
-pub async fn emit<L: Log>(log: &L, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+/// Answers an emit whose body arrives within the deadline.
+pub async fn emit<L: Log>(
+    log: &L,
+    deadline: Duration,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
     query::nothing(request.uri().query().unwrap_or_default())?;
     let form = form(request.headers())?;
     let key = idempotency_key(request.headers())?;
-    let body = read_body(request.into_body()).await?;
+    let body = read_body(request.into_body(), deadline).await?;
     let answer = match decode::emit(&body, form)? {
         Emit::One(mut draft) => {
             draft.id = draft.id.or(key);
@@ -44,8 +45,9 @@ pub async fn emit<L: Log>(log: &L, request: Request<Incoming>) -> Result<Respons
 
 fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
     if headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|value| value != "identity")
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|value| value != "identity")
     {
         return Err(Refusal::ContentEncoding);
     }
@@ -103,7 +105,7 @@ fn array(cursors: &[Cursor]) -> String {
     format!("[{}]", numbers.join(","))
 }
 
-async fn read_body(mut body: Incoming) -> Result<Bytes, Refusal> {
+async fn read_body(mut body: Incoming, deadline: Duration) -> Result<Bytes, Refusal> {
     let declared = body.size_hint().exact();
     if declared.is_some_and(|length| length > BODY_BYTES as u64) {
         return Err(Refusal::BodyTooLarge);
@@ -124,7 +126,7 @@ async fn read_body(mut body: Incoming) -> Result<Bytes, Refusal> {
         }
         Ok(whole.freeze())
     };
-    tokio::time::timeout(BODY_DEADLINE, read)
+    tokio::time::timeout(deadline, read)
         .await
-        .unwrap_or(Err(Refusal::BodyTimeout))
+        .unwrap_or(Err(Refusal::BodyTimeout(deadline)))
 }

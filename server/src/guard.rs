@@ -2,7 +2,7 @@
 //!
 //! hyper parses; this checks what it lets through. RFC 9112 §3.2 (Host, target forms) and §6.3 (Content-Length).
 
-use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Request, Uri, Version};
 
 use crate::reply::Refusal;
@@ -17,6 +17,8 @@ pub fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     }
     check_host(request.headers())?;
     check_target(request.method(), request.uri())?;
+    check_expectation(request.headers())?;
+    check_coding(request.headers())?;
     check_length(request.headers())
 }
 
@@ -70,9 +72,10 @@ fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
     }
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     if target.len() > TARGET_BYTES {
-        return Err(Refusal::Malformed(
-            "the request target is over the limit of 12288 bytes",
-        ));
+        return Err(Refusal::TargetTooLong {
+            bytes: target.len(),
+            limit: TARGET_BYTES,
+        });
     }
     if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Refusal::Malformed(
@@ -80,6 +83,26 @@ fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
         ));
     }
     Ok(())
+}
+
+/// RFC 9110 §10.1.1: what is expected of us we do, or we say that we do not.
+fn check_expectation(headers: &HeaderMap) -> Result<(), Refusal> {
+    let is_known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if headers.get_all(EXPECT).iter().all(is_known) {
+        Ok(())
+    } else {
+        Err(Refusal::Expectation)
+    }
+}
+
+/// RFC 9112 §6.1. hyper undoes the last coding, `chunked`, and would leave those before it to whoever reads the body.
+fn check_coding(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Refusal::TransferCoding),
+    }
 }
 
 fn check_length(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -160,6 +183,31 @@ mod tests {
             ("transfer-encoding", "chunked"),
         ];
         assert!(!is_let_in("POST", "/", &both));
+    }
+
+    #[test]
+    fn chunks_are_the_one_transfer_coding() {
+        let coding = |values: &[&str]| {
+            let mut headers = vec![("host", "a")];
+            headers.extend(values.iter().map(|value| ("transfer-encoding", *value)));
+            is_let_in("POST", "/", &headers)
+        };
+        assert!(coding(&[]) && coding(&["chunked"]) && coding(&["Chunked"]));
+        for bad in [
+            &["gzip, chunked"][..],
+            &["chunked, chunked"],
+            &["chunked", "chunked"],
+            &[""],
+        ] {
+            assert!(!coding(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn only_continue_is_expected_of_us() {
+        let expect = |value| is_let_in("POST", "/", &[("host", "a"), ("expect", value)]);
+        assert!(expect("100-continue") && expect("100-Continue"));
+        assert!(!expect("nonsense") && !expect("") && !expect("100-continue, nonsense"));
     }
 
     #[test]

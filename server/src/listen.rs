@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -23,12 +23,6 @@ use crate::route::{self, App};
 /// Connections that the kernel queues while we are busy: a storm of reconnects after a restart.
 const BACKLOG: u32 = 4096;
 
-/// A request head arrives within this, and an idle connection waits no longer for its next.
-const HEAD_DEADLINE: Duration = Duration::from_secs(15);
-
-/// A client that takes no byte of its response for so long is closed.
-const WRITE_STALL: Duration = Duration::from_secs(10);
-
 /// Request line and headers.
 const HEAD_BYTES: usize = 16 << 10;
 
@@ -41,8 +35,33 @@ const NOT_SENT_BYTES: u32 = 16 << 10;
 /// Sent but not acknowledged for so long: the peer is gone.
 const USER_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// A client that still sends when we have said our last may go on for so long, see [`Socket::poll_linger`].
+const LINGER: Duration = Duration::from_secs(2);
+
 /// Out of descriptors or memory: wait so long for some connection to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a client may take over what others wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// A request head arrives within this, and an idle connection waits no longer for its next: 15 s.
+    pub head: Duration,
+    /// A body arrives within this, whatever its pace: 30 s, which is 35 KB/s for the largest.
+    pub body: Duration,
+    /// A client that takes no byte of what it is sent for so long is closed: 10 s. A stream can be resumed, the memory
+    /// cannot wait.
+    pub write_stall: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(15),
+            body: Duration::from_secs(30),
+            write_stall: Duration::from_secs(10),
+        }
+    }
+}
 
 /// Counts a connection for as long as a clone of it lives.
 pub type Permit = Arc<OwnedSemaphorePermit>;
@@ -94,17 +113,21 @@ async fn serve<L: Log>(app: Arc<App<L>>, stream: TcpStream, peer: SocketAddr, pe
         return;
     }
     let stop = app.stop.clone();
+    let deadlines = app.deadlines;
     let service = service_fn(move |mut request| {
         request.extensions_mut().insert(Arc::clone(&permit));
         route::answer(Arc::clone(&app), request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_DEADLINE)
+        .header_read_timeout(deadlines.head)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS)
         .half_close(true)
-        .serve_connection(TokioIo::new(Socket::new(stream)), service)
+        .serve_connection(
+            TokioIo::new(Socket::new(stream, deadlines.write_stall)),
+            service,
+        )
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
@@ -131,18 +154,23 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// A TCP stream whose writes fail once the peer has taken nothing for [`WRITE_STALL`]; hyper has no such deadline.
+/// A TCP stream whose writes fail once the peer has taken nothing for so long; hyper has no such deadline.
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
+    write_stall: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Set once our side of the stream has ended.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    fn new(stream: TcpStream) -> Self {
+    fn new(stream: TcpStream, write_stall: Duration) -> Self {
         Self {
             stream,
+            write_stall,
             stalled: None,
+            lingering: None,
         }
     }
 
@@ -167,11 +195,28 @@ impl Socket {
         }
         let stalled = self
             .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_STALL)));
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(self.write_stall)));
         match stalled.as_mut().poll(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
         }
+    }
+
+    /// Reads on until the client ends its side too: closing on unread bytes resets the connection, and most clients
+    /// that are still sending would never see what they were answered (RFC 9112 §9.6).
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let lingering = self
+            .lingering
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        let mut room = [0; 4 << 10];
+        while lingering.as_mut().poll(context).is_pending() {
+            let mut unread = ReadBuf::new(&mut room);
+            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut unread)) {
+                Ok(()) if !unread.filled().is_empty() => {}
+                _ => break,
+            }
+        }
+        Poll::Ready(())
     }
 }
 
@@ -213,6 +258,9 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+        }
+        self.poll_linger(context).map(Ok)
     }
 }

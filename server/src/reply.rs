@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt::{self, Display};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -83,6 +84,17 @@ fn set(response: &mut Response<Body>, name: HeaderName, value: &str) {
 pub enum Refusal {
     /// The request is not well-formed HTTP, or not in a form that every hop reads alike.
     Malformed(&'static str),
+    /// The request target is too long to be a filter.
+    TargetTooLong {
+        /// Bytes found.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// `Expect` asks for something that we do not do.
+    Expectation,
+    /// The body is coded in another way than in chunks.
+    TransferCoding,
     /// No such path.
     NotFound,
     /// The path has other methods.
@@ -104,8 +116,8 @@ pub enum Refusal {
     ContentEncoding,
     /// The body is over [`BODY_BYTES`].
     BodyTooLarge,
-    /// The body did not arrive in time.
-    BodyTimeout,
+    /// The body did not arrive within this.
+    BodyTimeout(Duration),
     /// The body broke off.
     BodyBroken,
     /// A header is out of its grammar.
@@ -180,6 +192,9 @@ impl Refusal {
     pub fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed_request"),
+            Self::TargetTooLong { .. } => (StatusCode::URI_TOO_LONG, "target_too_long"),
+            Self::Expectation => (StatusCode::EXPECTATION_FAILED, "expectation_failed"),
+            Self::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorised"),
@@ -190,7 +205,7 @@ impl Refusal {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
-            Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+            Self::BodyTimeout(_) => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             Self::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
             Self::Header { .. } => (StatusCode::BAD_REQUEST, "invalid_header"),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "invalid_parameter"),
@@ -219,7 +234,11 @@ impl Refusal {
                 set(&mut response, SEC_WEBSOCKET_VERSION, "13");
             }
             // The rest of the body is still on its way: nothing behind it could be understood.
-            Self::Malformed(_) | Self::BodyTooLarge | Self::BodyTimeout | Self::BodyBroken => {
+            Self::Malformed(_)
+            | Self::TransferCoding
+            | Self::BodyTooLarge
+            | Self::BodyTimeout(_)
+            | Self::BodyBroken => {
                 set(&mut response, CONNECTION, "close");
             }
             _ if status == StatusCode::SERVICE_UNAVAILABLE => {
@@ -246,7 +265,9 @@ impl Refusal {
             Self::Append(AppendError::Conflict { index, cursor }) => {
                 (problem.index, problem.cursor) = (Some(*index), Some(*cursor));
             }
-            Self::Append(AppendError::TooManyKinds { index }) => problem.index = Some(*index),
+            Self::Append(AppendError::Rivals { index } | AppendError::TooManyKinds { index }) => {
+                problem.index = Some(*index);
+            }
             Self::Ahead { bounds, .. } => {
                 (problem.earliest, problem.head) = (Some(bounds.earliest), Some(bounds.head));
             }
@@ -258,7 +279,9 @@ impl Refusal {
 
 fn append_status(error: &AppendError) -> (StatusCode, &'static str) {
     match error {
-        AppendError::Conflict { .. } => (StatusCode::CONFLICT, "id_conflict"),
+        AppendError::Conflict { .. } | AppendError::Rivals { .. } => {
+            (StatusCode::CONFLICT, "id_conflict")
+        }
         AppendError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         AppendError::Full => (StatusCode::INSUFFICIENT_STORAGE, "log_full"),
         AppendError::TooManyKinds { .. } => (StatusCode::INSUFFICIENT_STORAGE, "too_many_kinds"),
@@ -271,6 +294,11 @@ impl Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(what) | Self::NotAnUpgrade(what) => f.write_str(what),
+            Self::TargetTooLong { bytes, limit } => {
+                write!(f, "the request target has {bytes} bytes; the limit is {limit}")
+            }
+            Self::Expectation => f.write_str("Expect must be 100-continue"),
+            Self::TransferCoding => f.write_str("Transfer-Encoding must be chunked, given once"),
             Self::NotFound => f.write_str(
                 "no such path; see /ws/event-bus, /api/event-bus, /api/event-bus/emit, /api/event-bus/latest, \
                  /api/event-bus/replay, /health",
@@ -288,11 +316,9 @@ impl Display for Refusal {
             ),
             Self::ContentEncoding => f.write_str("the body must not be compressed"),
             Self::BodyTooLarge => write!(f, "the body is over the limit of {BODY_BYTES} bytes"),
-            Self::BodyTimeout => write!(
-                f,
-                "the body did not arrive within {} seconds",
-                crate::emit::BODY_DEADLINE.as_secs()
-            ),
+            Self::BodyTimeout(deadline) => {
+                write!(f, "the body did not arrive within {deadline:?}")
+            }
             Self::BodyBroken => f.write_str("the body broke off before its end"),
             Self::Header { name, expected } => write!(f, "{name} must be {expected}"),
             Self::Query(error) => error.fmt(f),

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Auth;
 use crate::hub::Hub;
+use crate::listen::Deadlines;
 use crate::log::Log;
 use crate::reply::{self, Body, Refusal};
 use crate::upgrade::Origins;
@@ -28,6 +29,8 @@ pub struct App<L> {
     pub auth: Auth,
     /// Which pages may connect.
     pub origins: Origins,
+    /// How long clients may take.
+    pub deadlines: Deadlines,
     /// Connections and subscribers, to be waited for at the end.
     pub tasks: TaskTracker,
 }
@@ -149,7 +152,7 @@ async fn dispatch<L: Log>(
         // A refused browser must be told inside the WebSocket, so it authenticates for itself.
         Endpoint::Subscribe => upgrade::upgrade(app, request).await,
         _ if !app.auth.admits(request.headers(), query) => Err(Refusal::Unauthorised),
-        Endpoint::Emit => emit::emit(&*app.log, request).await,
+        Endpoint::Emit => emit::emit(&*app.log, app.deadlines.body, request).await,
         Endpoint::Page => page::page(&*app.log, query).await,
         Endpoint::Latest => page::latest(&*app.log, query),
         Endpoint::Replay => page::replay(&app.log, query),

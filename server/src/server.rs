@@ -123,6 +123,7 @@ impl Server {
             stop,
             auth,
             origins: Origins::new(config.allow_origin.clone()),
+            deadlines: config.deadlines,
             tasks: TaskTracker::new(),
         });
         Ok(Self {
@@ -223,6 +224,7 @@ async fn open_log(
     let settings = Settings {
         coalesce: Duration::from_millis(config.coalesce_ms),
         heartbeat: config.heartbeat,
+        write_stall: config.deadlines.write_stall,
     };
     let done = CancellationToken::new();
     let threads = unstarted

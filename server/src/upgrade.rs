@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use fastwebsockets::upgrade::UpgradeFut;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as HttpBody, Incoming};
 use hyper::header::{
     HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION,
@@ -79,7 +79,7 @@ async fn admit<L: Log>(
     Ok(())
 }
 
-fn check_handshake<B>(request: &Request<B>) -> Result<(), Refusal> {
+fn check_handshake<B: HttpBody>(request: &Request<B>) -> Result<(), Refusal> {
     let headers = request.headers();
     if request.version() != Version::HTTP_11
         || !fastwebsockets::upgrade::is_upgrade_request(request)
@@ -87,6 +87,10 @@ fn check_handshake<B>(request: &Request<B>) -> Result<(), Refusal> {
         return Err(Refusal::NotAnUpgrade(
             "this path speaks WebSocket: send Connection: Upgrade and Upgrade: websocket",
         ));
+    }
+    // Nobody would read it as a body: its bytes would be the first frames.
+    if !request.body().is_end_stream() {
+        return Err(Refusal::Malformed("an upgrade request has no body"));
     }
     if only(headers, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(Refusal::WebSocketVersion);

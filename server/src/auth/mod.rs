@@ -37,7 +37,11 @@ impl Auth {
     }
 
     /// Whether the request carries the token: in its header, as a subprotocol, or in its query, the first that is there.
+    /// Two `Authorization` headers carry none: which of them counts would differ from hop to hop.
     pub fn admits(&self, headers: &HeaderMap, query: &str) -> bool {
+        if headers.get_all(AUTHORIZATION).iter().count() > 1 {
+            return false;
+        }
         bearer(headers)
             .or_else(|| subprotocol_token(headers))
             .or_else(|| query::token(query))
@@ -57,10 +61,12 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
         .then(|| token.trim().to_owned())
 }
 
+/// The token that a subprotocol carries. One that cannot be read is empty, which no token is, rather than absent.
 fn subprotocol_token(headers: &HeaderMap) -> Option<String> {
     let encoded = subprotocols(headers).find_map(|name| name.strip_prefix(SUBPROTOCOL_TOKEN))?;
-    let token = URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('=')).ok()?;
-    String::from_utf8(token).ok()
+    let token = URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('='));
+    let token = token.ok().and_then(|token| String::from_utf8(token).ok());
+    Some(token.unwrap_or_default())
 }
 
 /// Whether the client offers our subprotocol.
@@ -115,6 +121,24 @@ mod tests {
             &headers(&[("authorization", "Bearer wrong")]),
             "token=secret"
         ));
+    }
+
+    #[test]
+    fn a_request_carries_one_token() {
+        let auth = Auth::new("secret");
+        let right = ("authorization", "Bearer secret");
+        let twice = |pairs: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(*name, value.parse().unwrap());
+            }
+            auth.admits(&headers, "token=secret")
+        };
+        assert!(twice(&[right]));
+        assert!(!twice(&[right, right]));
+        assert!(!twice(&[right, ("authorization", "Bearer wrong")]));
+        let unreadable = format!("{SUBPROTOCOL_TOKEN}!!!");
+        assert!(!twice(&[("sec-websocket-protocol", &unreadable)]));
     }
 
     #[test]

@@ -360,6 +360,8 @@ fn kind_of(line: &str, name: &str, prefix: Option<&Kind>) -> Result<String, Stri
 struct Sender {
     remote: Remote,
     connection: Option<Connection>,
+    /// Whether the server was ever reached.
+    is_known: bool,
 }
 
 impl Sender {
@@ -367,17 +369,17 @@ impl Sender {
         Self {
             remote,
             connection: None,
+            is_known: false,
         }
     }
 
-    /// Sends until the server has answered. A server that cannot be reached the very first time is a failure; later it
-    /// may be restarting, and is waited for.
+    /// Sends until the server has answered. A server that cannot be reached at all is a failure; one that was there may be
+    /// restarting, and is waited for, also when it went before its first answer.
     async fn send(&mut self, drafts: &str) -> Result<Vec<Cursor>, ClientError> {
-        let may_wait = self.connection.is_some();
         let mut pause = RETRY;
         loop {
             match self.try_send(drafts).await {
-                Err(error) if error.is_transient() && may_wait => {
+                Err(error) if error.is_transient() && self.is_known => {
                     self.connection = None;
                     super::note(&format!("{error}; trying again"));
                     tokio::time::sleep(pause).await;
@@ -393,6 +395,7 @@ impl Sender {
             Some(connection) => connection,
             None => self.remote.connect().await?,
         };
+        self.is_known = true;
         let request = self
             .remote
             .request("/api/event-bus/emit")

@@ -271,6 +271,15 @@ impl<S: Sink> Floor<S> {
         self.members[id.0].ring.lag()
     }
 
+    /// Bytes that wait for a member alone.
+    pub fn private_bytes(&self, id: MemberId) -> usize {
+        let member = &self.members[id.0];
+        match &member.stage {
+            Stage::Live => member.private.iter().map(Bytes::len).sum(),
+            Stage::Behind(behind) => behind.outbox.len() - behind.written,
+        }
+    }
+
     /// Whether a member is live.
     pub fn is_live(&self, id: MemberId) -> bool {
         matches!(self.members[id.0].stage, Stage::Live)

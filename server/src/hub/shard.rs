@@ -72,6 +72,8 @@ pub struct Settings {
     pub coalesce: Duration,
     /// Interval of `ping`; a client that is silent for two of them is gone.
     pub heartbeat: Duration,
+    /// A client that takes no byte for so long is closed: the stream can be resumed, the memory cannot wait.
+    pub write_stall: Duration,
 }
 
 /// The shards' ends, from before their threads run.

@@ -85,6 +85,11 @@ pub enum AppendError {
         /// The event that has the key.
         cursor: Cursor,
     },
+    /// Two drafts of the append have one idempotency key, and differ.
+    Rivals {
+        /// Place of the second in the append.
+        index: usize,
+    },
     /// Too much is waiting to be committed; try again shortly.
     Busy,
     /// The disk is full. The log goes on by itself once there is room.
@@ -106,6 +111,10 @@ impl fmt::Display for AppendError {
             Self::Conflict { index, cursor } => write!(
                 f,
                 "draft {index}: its id was used for another draft, which is event {cursor}"
+            ),
+            Self::Rivals { index } => write!(
+                f,
+                "draft {index}: its id is also on another draft before it, and they differ"
             ),
             Self::Busy => f.write_str("too many emits are waiting to be committed"),
             Self::Full => f.write_str("the disk that holds the log is full"),

@@ -37,8 +37,11 @@ use place::{Gap, Place, missing, place};
 
 pub(crate) use line::{Line, Order};
 
-/// A client that takes no byte for so long is closed: the stream can be resumed, the memory cannot wait.
-const WRITE_STALL: Duration = Duration::from_secs(10);
+/// Bytes that wait for one client alone beyond which we stop reading: whoever asks must also listen.
+const READ_STOP_BYTES: usize = 1 << 20;
+
+/// Events of a replay's first page: a selective filter looks up each by itself, and a client waits for the first.
+const FIRST_PAGE_EVENTS: usize = 64;
 
 /// After our close frame, wait so long for the client's.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
@@ -222,9 +225,10 @@ impl<L: Log> Subscriber<L> {
             }
             let line = Rc::clone(&self.line);
             let deadline = self.deadline();
+            let may_read = self.shard.floor.borrow().private_bytes(self.id) < READ_STOP_BYTES;
             tokio::select! {
                 biased;
-                readable = line.stream.readable() => {
+                readable = line.stream.readable(), if may_read => {
                     if let Err(closed) = self.read(readable).await {
                         return closed;
                     }
@@ -246,7 +250,7 @@ impl<L: Log> Subscriber<L> {
         if self
             .line
             .blocked_since()
-            .is_some_and(|since| since + WRITE_STALL <= now)
+            .is_some_and(|since| since + self.shard.settings.write_stall <= now)
         {
             return Some(Closed::ByUs(CloseCode::SLOW));
         }
@@ -257,7 +261,10 @@ impl<L: Log> Subscriber<L> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let stalled = self.line.blocked_since().map(|since| since + WRITE_STALL);
+        let stalled = self
+            .line
+            .blocked_since()
+            .map(|since| since + self.shard.settings.write_stall);
         let closing = self.closing.as_ref().map(|closing| closing.until);
         [stalled, closing, self.retry].into_iter().flatten().min()
     }
@@ -375,13 +382,20 @@ impl<L: Log> Subscriber<L> {
             filter: self.key.filter.clone(),
             direction: Direction::After(after),
             until: Some(until),
-            max_events: PAGE_EVENTS,
+            max_events: self.page_events(),
             max_bytes: PAGE_BYTES,
         };
         Box::pin(async move {
             let _turn = shard.reads.acquire().await;
             shard.log.page(request).await
         })
+    }
+
+    fn page_events(&self) -> usize {
+        match &self.replay {
+            Some(Replay { count: 0, .. }) => FIRST_PAGE_EVENTS,
+            _ => PAGE_EVENTS,
+        }
     }
 
     fn take_page(&mut self, page: Result<Page, ReadError>) {

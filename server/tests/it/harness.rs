@@ -9,6 +9,7 @@ use simd_json::prelude::*;
 use tempfile::TempDir;
 use todoki::Server;
 use todoki::config::Serve;
+use todoki::listen::Deadlines;
 use todoki_codec::frame::encode::masked;
 use todoki_codec::frame::{CloseFrame, Decoder, Incoming, Limits, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -42,6 +43,7 @@ pub(crate) fn config(data: &TempDir) -> Serve {
         max_connections: 2_000,
         coalesce_ms: 5,
         new_epoch: false,
+        deadlines: Deadlines::default(),
     }
 }
 
@@ -208,19 +210,25 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let mut answer = Self::parse_head(head);
+        answer.body = match answer.header("transfer-encoding") {
+            Some("chunked") => joined_chunks(body),
+            _ => body.to_owned(),
+        };
+        answer
+    }
+
+    /// An answer whose body is read otherwise.
+    pub(crate) fn parse_head(head: &str) -> Self {
         let status = head
             .split(' ')
             .nth(1)
             .and_then(|status| status.parse().ok());
-        let mut answer = Self {
-            status: status.unwrap_or_else(|| panic!("no status in {text:?}")),
+        Self {
+            status: status.unwrap_or_else(|| panic!("no status in {head:?}")),
             head: head.to_owned(),
-            body: body.to_owned(),
-        };
-        if answer.header("transfer-encoding") == Some("chunked") {
-            answer.body = joined_chunks(body);
+            body: String::new(),
         }
-        answer
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

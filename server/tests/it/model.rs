@@ -169,8 +169,7 @@ async fn follow(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_subscriber_gets_exactly_its_part_of_the_log() {
-    let server =
-        TestServer::start_with(|config| config.heartbeat = Duration::from_millis(500)).await;
+    let server = TestServer::start_with(|config| config.heartbeat = Duration::from_secs(3)).await;
     let server = Arc::new(server);
     let head = Arc::new(watch::Sender::new(0));
     let mut runner = TestRunner::new(Config {

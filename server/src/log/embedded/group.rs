@@ -128,6 +128,7 @@ impl<'log, 'a> Group<'log, 'a> {
     }
 
     fn decide(&mut self, drafts: &'a [Draft]) -> Result<Result<Vec<Cursor>, AppendError>> {
+        let start = self.fresh.len();
         let mut cursors = Vec::with_capacity(drafts.len());
         for (index, draft) in drafts.iter().enumerate() {
             let cursor = match self.known(draft)? {
@@ -139,6 +140,10 @@ impl<'log, 'a> Group<'log, 'a> {
                     None => return Ok(Err(AppendError::Exhausted)),
                 },
                 Some(Known { cursor, same: true }) => cursor,
+                // An event of this very append has no cursor to tell: it will not be stored.
+                Some(_) if self.place(draft).is_some_and(|place| place >= start) => {
+                    return Ok(Err(AppendError::Rivals { index }));
+                }
                 Some(Known { cursor, .. }) => {
                     return Ok(Err(AppendError::Conflict { index, cursor }));
                 }
@@ -174,12 +179,17 @@ impl<'log, 'a> Group<'log, 'a> {
         Some(last.next())
     }
 
+    /// Where in `fresh` the draft's id is already.
+    fn place(&self, draft: &Draft) -> Option<usize> {
+        self.ids.get(draft.id.as_deref()?).copied()
+    }
+
     /// The event that has the draft's id already, in this group or in the log.
     fn known(&self, draft: &Draft) -> Result<Option<Known>> {
         let Some(id) = draft.id.as_deref() else {
             return Ok(None);
         };
-        if let Some(&place) = self.ids.get(id) {
+        if let Some(place) = self.place(draft) {
             let event = &self.fresh[place].event;
             return Ok(Some(Known::new(
                 draft,

@@ -72,10 +72,7 @@ pub(crate) async fn ids_count_within_one_append_too(store: &impl Store) {
         keyed("b", r#"{"n":1}"#),
     ];
     let refused = log.append(rivals).await;
-    assert!(
-        matches!(refused, Err(AppendError::Conflict { index: 2, .. })),
-        "{refused:?}"
-    );
+    assert_eq!(refused, Err(AppendError::Rivals { index: 2 }));
     assert_eq!(log.bounds().head, at(2));
     assert_eq!(
         log.append(vec![keyed("b", r#"{"n":1}"#)]).await,

@@ -1,0 +1,182 @@
+//! What the codec costs per body, event, frame, filter and query: everything that runs once per event or per request.
+#![forbid(unsafe_code)]
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput};
+use jiff::Timestamp;
+use todoki_bench::sample;
+use todoki_codec::decode::{self, Emit, Form};
+use todoki_codec::frame::encode::masked;
+use todoki_codec::frame::{self, Decoder, Limits, Role};
+use todoki_codec::{Cursor, Draft, Event, Filter, Ids, Pattern, WantedIds, encode, query};
+use uuid::Uuid;
+
+/// Drafts in one batch: what a producer that gathers for some milliseconds sends.
+const BATCH: usize = 100;
+
+/// A fixed key: masking costs the same whatever the key.
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .sample_size(50)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .noise_threshold(0.03)
+        .without_plots()
+        .configure_from_args();
+    decode(&mut criterion);
+    encode(&mut criterion);
+    frame(&mut criterion);
+    filter(&mut criterion);
+    query(&mut criterion);
+    criterion.final_summary();
+}
+
+fn bytes_of(bytes: &[u8]) -> Throughput {
+    Throughput::Bytes(bytes.len() as u64)
+}
+
+fn decode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode");
+    let small = sample::draft(210);
+    for (name, bytes) in [("one 210 B", 210), ("one 2 KB", 2048)] {
+        body(&mut group, name, &sample::draft(bytes).into(), Form::Json);
+    }
+    let array = format!("[{}]", vec![small.as_str(); BATCH].join(","));
+    body(&mut group, "array of 100", &array.into(), Form::Json);
+    let lines = vec![small.as_str(); BATCH].join("\n");
+    body(&mut group, "NDJSON of 100", &lines.into(), Form::Ndjson);
+    group.finish();
+}
+
+fn body(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, body: &Bytes, form: Form) {
+    assert!(decode::emit(body, form).is_ok(), "{name}");
+    group.throughput(bytes_of(body));
+    group.bench_function(name, |bencher| {
+        bencher.iter(|| decode::emit(black_box(body), form));
+    });
+}
+
+fn encode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("encode");
+    for (name, data_bytes) in [("event 200 B", 30), ("event 2 KB", 1880)] {
+        let draft = draft_with(data_bytes);
+        let time = Timestamp::UNIX_EPOCH;
+        let cursor = Cursor::ORIGIN.forward(1_000_000);
+        let written = encode::event(cursor, time, &draft);
+        group.throughput(bytes_of(&written.json));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| encode::event(black_box(cursor), time, black_box(&draft)));
+        });
+    }
+    group.finish();
+}
+
+/// The draft whose data has so many bytes and whose envelope is the least.
+fn draft_with(data_bytes: usize) -> Draft {
+    let body = format!(
+        r#"{{"kind":"task.created","data":{}}}"#,
+        sample::data(data_bytes)
+    );
+    match decode::emit(&body.into(), Form::Json) {
+        Ok(Emit::One(draft)) => draft,
+        other => panic!("a sample draft is one draft: {other:?}"),
+    }
+}
+
+fn frame(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("frame");
+    let payload = sample::data(200);
+    group.throughput(bytes_of(payload.as_bytes()));
+    group.bench_function("encode text 200 B", |bencher| {
+        let mut out = BytesMut::with_capacity(1 << 10);
+        bencher.iter(|| {
+            out.clear();
+            frame::encode::text(black_box(payload.as_bytes()), &mut out);
+            out.len()
+        });
+    });
+    let command = r#"{"type":"ping"}"#;
+    decode_masked(&mut group, "decode command 15 B", command);
+    decode_masked(&mut group, "decode masked 200 B", &payload);
+    decode_masked(&mut group, "decode masked 64 KB", &sample::data(64 << 10));
+    group.finish();
+}
+
+fn decode_masked(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, payload: &str) {
+    let mut wire = Vec::new();
+    masked::text(payload.as_bytes(), MASK, &mut wire);
+    group.throughput(bytes_of(payload.as_bytes()));
+    group.bench_function(name, |bencher| {
+        bencher.iter_batched_ref(
+            || Decoder::new(Role::Server, Limits::inbound()),
+            |decoder| {
+                let decoded = decoder.decode(&mut black_box(wire.as_slice()));
+                assert!(matches!(decoded, Ok(Some(_))), "{name}");
+                decoded
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+fn filter(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("filter");
+    group.throughput(Throughput::Elements(1));
+    let task = Uuid::from_u128(7);
+    let event = Event {
+        ids: Ids {
+            task_id: Some(task),
+            ..Ids::default()
+        },
+        ..encode::event(Cursor::MAX, Timestamp::UNIX_EPOCH, &draft_with(30))
+    };
+    let eight = [
+        "agent.*",
+        "artifact.*",
+        "human.message",
+        "permission.*",
+        "relay.up",
+        "relay.down",
+        "system.*",
+        "task.*",
+    ];
+    let ids = WantedIds {
+        task_id: Some(task),
+        agent_id: Some(Uuid::nil()),
+        ..WantedIds::default()
+    };
+    for (name, filter) in [
+        ("all", Filter::default()),
+        ("one prefix", patterns(&["task.*"])),
+        ("8 patterns", patterns(&eight)),
+        ("ids", Filter::new(Vec::new(), ids)),
+    ] {
+        assert!(filter.matches(&event), "{name}");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| black_box(&filter).matches(black_box(&event)));
+        });
+    }
+    group.finish();
+}
+
+fn patterns(texts: &[&str]) -> Filter {
+    let patterns = texts.iter().map(|text| Pattern::parse(text).expect(text));
+    Filter::new(patterns.collect(), WantedIds::default())
+}
+
+fn query(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("query");
+    let text = "kinds=task.*,agent.output&cursor=100&task_id=018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f";
+    assert!(query::subscription(text).is_ok());
+    group.throughput(bytes_of(text.as_bytes()));
+    group.bench_function("subscription", |bencher| {
+        bencher.iter(|| query::subscription(black_box(text)));
+    });
+    group.finish();
+}

@@ -1,0 +1,74 @@
+//! A distribution in five figures.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::Outcome;
+
+/// The longest time told apart, in nanoseconds; longer ones count as this.
+const LONGEST_NS: u64 = 60_000_000_000;
+
+/// Times in nanoseconds, to three digits.
+#[derive(Clone, Debug)]
+pub struct Times(Histogram<u64>);
+
+impl Times {
+    /// No times yet.
+    pub fn new() -> Outcome<Self> {
+        Ok(Self(Histogram::new_with_bounds(1, LONGEST_NS, 3)?))
+    }
+
+    /// Counts one.
+    pub fn record(&mut self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(LONGEST_NS);
+        self.0.saturating_record(nanos);
+    }
+
+    /// Counts all of `other`.
+    pub fn add(&mut self, other: &Self) -> Outcome<()> {
+        Ok(self.0.add(&other.0)?)
+    }
+
+    /// The figures.
+    pub fn quantiles(&self) -> Quantiles {
+        let at = |quantile| millis(self.0.value_at_quantile(quantile));
+        Quantiles {
+            count: self.0.len(),
+            p50_ms: at(0.5),
+            p99_ms: at(0.99),
+            p999_ms: at(0.999),
+            max_ms: millis(self.0.max()),
+        }
+    }
+}
+
+fn millis(nanos: u64) -> f64 {
+    Duration::from_nanos(nanos).as_secs_f64() * 1e3
+}
+
+/// Half of the times, 99 % and 99.9 % of them are at most so long.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Quantiles {
+    /// How many there were.
+    pub count: u64,
+    /// Median.
+    pub p50_ms: f64,
+    /// 99 %.
+    pub p99_ms: f64,
+    /// 99.9 %.
+    pub p999_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+}
+
+impl std::fmt::Display for Quantiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{:.2} / {:.2} / {:.2} / {:.1}",
+            self.p50_ms, self.p99_ms, self.p999_ms, self.max_ms
+        )
+    }
+}
