@@ -4,5 +4,7 @@
     reason = "helper functions of tests are not seen as tests; a broken vector may panic"
 )]
 
+mod corpus;
+mod fastwebsockets_differential;
 mod frame_properties;
 mod frame_vectors;
