@@ -12,7 +12,7 @@ use crate::decode::{self, Emit, EmitError, EmitReason, Form};
 use crate::encode;
 use crate::event::{Cursor, Draft, Event};
 use crate::json::{self, Fault, Reader};
-use crate::limits::BATCH_DRAFTS;
+use crate::limits::{BATCH_DRAFTS, DRAFT_BYTES};
 
 /// All of this module, for any bytes.
 pub fn bodies_are_refused_or_kept(bytes: &[u8]) {
@@ -64,9 +64,11 @@ pub fn draft_is_kept(draft: &Draft, body: &Bytes) {
     event_reads_back(&written);
     assert_eq!(decode::event_data(&written), draft.data);
 
-    let again = say_again(draft).into();
-    let expected = Ok(Emit::One(draft.clone()));
-    assert_eq!(decode::emit(&again, Form::Json), expected, "said again");
+    let again = Bytes::from(say_again(draft));
+    if again.len() <= DRAFT_BYTES {
+        let expected = Ok(Emit::One(draft.clone()));
+        assert_eq!(decode::emit(&again, Form::Json), expected, "said again");
+    }
 }
 
 /// An event's JSON is acceptable and reads back as the event.
@@ -94,7 +96,7 @@ fn naive_event(event: &Event, draft: &Draft) -> Vec<u8> {
     [json.as_bytes(), br#""data":"#, &draft.data, b"}"].concat()
 }
 
-/// A draft as a producer could have written it.
+/// A draft as a producer could have written it; it may be longer than the producer's own text.
 fn say_again(draft: &Draft) -> Vec<u8> {
     let mut json = format!(
         r#"{{"kind":"{}","agent_id":"{}","#,
@@ -129,9 +131,12 @@ fn batch_is_kept(drafts: &[Draft], body: &Bytes) {
         drafts.is_sorted_by(|one, next| one.data.as_ptr_range().end < next.data.as_ptr()),
         "drafts keep their order"
     );
-    let array = joined(drafts.iter().map(say_again));
-    let same = Ok(Emit::Batch(drafts.to_vec()));
-    assert_eq!(decode::emit(&array, Form::Json), same, "said again");
+    let again: Vec<Vec<u8>> = drafts.iter().map(say_again).collect();
+    if again.iter().all(|draft| draft.len() <= DRAFT_BYTES) {
+        let expected = Ok(Emit::Batch(drafts.to_vec()));
+        let array = joined(again.into_iter());
+        assert_eq!(decode::emit(&array, Form::Json), expected, "said again");
+    }
 }
 
 fn joined(drafts: impl Iterator<Item = Vec<u8>>) -> Bytes {
