@@ -21,6 +21,9 @@ pub fn queries_read_back(bytes: &[u8]) {
     match query::subscription(text) {
         Ok(asked) => {
             filter_reads_back(&asked.filter);
+            let is_empty = text.bytes().all(|byte| byte == b'&');
+            let twice = query::subscription(&format!("{text}&{text}"));
+            assert_eq!(twice.is_ok(), is_empty, "a parameter is given once");
             let again = format!("{}&cursor={}", asked.filter, spell_start(asked.start));
             assert_eq!(query::subscription(&again), Ok(asked));
         }
