@@ -198,9 +198,10 @@ fn subscribe<'a, 'm: 'a>(
         let raw = &text[member.span.clone()];
         let value = match (member.key, member.value) {
             ("token", _) => return Err(CommandReason::UnknownMember("token".into())),
-            (_, Node::Static(StaticNode::Null)) => continue,
+            (name, Node::Static(StaticNode::Null)) if SubscriptionFields::has(name) => continue,
             ("kinds", Node::Array { .. }) => kinds(raw)?.into(),
             (_, Node::String(value)) => Cow::from(value),
+            ("kinds", _) => return Err(NOT_KINDS),
             // Numbers, and whatever the parameter's own grammar will refuse.
             _ => String::from_utf8_lossy(raw),
         };
@@ -210,6 +211,11 @@ fn subscribe<'a, 'm: 'a>(
     }
     Ok(Action::Subscribe(fields.finish()))
 }
+
+const NOT_KINDS: CommandReason = CommandReason::Type {
+    member: "kinds",
+    expected: "an array of patterns, or a string of them joined by commas",
+};
 
 fn kinds(array: &[u8]) -> Result<String, CommandReason> {
     let patterns: Result<Vec<String>, _> = simd_json::serde::from_slice(&mut array.to_vec());
@@ -221,10 +227,7 @@ fn kinds(array: &[u8]) -> Result<String, CommandReason> {
             }
             Ok(patterns.join(","))
         }
-        Err(_) => Err(CommandReason::Type {
-            member: "kinds",
-            expected: "an array of patterns, or a string of them joined by commas",
-        }),
+        Err(_) => Err(NOT_KINDS),
     }
 }
 
@@ -273,6 +276,7 @@ mod tests {
     #[test]
     fn a_refusal_says_which_command_and_why() {
         let commands = "the commands are ping, pong, subscribe";
+        let kinds = "kinds must be an array of patterns, or a string of them joined by commas";
         let object = "expected a command, which is a JSON object with a type";
         for (text, reference, reason) in [
             (
@@ -304,6 +308,18 @@ mod tests {
                 r#"{"type":"pong","ref":1}"#,
                 None,
                 "ref must be a string of at most 64 bytes".into(),
+            ),
+            (
+                r#"{"type":"subscribe","kind":null}"#,
+                None,
+                "unknown parameter \"kind\"".into(),
+            ),
+            (r#"{"type":"subscribe","kinds":true}"#, None, kinds.into()),
+            (r#"{"type":"subscribe","kinds":5}"#, None, kinds.into()),
+            (
+                r#"{"type":"subscribe","kinds":["a,b"]}"#,
+                None,
+                "kinds: \"a,b\" has ',' at byte 1; segments are made of A-Z a-z 0-9 _ - and joined by dots".into(),
             ),
             (r#"{"ref":"9"}"#, Some("9"), object.into()),
             ("[1]", None, object.into()),

@@ -352,19 +352,25 @@ pub fn id(text: &str) -> Result<Box<str>, EmitReason> {
 pub fn event(json: &Bytes) -> Option<Event> {
     let mut reader = Reader::default();
     let mut fields = Fields::default();
-    let (mut cursor, mut time) = (None, None);
+    let (mut is_event, mut cursor, mut time) = (false, None, None);
     for member in reader.object(json).ok()?? {
         match member.key {
-            "type" => (text(&member, "type") == Ok("event")).then_some(())?,
+            "type" => is_event = text(&member, "type") == Ok("event"),
+            // A draft's, and not told.
+            "id" => {}
             "cursor" => {
                 let number = std::str::from_utf8(&json[member.span]).ok()?;
                 cursor = number.parse().ok().and_then(Cursor::new);
             }
             "time" => time = text(&member, "time").ok()?.parse::<Timestamp>().ok(),
-            _ => fields.take(&member, json, 0).ok()?,
+            _ => match fields.take(&member, json, 0) {
+                // A member of a later version: readers skip what they do not know.
+                Ok(()) | Err(EmitReason::Unknown(_)) => {}
+                Err(_) => return None,
+            },
         }
     }
-    fields.data?;
+    (is_event && fields.data.is_some()).then_some(())?;
     Some(Event {
         cursor: cursor?,
         time: time?,
@@ -447,6 +453,20 @@ mod tests {
         let written = encode::event(Cursor::new(101).unwrap(), time, &draft);
         assert_eq!(event(&written.json).unwrap(), written);
         assert_eq!(event_data(&written), draft.data);
+    }
+
+    #[test]
+    fn an_event_of_a_later_version_is_still_an_event() {
+        let read = |members: &str| {
+            let json = format!(
+                r#"{{{members}"cursor":1,"kind":"a","time":"2026-02-27T10:30:00Z","data":{{}}}}"#
+            );
+            event(&json.into()).is_some()
+        };
+        assert!(read(r#""type":"event","#));
+        assert!(read(r#""type":"event","org_id":7,"id":7,"#));
+        assert!(!read(r#""type":"news","#));
+        assert!(!read(""));
     }
 
     #[test]

@@ -190,6 +190,11 @@ impl SubscriptionFields {
         }
     }
 
+    /// Whether there is a parameter of this name, whatever its value.
+    pub(crate) fn has(name: &str) -> bool {
+        !matches!(Self::default().take(name, ""), Err(QueryError::Unknown(_)))
+    }
+
     pub(crate) fn finish(self) -> Subscription {
         Subscription {
             filter: self.filter.finish(),

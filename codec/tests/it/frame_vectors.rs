@@ -5,6 +5,8 @@ use todoki_codec::frame::encode::{self, masked};
 use todoki_codec::frame::{CloseCode, CloseFrame, Incoming, Limits, Opcode};
 use todoki_codec::property::frame::{Settings, streams_like_naive};
 
+use crate::vectors::{self, unhex};
+
 /// A row reads `input` and expects messages, or encodes something and expects `wire`.
 #[derive(Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
@@ -81,14 +83,7 @@ fn yes() -> bool {
 }
 
 fn rows() -> Vec<Row> {
-    let mut json = include_bytes!("../vectors/frame.json").to_vec();
-    simd_json::from_slice(&mut json).unwrap()
-}
-
-fn unhex(hex: &str) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap();
-    let byte = |pair: &[u8]| u8::try_from(digit(pair[0]) * 16 + digit(pair[1])).unwrap();
-    hex.as_bytes().chunks(2).map(byte).collect()
+    vectors::rows(include_str!("../vectors/frame.json"))
 }
 
 fn incoming(message: &Message) -> Incoming {

@@ -4,6 +4,14 @@
     reason = "helper functions of tests are not seen as tests; a broken vector may panic"
 )]
 
+mod command_vectors;
+mod corpus;
+mod emit_vectors;
+mod event_vectors;
+mod fastwebsockets_differential;
 mod frame_properties;
 mod frame_vectors;
+mod message_vectors;
+mod query_vectors;
+mod vectors;
 mod wire_document;

@@ -392,8 +392,9 @@ impl Sender {
 
     async fn try_send(&mut self, drafts: &str) -> Result<Vec<Cursor>, ClientError> {
         let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.remote.connect().await?,
+            // The server closes a connection that was idle for long; that is no news.
+            Some(connection) if !connection.is_closed() => connection,
+            _ => self.remote.connect().await?,
         };
         self.is_known = true;
         let request = self

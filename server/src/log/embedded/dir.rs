@@ -16,7 +16,16 @@ pub(super) const LOCK_FILE: &str = "lock";
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Directory {
+    /// Closing alone would leave the lock with any process that was forked meanwhile and has not yet become another
+    /// program: they share the open file.
+    fn drop(&mut self) {
+        // What cannot be unlocked goes with the process.
+        self.lock.unlock().ok();
+    }
 }
 
 impl Directory {
@@ -33,7 +42,7 @@ impl Directory {
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
-                _lock: lock,
+                lock,
             }),
             Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: path.into() }),
             Err(TryLockError::Error(cause)) => Err(unusable(cause)),

@@ -49,7 +49,7 @@ pub struct Options {
     pub start_after: Cursor,
 }
 
-/// A durable log in a directory. See the [module](self).
+/// A durable log in a directory: one SQLite file, one writer thread, a few readers.
 #[derive(Debug)]
 pub struct Embedded {
     shared: Arc<Shared>,

@@ -169,7 +169,11 @@ fn subscriptions() -> Vec<Row> {
             "an array of patterns",
         ),
         ("a number for kinds", r#""kinds":1"#, ""),
-        ("an object for kinds", r#""kinds":{}"#, "'{' at byte 0"),
+        (
+            "an object for kinds",
+            r#""kinds":{}"#,
+            "must be an array of patterns",
+        ),
         ("65 patterns", &many, "65 patterns; the limit is 64"),
         ("a bad id", r#""task_id":"x""#, "task_id must be a UUID"),
         (

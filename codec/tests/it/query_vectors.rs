@@ -1,0 +1,151 @@
+//! `vectors/query.json`: each rule of query strings and filters.
+
+use serde::Deserialize;
+use todoki_codec::query::{self, Direction, QueryError, Start};
+use todoki_codec::{Cursor, Kind};
+
+use crate::vectors::rows;
+
+/// A row reads a query of one endpoint, or asks a filter which kinds it picks.
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Row {
+    Query {
+        name: String,
+        endpoint: Endpoint,
+        input: String,
+        expect: Option<Expect>,
+        refused: Option<String>,
+        why: String,
+    },
+    Filter {
+        name: String,
+        filter: String,
+        picks: Vec<String>,
+        skips: Vec<String>,
+        why: String,
+    },
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Endpoint {
+    Subscription,
+    Page,
+    Replay,
+    Nothing,
+    Token,
+}
+
+/// What a query means; a filter as it is written in its canonical form. Which members there are depends on the endpoint.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Expect {
+    filter: Option<String>,
+    start: Option<RowStart>,
+    limit: Option<usize>,
+    after: Option<Cursor>,
+    before: Option<Cursor>,
+    from: Option<Cursor>,
+    to: Option<Cursor>,
+    token: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RowStart {
+    Head,
+    Earliest,
+    After(Cursor),
+    Time(String),
+}
+
+fn start(start: Start) -> RowStart {
+    match start {
+        Start::Head => RowStart::Head,
+        Start::Earliest => RowStart::Earliest,
+        Start::After(cursor) => RowStart::After(cursor),
+        Start::Time(time) => RowStart::Time(time.to_string()),
+    }
+}
+
+fn read(endpoint: Endpoint, input: &str) -> Result<Expect, QueryError> {
+    let nothing = Expect::default();
+    Ok(match endpoint {
+        Endpoint::Subscription => {
+            let asked = query::subscription(input)?;
+            Expect {
+                filter: Some(asked.filter.to_string()),
+                start: Some(start(asked.start)),
+                ..nothing
+            }
+        }
+        Endpoint::Page => {
+            let page = query::page(input)?;
+            let (after, before) = match page.direction {
+                Direction::After(cursor) => (Some(cursor), None),
+                Direction::Before(cursor) => (None, Some(cursor)),
+            };
+            Expect {
+                filter: Some(page.filter.to_string()),
+                limit: Some(page.limit),
+                after,
+                before,
+                ..nothing
+            }
+        }
+        Endpoint::Replay => {
+            let range = query::replay(input)?;
+            Expect {
+                filter: Some(range.filter.to_string()),
+                from: Some(range.from),
+                to: range.to,
+                ..nothing
+            }
+        }
+        Endpoint::Nothing => {
+            query::nothing(input)?;
+            nothing
+        }
+        Endpoint::Token => Expect {
+            token: query::token(input),
+            ..nothing
+        },
+    })
+}
+
+#[test]
+fn every_query_vector_holds() {
+    for row in rows(include_str!("../vectors/query.json")) {
+        match row {
+            Row::Query {
+                name,
+                endpoint,
+                input,
+                expect,
+                refused,
+                why,
+            } => {
+                let expected = refused.map_or_else(|| Ok(expect.unwrap()), Err);
+                let found = read(endpoint, &input).map_err(|error| error.to_string());
+                assert_eq!(found, expected, "{name}: {why}");
+            }
+            Row::Filter {
+                name,
+                filter,
+                picks,
+                skips,
+                why,
+            } => {
+                let filter = query::subscription(&filter).unwrap().filter;
+                for (kinds, picked) in [(picks, true), (skips, false)] {
+                    for kind in kinds {
+                        let kind = Kind::parse(&kind).unwrap();
+                        let found = filter.matches_kind(kind.as_str());
+                        assert_eq!(found, picked, "{name}: {kind}: {why}");
+                    }
+                }
+            }
+        }
+    }
+}
