@@ -92,7 +92,7 @@ impl Strand {
         if !self.segments.back().is_some_and(has_room) {
             self.segments.push_back(Segment::default());
         }
-        let segment_number = self.oldest + (self.segments.len() - 1) as u32;
+        let segment_number = self.oldest + place(self.segments.len() - 1);
         let segment = self.segments.back_mut().expect("there is one now");
         let start = segment.bytes.len();
         let room = segment.bytes.capacity();
@@ -104,7 +104,7 @@ impl Strand {
             start + length,
             "a unit is as long as it was said to be"
         );
-        let end = segment.bytes.len() as u32;
+        let end = place(segment.bytes.len());
         segment.units.push(Unit {
             first,
             last,
@@ -113,7 +113,7 @@ impl Strand {
         });
         Run {
             segment: segment_number,
-            start: start as u32,
+            start: place(start),
             end,
             events,
         }
@@ -171,7 +171,7 @@ impl Strand {
             runs.push(Run {
                 segment: number,
                 start,
-                end: segment.bytes.len() as u32,
+                end: place(segment.bytes.len()),
                 events,
             });
         }
@@ -186,4 +186,9 @@ impl Strand {
             self.start = segment.units.last().map_or(self.start, |unit| unit.last);
         }
     }
+}
+
+/// A place in a segment, or among them.
+pub(super) fn place(number: usize) -> u32 {
+    u32::try_from(number).expect("a segment is kilobytes, and there are few")
 }

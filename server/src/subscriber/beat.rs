@@ -17,7 +17,7 @@ use crate::hub::shard::Shard;
 use crate::log::Log;
 
 /// Spokes of the wheel: a heartbeat is late by a sixty-fourth of its interval at most.
-const SPOKES: usize = 64;
+const SPOKES: u8 = 64;
 
 /// The timer's own precision.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
@@ -25,7 +25,7 @@ const SHORTEST_TICK: Duration = Duration::from_millis(1);
 /// The subscribers of a shard, each on the spoke that comes round when its heartbeat is due.
 #[derive(Debug)]
 pub(crate) struct Wheel {
-    spokes: [Vec<Weak<Line>>; SPOKES],
+    spokes: [Vec<Weak<Line>>; SPOKES as usize],
     now: usize,
 }
 
@@ -45,14 +45,18 @@ impl Wheel {
     }
 
     fn turn(&mut self) -> Vec<Weak<Line>> {
-        self.now = (self.now + 1) % SPOKES;
+        self.now = next(self.now);
         std::mem::take(&mut self.spokes[self.now])
     }
 }
 
+fn next(spoke: usize) -> usize {
+    (spoke + 1) % usize::from(SPOKES)
+}
+
 /// Turns the wheel for as long as the shard lives.
 pub(crate) async fn beat<L: Log>(shard: Rc<Shard<L>>) {
-    let tick = (shard.settings.heartbeat / SPOKES as u32).max(SHORTEST_TICK);
+    let tick = (shard.settings.heartbeat / u32::from(SPOKES)).max(SHORTEST_TICK);
     let mut ticks = tokio::time::interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
@@ -67,11 +71,7 @@ pub(crate) async fn beat<L: Log>(shard: Rc<Shard<L>>) {
             }
             // One that is not due yet is met again a tick later; with a turn, it would be late by all of it.
             let mut wheel = shard.wheel.borrow_mut();
-            let spoke = if is_due {
-                wheel.now
-            } else {
-                (wheel.now + 1) % SPOKES
-            };
+            let spoke = if is_due { wheel.now } else { next(wheel.now) };
             wheel.spokes[spoke].push(Rc::downgrade(&line));
         }
     }

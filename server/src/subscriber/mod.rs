@@ -90,7 +90,7 @@ pub(crate) async fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) {
     } = arrival;
     let closed = match TcpStream::from_std(stream) {
         Ok(stream) => {
-            let mut subscriber = Subscriber::join(Rc::clone(&shard), stream, place);
+            let mut subscriber = Subscriber::join(Rc::clone(&shard), stream, &place);
             let closed = subscriber.run(early).await;
             subscriber.leave().await;
             closed
@@ -149,7 +149,7 @@ enum Wait {
 }
 
 impl<L: Log> Subscriber<L> {
-    fn join(shard: Rc<Shard<L>>, stream: TcpStream, place: Place) -> Self {
+    fn join(shard: Rc<Shard<L>>, stream: TcpStream, place: &Place) -> Self {
         let line = Rc::new(Line::new(stream, shard.settings.heartbeat));
         let key = Key {
             filter: place.filter.clone(),
@@ -174,7 +174,7 @@ impl<L: Log> Subscriber<L> {
             was_live: false,
             closing: None,
         };
-        subscriber.begin(&place, None);
+        subscriber.begin(place, None);
         subscriber
     }
 
@@ -481,7 +481,7 @@ impl<L: Log> Subscriber<L> {
                 Incoming::Pong(_) => {}
                 Incoming::Text { bytes, .. } => self.command(&bytes).await,
                 Incoming::Binary { .. } => {
-                    self.close(CloseCode::UNSUPPORTED, "commands are text messages")
+                    self.close(CloseCode::UNSUPPORTED, "commands are text messages");
                 }
             }
         }
@@ -497,7 +497,7 @@ impl<L: Log> Subscriber<L> {
                     reference: command.reference,
                 }),
                 Action::Subscribe(subscription) => {
-                    self.subscribe(subscription, command.reference).await
+                    self.subscribe(subscription, command.reference).await;
                 }
                 _ => unreachable!("the codec and the server are built together"),
             },
@@ -612,7 +612,7 @@ impl<L: Log> Subscriber<L> {
 
     fn close(&mut self, code: CloseCode, reason: &str) {
         self.hang_up(Closed::ByUs(code), false, |out| {
-            frame::encode::close(code, reason, out)
+            frame::encode::close(code, reason, out);
         });
     }
 
