@@ -802,8 +802,8 @@ mod tests {
         Join(usize, bool, i64),
         /// Room for one of the members.
         Room(usize, usize),
-        /// Something for one member alone.
-        Say(usize),
+        /// So many things for one member alone.
+        Say(usize, usize),
         Leave(usize),
         /// Another filter for one of the members, from where it stands.
         Refilter(usize, usize),
@@ -814,7 +814,7 @@ mod tests {
             6 => (1_usize..40, prop_oneof![8 => 1_usize..300, 1 => 1_usize..120_000]).prop_map(|(count, size)| Act::Publish(count, size)),
             2 => (0_usize..4, any::<bool>(), 0_i64..=1000).prop_map(|(pattern, lines, back)| Act::Join(pattern, lines, back)),
             6 => (0_usize..16, prop_oneof![1_usize..2_000, Just(5_000_000)]).prop_map(|(who, room)| Act::Room(who, room)),
-            1 => (0_usize..16).prop_map(Act::Say),
+            1 => (0_usize..16, prop_oneof![Just(1_usize), Just(super::super::ring::SLOTS)]).prop_map(|(who, count)| Act::Say(who, count)),
             1 => (0_usize..16).prop_map(Act::Leave),
             1 => (0_usize..16, 0_usize..4).prop_map(|(who, pattern)| Act::Refilter(who, pattern)),
         ]
@@ -939,12 +939,14 @@ mod tests {
                     let wire = &self.members[who % count].wire;
                     wire.room.set(wire.room.get() + room);
                 }
-                Act::Say(who) => {
+                Act::Say(who, times) => {
                     let member = &mut self.members[who % count];
-                    let mut frame = Vec::new();
-                    todoki_codec::frame::encode::text(b"hello", &mut frame);
-                    member.said += 1;
-                    self.floor.say(member.id, frame.into());
+                    for _ in 0..times {
+                        let mut frame = Vec::new();
+                        todoki_codec::frame::encode::text(b"hello", &mut frame);
+                        member.said += 1;
+                        self.floor.say(member.id, frame.into());
+                    }
                 }
                 Act::Leave(who) => {
                     let member = self.members.swap_remove(who % count);
