@@ -802,6 +802,8 @@ mod tests {
         Join(usize, bool, i64),
         /// Room for one of the members.
         Room(usize, usize),
+        /// No more room for one of the members.
+        Block(usize),
         /// So many things for one member alone.
         Say(usize, usize),
         Leave(usize),
@@ -815,6 +817,7 @@ mod tests {
             2 => (0_usize..4, any::<bool>(), 0_i64..=1000).prop_map(|(pattern, lines, back)| Act::Join(pattern, lines, back)),
             6 => (0_usize..16, prop_oneof![1_usize..2_000, Just(5_000_000)]).prop_map(|(who, room)| Act::Room(who, room)),
             1 => (0_usize..16, prop_oneof![Just(1_usize), Just(super::super::ring::SLOTS)]).prop_map(|(who, count)| Act::Say(who, count)),
+            3 => (0_usize..16).prop_map(Act::Block),
             1 => (0_usize..16).prop_map(Act::Leave),
             1 => (0_usize..16, 0_usize..4).prop_map(|(who, pattern)| Act::Refilter(who, pattern)),
         ]
@@ -939,6 +942,7 @@ mod tests {
                     let wire = &self.members[who % count].wire;
                     wire.room.set(wire.room.get() + room);
                 }
+                Act::Block(who) => self.members[who % count].wire.room.set(0),
                 Act::Say(who, times) => {
                     let member = &mut self.members[who % count];
                     for _ in 0..times {
