@@ -49,14 +49,16 @@ pub enum Token {
 pub enum ServerError {
     /// Without a token only loopback addresses are served.
     OpenToAll(SocketAddr),
+    /// No client could send this token.
+    BadToken,
     /// The log.
     Log(OpenError),
     /// The port.
     Bind(SocketAddr, io::Error),
     /// The generated token.
     Token(PathBuf, io::Error),
-    /// The log stopped while serving.
-    LogStopped(Arc<str>),
+    /// It stopped by itself while serving.
+    Stopped(Arc<str>),
 }
 
 impl fmt::Display for ServerError {
@@ -67,6 +69,9 @@ impl fmt::Display for ServerError {
                 "{address} can be reached by others, so a token is needed: set --token or TODOKI_TOKEN, \
                  or listen on 127.0.0.1"
             ),
+            Self::BadToken => f.write_str(
+                "the token must be visible ASCII characters without spaces, or no client could send it",
+            ),
             Self::Log(error) => error.fmt(f),
             Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
@@ -76,9 +81,9 @@ impl fmt::Display for ServerError {
             Self::Token(path, error) => {
                 write!(f, "cannot keep the token in {}: {error}", path.display())
             }
-            Self::LogStopped(cause) => write!(
+            Self::Stopped(cause) => write!(
                 f,
-                "the log stopped: {cause}. Everything acknowledged is safe; check the disk, then start again"
+                "the server stopped: {cause}. Everything acknowledged is safe; check the disk, then start again"
             ),
         }
     }
@@ -90,6 +95,11 @@ impl Server {
     /// Opens the log and binds the port. Nothing is served until [`Server::run`].
     pub async fn start(config: Serve) -> Result<Self, ServerError> {
         let given = config.given_token();
+        if let Some(token) = &given
+            && (token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            return Err(ServerError::BadToken);
+        }
         if given.is_none() && !config.listen.ip().is_loopback() {
             return Err(ServerError::OpenToAll(config.listen));
         }
@@ -150,10 +160,10 @@ impl Server {
             ..
         } = self;
         let log = Arc::clone(&app.shared.log);
-        let accepting = tokio::spawn(listen::accept(
+        let mut accepting = tokio::spawn(listen::accept(
             listener,
             Arc::clone(&app),
-            config.max_connections,
+            config.max_connections as usize,
         ));
         let keeping = tokio::spawn(retention::keep(
             Arc::clone(&log),
@@ -165,11 +175,14 @@ impl Server {
         let stopped = tokio::select! {
             () = stop.cancelled() => None,
             cause = log.failed() => Some(cause),
+            _ended = &mut accepting => Some("connections are no longer accepted".into()),
         };
         app.shared.stop.cancel();
         keeping.abort();
-        // It ends with the stop, and a panic in it has been reported.
-        accepting.await.ok();
+        if !accepting.is_finished() {
+            // It ends with the stop, and a panic in it has been reported.
+            accepting.await.ok();
+        }
         app.tasks.close();
         if tokio::time::timeout(DRAIN_DEADLINE, app.tasks.wait())
             .await
@@ -180,7 +193,7 @@ impl Server {
         tokio::task::spawn_blocking(move || log.close())
             .await
             .expect("closing does not panic");
-        stopped.map_or(Ok(()), |cause| Err(ServerError::LogStopped(cause)))
+        stopped.map_or(Ok(()), |cause| Err(ServerError::Stopped(cause)))
     }
 }
 
