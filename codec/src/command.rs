@@ -221,6 +221,7 @@ fn kinds(array: &[u8]) -> Result<String, CommandReason> {
     let patterns: Result<Vec<String>, _> = simd_json::serde::from_slice(&mut array.to_vec());
     match patterns {
         Ok(patterns) => {
+            query::check_count(patterns.len()).map_err(CommandReason::Subscription)?;
             // Each for itself: once they are joined, a comma inside of one would make two of it.
             for text in &patterns {
                 query::pattern(text).map_err(CommandReason::Subscription)?;

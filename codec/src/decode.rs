@@ -133,6 +133,26 @@ impl std::error::Error for EmitError {}
 
 /// The drafts of an emit body.
 pub fn emit(body: &Bytes, form: Form) -> Result<Emit, EmitError> {
+    let mut emit = read(body, form)?;
+    let drafts = match &mut emit {
+        Emit::One(draft) => std::slice::from_mut(draft),
+        Emit::Batch(drafts) => drafts,
+    };
+    // A slice keeps its whole body alive, so one of a body that is mostly something else is copied out of it.
+    let kept: usize = drafts.iter().map(|draft| draft.data.len()).sum();
+    if body.len() > kept * 4 + SLACK_BYTES {
+        for draft in drafts {
+            draft.data = Bytes::copy_from_slice(&draft.data);
+        }
+    }
+    Ok(emit)
+}
+
+/// A body may be so much larger than four times its data before the data is copied out of it: ordinary envelopes of a
+/// few drafts are not worth a copy.
+const SLACK_BYTES: usize = 4 << 10;
+
+fn read(body: &Bytes, form: Form) -> Result<Emit, EmitError> {
     let mut reader = Reader::default();
     let whole = trim(body, 0..body.len());
     let spans = match (form, body.get(whole.start)) {

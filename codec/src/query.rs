@@ -89,8 +89,8 @@ pub struct PageQuery {
 pub struct ReplayQuery {
     /// Which events.
     pub filter: Filter,
-    /// Exclusive.
-    pub from: Cursor,
+    /// Exclusive; `None` is all that there is.
+    pub from: Option<Cursor>,
     /// Inclusive; `None` is the head.
     pub to: Option<Cursor>,
 }
@@ -243,8 +243,8 @@ pub fn replay(query: &str) -> Result<ReplayQuery, QueryError> {
             _ => filter.take(&name, &value)?,
         }
     }
-    let from = from.0.unwrap_or(Cursor::ORIGIN);
-    if to.0.is_some_and(|to| to < from) {
+    let from = from.0;
+    if to.0.is_some_and(|to| to < from.unwrap_or_default()) {
         return Err(QueryError::Range);
     }
     Ok(ReplayQuery {
@@ -276,11 +276,16 @@ pub fn token(query: &str) -> Option<String> {
 
 /// The patterns of a comma-separated list.
 pub fn patterns(list: &str) -> Result<Vec<Pattern>, QueryError> {
-    let count = list.split(',').count();
-    if count > PATTERNS {
-        return Err(QueryError::TooManyPatterns(count));
-    }
+    check_count(list.split(',').count())?;
     list.split(',').map(pattern).collect()
+}
+
+/// Refuses too many patterns before any of them is read.
+pub(crate) fn check_count(patterns: usize) -> Result<(), QueryError> {
+    if patterns > PATTERNS {
+        return Err(QueryError::TooManyPatterns(patterns));
+    }
+    Ok(())
 }
 
 pub(crate) fn pattern(text: &str) -> Result<Pattern, QueryError> {
@@ -345,7 +350,12 @@ fn pairs(query: &str) -> impl Iterator<Item = Result<Pair<'_>, QueryError>> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((decoded(name)?, decoded(value)?))
+            // What cannot be read is quoted, but for a token.
+            let value = decoded(value).map_err(|error| match name {
+                "token" => QueryError::Encoding(name.into()),
+                _ => error,
+            })?;
+            Ok((decoded(name)?, value))
         })
 }
 
@@ -535,7 +545,7 @@ mod tests {
     #[test]
     fn a_replay_is_a_range() {
         let range = replay("from_cursor=3&to_cursor=9").unwrap();
-        assert_eq!((range.from, range.to), (at(3), Some(at(9))));
+        assert_eq!((range.from, range.to), (Some(at(3)), Some(at(9))));
         assert_eq!(
             replay("from_cursor=3&to_cursor=2").unwrap_err(),
             QueryError::Range

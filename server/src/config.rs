@@ -11,6 +11,22 @@ use jiff::SignedDuration;
 
 use crate::listen::Deadlines;
 
+/// The port of a server that is not told another.
+pub const PORT: u16 = 3000;
+
+/// The data directory of a server that is not told another.
+pub const DATA: &str = "todoki-data";
+
+/// Connections that a server may be told to serve at most: what a machine has ports and memory for.
+const CONNECTIONS: std::ops::RangeInclusive<i64> = 1..=1_000_000;
+
+/// Longest duration that can be set: with more, times would leave the calendar.
+const LONGEST: Duration = Duration::from_hours(24 * 36_525);
+
+/// Shortest and longest heartbeat: below, signs of life are all there is; above, no proxy waits for them.
+const HEARTBEATS: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_hours(1);
+
 /// The file in the data directory that holds a generated token.
 const TOKEN_FILE: &str = "token";
 
@@ -59,7 +75,7 @@ pub struct Serve {
     pub retain_events: Option<u64>,
 
     /// Interval of the heartbeat; a client that is silent for two of them is closed
-    #[arg(long, env = "TODOKI_HEARTBEAT", default_value = "30s", value_parser = duration, value_name = "INTERVAL")]
+    #[arg(long, env = "TODOKI_HEARTBEAT", default_value = "30s", value_parser = heartbeat, value_name = "INTERVAL")]
     pub heartbeat: Duration,
 
     /// Connections served at the same time
@@ -67,9 +83,10 @@ pub struct Serve {
         long,
         env = "TODOKI_MAX_CONNECTIONS",
         default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(CONNECTIONS),
         value_name = "COUNT"
     )]
-    pub max_connections: usize,
+    pub max_connections: u32,
 
     /// Longest time in milliseconds that an event waits for company, so that one write carries many; 0 turns it off. An
     /// event that comes after quiet never waits
@@ -148,11 +165,10 @@ pub fn log_filter() -> String {
     reason = "this is the one place that reads the environment"
 )]
 fn given(flag: Option<&String>) -> Option<String> {
-    let from = |name| std::env::var(name).ok();
+    let from = |name| std::env::var(name).ok().filter(|token| !token.is_empty());
     flag.cloned()
         .or_else(|| from("TODOKI_TOKEN"))
         .or_else(|| from("USER_TOKEN"))
-        .filter(|token| !token.is_empty())
 }
 
 /// A span such as `30s`, `12h` or `30d`, longer than nothing.
@@ -169,10 +185,19 @@ fn duration(text: &str) -> Result<Duration, String> {
             .and_then(|span| Duration::try_from(span).ok())
             .ok_or_else(expected)?,
     };
-    if duration.is_zero() {
+    if duration.is_zero() || duration > LONGEST {
         Err(expected())
     } else {
         Ok(duration)
+    }
+}
+
+fn heartbeat(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if HEARTBEATS.contains(&interval) {
+        Ok(interval)
+    } else {
+        Err(format!("{text:?} is not within {HEARTBEATS:?}"))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::reply::{self, Body, Refusal};
 /// Chunks of a replay that may wait for the client: one on its way, one being read.
 const REPLAY_CHUNKS: usize = 2;
 
-/// `GET /api/event-bus`: `{"events":[…],"next_cursor":…,"has_more":…}`.
+/// `GET /api/event-bus`: `{"events":[…],"next_cursor":…,"has_more":…,"earliest":…}`.
 pub async fn page<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusal> {
     let PageQuery {
         filter,
@@ -42,8 +42,8 @@ pub async fn page<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusa
     json.put_slice(b"{\"events\":[");
     write_events(&page.events, &mut json);
     let tail = format!(
-        "],\"next_cursor\":{},\"has_more\":{}}}",
-        page.reached, page.has_more
+        "],\"next_cursor\":{},\"has_more\":{},\"earliest\":{}}}",
+        page.reached, page.has_more, page.earliest
     );
     json.put_slice(tail.as_bytes());
     Ok(reply::json(json.freeze()))
@@ -80,17 +80,29 @@ pub fn latest<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusal> {
 /// `POST /api/event-bus/replay`: the events in `(from_cursor, to_cursor]`, read as the client takes them.
 pub fn replay<L: Log>(log: &Arc<L>, query: &str) -> Result<Response<Body>, Refusal> {
     let replay = query::replay(query)?;
-    refuse_ahead(&**log, Direction::After(replay.from))?;
+    let bounds = log.bounds();
+    let from = replay.from.unwrap_or(bounds.earliest.before());
+    refuse_ahead(&**log, Direction::After(from))?;
+    if from < bounds.earliest.before() {
+        return Err(Refusal::Gone {
+            cursor: from,
+            bounds,
+        });
+    }
     let (sender, body) = Channel::new(REPLAY_CHUNKS);
-    tokio::spawn(send_replay(Arc::clone(log), replay, sender));
+    tokio::spawn(send_replay(Arc::clone(log), from, replay, sender));
     Ok(reply::json_body(body.boxed_unsync()))
 }
 
-/// Writes the array page by page. A client that leaves ends it; a log that fails cuts the body short of its end, so
+/// Writes the array page by page. A client that leaves ends it; a log that fails or forgets cuts the body short of its end, so
 /// that a client cannot mistake a part for the whole.
-async fn send_replay<L: Log>(log: Arc<L>, replay: ReplayQuery, mut body: Sender<Bytes, ReadError>) {
+async fn send_replay<L: Log>(
+    log: Arc<L>,
+    mut from: Cursor,
+    replay: ReplayQuery,
+    mut body: Sender<Bytes, ReadError>,
+) {
     let until = replay.to.unwrap_or(Cursor::MAX).min(log.bounds().head);
-    let mut from = replay.from;
     let mut opening = "[";
     while from < until {
         let request = PageRequest {
@@ -104,6 +116,11 @@ async fn send_replay<L: Log>(log: Arc<L>, replay: ReplayQuery, mut body: Sender<
             Ok(page) => page,
             Err(error) => return body.abort(error),
         };
+        if from < page.earliest.before() {
+            return body.abort(ReadError(
+                "events were forgotten before they were sent".into(),
+            ));
+        }
         if !page.events.is_empty() {
             let mut chunk = BytesMut::from(opening);
             write_events(&page.events, &mut chunk);

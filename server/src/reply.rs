@@ -136,6 +136,13 @@ pub enum Refusal {
         /// Where the log stands.
         bounds: Bounds,
     },
+    /// Events after the cursor were forgotten, as the retention settings ask.
+    Gone {
+        /// What was asked for.
+        cursor: Cursor,
+        /// Where the log stands.
+        bounds: Bounds,
+    },
     /// The drafts.
     Emit(EmitError),
     /// The log did not take them.
@@ -210,6 +217,7 @@ impl Refusal {
             Self::Header { .. } => (StatusCode::BAD_REQUEST, "invalid_header"),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "invalid_parameter"),
             Self::Ahead { .. } => (StatusCode::CONFLICT, "cursor_ahead"),
+            Self::Gone { .. } => (StatusCode::GONE, "cursor_gone"),
             Self::Emit(error) => match error.reason.code() {
                 code @ "draft_too_large" => (StatusCode::PAYLOAD_TOO_LARGE, code),
                 code => (StatusCode::BAD_REQUEST, code),
@@ -268,7 +276,7 @@ impl Refusal {
             Self::Append(AppendError::Rivals { index } | AppendError::TooManyKinds { index }) => {
                 problem.index = Some(*index);
             }
-            Self::Ahead { bounds, .. } => {
+            Self::Ahead { bounds, .. } | Self::Gone { bounds, .. } => {
                 (problem.earliest, problem.head) = (Some(bounds.earliest), Some(bounds.head));
             }
             _ => {}
@@ -326,6 +334,11 @@ impl Display for Refusal {
                 f,
                 "cursor {cursor} is beyond the head {}: it belongs to another log, or to a history that was lost",
                 bounds.head
+            ),
+            Self::Gone { cursor, bounds } => write!(
+                f,
+                "events after cursor {cursor} are no longer stored; the oldest is {}. Without from_cursor, a replay begins there",
+                bounds.earliest
             ),
             Self::Emit(error) => error.fmt(f),
             Self::Append(error) => error.fmt(f),

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{self, Auth};
@@ -39,8 +39,8 @@ pub struct Server {
 /// The threads of the hub.
 #[derive(Debug)]
 struct Shards {
-    /// Cancelled when nobody needs them any more.
-    done: CancellationToken,
+    /// Dropped when nobody needs them any more, which ends them.
+    done: DropGuard,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -59,6 +59,8 @@ pub enum Token {
 pub enum ServerError {
     /// Without a token only loopback addresses are served.
     OpenToAll(SocketAddr),
+    /// No client could send this token.
+    BadToken,
     /// The log.
     Log(OpenError),
     /// The port.
@@ -67,8 +69,8 @@ pub enum ServerError {
     Token(PathBuf, io::Error),
     /// The shards' threads.
     Threads(io::Error),
-    /// The log stopped while serving.
-    LogStopped(Arc<str>),
+    /// It stopped by itself while serving.
+    Stopped(Arc<str>),
 }
 
 impl fmt::Display for ServerError {
@@ -78,6 +80,9 @@ impl fmt::Display for ServerError {
                 f,
                 "{address} can be reached by others, so a token is needed: set --token or TODOKI_TOKEN, \
                  or listen on 127.0.0.1"
+            ),
+            Self::BadToken => f.write_str(
+                "the token must be visible ASCII characters without spaces, or no client could send it",
             ),
             Self::Log(error) => error.fmt(f),
             Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
@@ -89,9 +94,9 @@ impl fmt::Display for ServerError {
                 write!(f, "cannot keep the token in {}: {error}", path.display())
             }
             Self::Threads(error) => write!(f, "cannot start a thread: {error}; check ulimit -u"),
-            Self::LogStopped(cause) => write!(
+            Self::Stopped(cause) => write!(
                 f,
-                "the log stopped: {cause}. Everything acknowledged is safe; check the disk, then start again"
+                "the server stopped: {cause}. Everything acknowledged is safe; check the disk, then start again"
             ),
         }
     }
@@ -103,6 +108,11 @@ impl Server {
     /// Opens the log and binds the port. Nothing is served until [`Server::run`].
     pub async fn start(config: Serve) -> Result<Self, ServerError> {
         let given = config.given_token();
+        if let Some(token) = &given
+            && (token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            return Err(ServerError::BadToken);
+        }
         if given.is_none() && !config.listen.ip().is_loopback() {
             return Err(ServerError::OpenToAll(config.listen));
         }
@@ -161,10 +171,10 @@ impl Server {
             ..
         } = self;
         let log = Arc::clone(&app.log);
-        let accepting = tokio::spawn(listen::accept(
+        let mut accepting = tokio::spawn(listen::accept(
             listener,
             Arc::clone(&app),
-            config.max_connections,
+            config.max_connections as usize,
         ));
         let keeping = tokio::spawn(retention::keep(
             Arc::clone(&log),
@@ -176,11 +186,14 @@ impl Server {
         let stopped = tokio::select! {
             () = stop.cancelled() => None,
             cause = log.failed() => Some(cause),
+            _ended = &mut accepting => Some("connections are no longer accepted".into()),
         };
         app.stop.cancel();
         keeping.abort();
-        // It ends with the stop, and a panic in it has been reported.
-        accepting.await.ok();
+        if !accepting.is_finished() {
+            // It ends with the stop, and a panic in it has been reported.
+            accepting.await.ok();
+        }
         app.tasks.close();
         if tokio::time::timeout(DRAIN_DEADLINE, app.tasks.wait())
             .await
@@ -188,7 +201,7 @@ impl Server {
         {
             tracing::warn!(left = app.tasks.len(), "connections did not end in time");
         }
-        shards.done.cancel();
+        drop(shards.done);
         tokio::task::spawn_blocking(move || {
             for thread in shards.threads {
                 // Its panic has been reported.
@@ -198,7 +211,7 @@ impl Server {
         })
         .await
         .expect("closing does not panic");
-        stopped.map_or(Ok(()), |cause| Err(ServerError::LogStopped(cause)))
+        stopped.map_or(Ok(()), |cause| Err(ServerError::Stopped(cause)))
     }
 }
 
@@ -230,6 +243,7 @@ async fn open_log(
     let threads = unstarted
         .start(&log, settings, stop, &done)
         .map_err(ServerError::Threads)?;
+    let done = done.drop_guard();
     Ok((log, hub, Shards { done, threads }))
 }
 

@@ -42,12 +42,20 @@ pub fn queries_read_back(bytes: &[u8]) {
     }
     match query::replay(text) {
         Ok(range) => {
-            assert!(range.to.is_none_or(|to| range.from <= to));
+            assert!(
+                range
+                    .to
+                    .is_none_or(|to| range.from.unwrap_or_default() <= to)
+            );
             let to = range
                 .to
                 .map(|to| format!("&to_cursor={to}"))
                 .unwrap_or_default();
-            let again = format!("{}&from_cursor={}{to}", range.filter, range.from);
+            let from = range
+                .from
+                .map(|from| format!("&from_cursor={from}"))
+                .unwrap_or_default();
+            let again = format!("{}{from}{to}", range.filter);
             assert_eq!(query::replay(&again), Ok(range));
         }
         Err(error) => refusal_is_told(&error),

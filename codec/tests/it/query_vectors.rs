@@ -98,7 +98,7 @@ fn read(endpoint: Endpoint, input: &str) -> Result<Expect, QueryError> {
             let range = query::replay(input)?;
             Expect {
                 filter: Some(range.filter.to_string()),
-                from: Some(range.from),
+                from: Some(range.from.unwrap_or_default()),
                 to: range.to,
                 ..nothing
             }

@@ -41,6 +41,8 @@ pub(super) enum ClientError {
         error: io::Error,
     },
     Broken(String),
+    /// What answers does not speak HTTP, or what was asked cannot be said in it.
+    Senseless(String),
     Refused {
         status: StatusCode,
         code: String,
@@ -52,7 +54,7 @@ impl ClientError {
     /// Whether the same request may succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Url(_) => false,
+            Self::Url(_) | Self::Senseless(_) => false,
             Self::Unreachable { .. } | Self::Broken(_) => true,
             Self::Refused { status, .. } => {
                 *status == StatusCode::SERVICE_UNAVAILABLE
@@ -74,6 +76,10 @@ impl fmt::Display for ClientError {
                 "no server answers at {url} ({error}); start one with `todoki serve`, or name another with --url"
             ),
             Self::Broken(what) => write!(f, "the connection broke: {what}"),
+            Self::Senseless(what) => write!(
+                f,
+                "{what}; check --url and --token: is it the address of a Todoki server?"
+            ),
             Self::Refused {
                 status,
                 code,
@@ -96,6 +102,19 @@ impl std::error::Error for ClientError {}
 
 fn broken(error: impl fmt::Display) -> ClientError {
     ClientError::Broken(error.to_string())
+}
+
+fn senseless(error: impl fmt::Display) -> ClientError {
+    ClientError::Senseless(error.to_string())
+}
+
+/// Bytes that are no HTTP will not be next time either; everything else may pass.
+fn http(error: hyper::Error) -> ClientError {
+    if error.is_parse() {
+        senseless(error)
+    } else {
+        broken(error)
+    }
 }
 
 /// A server's address, and the token for it.
@@ -165,7 +184,7 @@ impl Remote {
         request: Request<Full<Bytes>>,
     ) -> Result<Bytes, ClientError> {
         connection.ready().await.map_err(broken)?;
-        let response = connection.send_request(request).await.map_err(broken)?;
+        let response = connection.send_request(request).await.map_err(http)?;
         let response = refused_or(response, StatusCode::OK).await?;
         let body = http_body_util::Limited::new(response.into_body(), BODY_BYTES + DRAFT_BYTES);
         Ok(body.collect().await.map_err(broken)?.to_bytes())
@@ -181,8 +200,8 @@ impl Remote {
             .header(SEC_WEBSOCKET_VERSION, "13")
             .header(SEC_WEBSOCKET_KEY, fastwebsockets::handshake::generate_key())
             .body(Full::default())
-            .map_err(broken)?;
-        let response = connection.send_request(request).await.map_err(broken)?;
+            .map_err(senseless)?;
+        let response = connection.send_request(request).await.map_err(http)?;
         let response = refused_or(response, StatusCode::SWITCHING_PROTOCOLS).await?;
         let upgraded = hyper::upgrade::on(response).await.map_err(broken)?;
         Ok(WebSocket {

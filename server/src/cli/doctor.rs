@@ -218,7 +218,7 @@ fn clock(inspection: &Inspection) -> Finding {
 
 fn limits(config: &config::Serve) -> Finding {
     let open_files = getrlimit(Resource::Nofile).current;
-    let needed = config.max_connections as u64 + 64;
+    let needed = u64::from(config.max_connections) + 64;
     match open_files {
         Some(open_files) if open_files < needed => Warning(format!(
             "{open_files} open files are allowed, and {} connections need {needed}: raise it with ulimit -n, or lower \

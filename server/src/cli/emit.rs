@@ -5,7 +5,7 @@
 //! slowed down to what the server takes. Each draft gets an id, so a request that is sent again after a broken
 //! connection stores nothing twice.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,15 +17,15 @@ use simd_json::prelude::Writable;
 use todoki_codec::decode::{self, EmitReason, Form, NameAndText};
 use todoki_codec::limits::{BATCH_DRAFTS, BODY_BYTES, DRAFT_BYTES, KIND_BYTES};
 use todoki_codec::{Cursor, Kind};
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::Failure;
 use super::client::{ClientError, Connection, Remote};
+use super::lines::{Line, Lines};
 use crate::{clock, config};
 
-/// Lines read ahead of the server.
-const LINES_AHEAD: usize = 2 * BATCH_DRAFTS;
+/// Longest line of text within a draft, as JSON: the rest is the draft's envelope.
+const TEXT_BYTES: usize = DRAFT_BYTES - (4 << 10);
 
 /// While the server cannot be reached, try again after this, doubled each time up to the longest.
 const RETRY: Duration = Duration::from_millis(250);
@@ -53,7 +53,8 @@ pub(super) struct Emit {
     #[arg(long, value_name = "JSON", requires = "kind")]
     data: Option<String>,
 
-    /// Lines are plain text: each becomes {"line":"…"}
+    /// Lines are plain text: each becomes {"line":"…"}; one that is longer than an event may be is cut, and has the
+    /// number of missing bytes in `cut_bytes`
     #[arg(long, requires = "kind", conflicts_with = "data")]
     text: bool,
 
@@ -105,14 +106,12 @@ pub(super) async fn run(emit: Emit) -> Result<(), Failure> {
 }
 
 async fn emit_lines(shape: Shape, mut sender: Sender) -> Result<(), Failure> {
-    let (into, lines) = mpsc::channel(LINES_AHEAD);
-    // Standard input has no asynchronous reader; the thread ends with the input or with the receiver.
-    std::thread::spawn(move || read_lines(&into));
     let mut source = Source {
-        lines,
+        lines: Lines::of_stdin(),
         shape,
         run: Uuid::new_v4(),
         number: 0,
+        first: 1,
         waiting: None,
         bad_line: None,
     };
@@ -126,19 +125,21 @@ async fn emit_lines(shape: Shape, mut sender: Sender) -> Result<(), Failure> {
         let cursors = sender
             .send(&batch.body)
             .await
-            .map_err(|error| at_line(source.number, error))?;
+            .map_err(|error| at_line(source.first, error))?;
         progress.add(&cursors);
     }
 }
 
 /// Lines as they arrive, made into drafts.
 struct Source {
-    lines: mpsc::Receiver<io::Result<String>>,
+    lines: Lines,
     shape: Shape,
     /// Makes the drafts' ids unlike those of any other run.
     run: Uuid,
     /// Of the last line read, from 1.
     number: u64,
+    /// Of the first line of the batch.
+    first: u64,
     /// A draft that did not fit into the batch before.
     waiting: Option<String>,
     /// Why reading stopped; what came before it is emitted all the same.
@@ -149,13 +150,14 @@ impl Source {
     /// What has arrived, once there is anything; nothing at the end or behind a bad line.
     async fn next_batch(&mut self) -> Batch {
         let mut batch = Batch::default();
+        self.first = self.number + u64::from(self.waiting.is_none());
         if let Some(draft) = self.waiting.take() {
             batch.push(draft).ok();
         }
         while self.bad_line.is_none() {
             let line = match batch.count {
-                0 => self.lines.recv().await,
-                _ => self.lines.try_recv().ok(),
+                0 => self.lines.next().await,
+                _ => self.lines.try_next(),
             };
             let Some(line) = line else { break };
             match self.draft(line) {
@@ -172,14 +174,14 @@ impl Source {
         batch
     }
 
-    fn draft(&mut self, line: io::Result<String>) -> Result<Option<String>, Failure> {
+    fn draft(&mut self, line: io::Result<Line>) -> Result<Option<String>, Failure> {
         let line = line?;
         self.number += 1;
-        if line.trim().is_empty() && !self.shape.is_text {
+        if line.bytes.trim_ascii().is_empty() && !self.shape.is_text {
             return Ok(None);
         }
         let id = format!("{}-{}", self.run, self.number);
-        let draft = self.shape.draft(&line, &id).map_err(|what| Failure {
+        let draft = self.shape.of_line(&line, &id).map_err(|what| Failure {
             exit: 1,
             message: format!("line {}: {what}", self.number),
         })?;
@@ -190,17 +192,8 @@ impl Source {
 fn at_line(number: u64, error: ClientError) -> Failure {
     let failure = Failure::from(error);
     Failure {
-        message: format!("{} (near line {number})", failure.message),
+        message: format!("{} (from line {number} on)", failure.message),
         ..failure
-    }
-}
-
-fn read_lines(into: &mpsc::Sender<io::Result<String>>) {
-    for line in io::stdin().lock().lines() {
-        let is_last = line.is_err();
-        if into.blocking_send(line).is_err() || is_last {
-            return;
-        }
     }
 }
 
@@ -280,12 +273,31 @@ impl Shape {
         })
     }
 
-    /// The draft of a line, checked as the server will check it.
+    /// The draft of a line of standard input.
+    fn of_line(&self, line: &Line, id: &str) -> Result<String, String> {
+        if let (KindOf::Fixed(kind), true) = (&self.kind, self.is_text) {
+            let data = text_data(&line.bytes, line.cut_bytes);
+            return Ok(self.wrap(kind.as_str(), &data, id));
+        }
+        if line.cut_bytes > 0 {
+            return Err(format!(
+                "longer than {DRAFT_BYTES} bytes, the largest draft"
+            ));
+        }
+        let text = std::str::from_utf8(&line.bytes)
+            .map_err(|error| format!("invalid UTF-8 at byte {}", error.valid_up_to()))?;
+        self.draft(text, id)
+    }
+
+    /// The draft of a JSON text, checked as the server will check it.
     fn draft(&self, line: &str, id: &str) -> Result<String, String> {
         let draft = match &self.kind {
             KindOf::Draft => with_id(line, id)?,
-            KindOf::Fixed(kind) if self.is_text => self.wrap(kind.as_str(), &text_data(line), id),
-            KindOf::Fixed(kind) => self.wrap(kind.as_str(), line, id),
+            KindOf::Fixed(kind) => {
+                // One object and nothing behind it, or it could bring members of the draft's own.
+                members(line)?;
+                self.wrap(kind.as_str(), line, id)
+            }
             KindOf::Member { name, prefix } => {
                 self.wrap(&kind_of(line, name, prefix.as_ref())?, line, id)
             }
@@ -319,14 +331,23 @@ fn members(line: &str) -> Result<Vec<NameAndText>, String> {
     })
 }
 
-/// A line that is too long for a draft is cut, since the rest of the stream is worth having.
-fn text_data(line: &str) -> String {
-    let room = DRAFT_BYTES / 8;
-    let cut = (0..=room.min(line.len()))
-        .rev()
-        .find(|at| line.is_char_boundary(*at));
-    let line = line.get(..cut.unwrap_or_default()).unwrap_or_default();
-    format!("{{\"line\":{}}}", OwnedValue::from(line).encode())
+/// Plain text as data. A line that is too long for a draft is cut, since the rest of the stream is worth having, and says
+/// by how much; bytes that are not UTF-8 are replaced.
+fn text_data(line: &[u8], mut cut_bytes: usize) -> String {
+    let mut kept = line;
+    loop {
+        let text = OwnedValue::from(String::from_utf8_lossy(kept).into_owned()).encode();
+        if text.len() <= TEXT_BYTES {
+            return match cut_bytes {
+                0 => format!("{{\"line\":{text}}}"),
+                _ => format!("{{\"line\":{text},\"cut_bytes\":{cut_bytes}}}"),
+            };
+        }
+        // Escapes make it longer; what is kept shrinks in proportion.
+        let most = (kept.len() * TEXT_BYTES / text.len()).min(kept.len() - 1);
+        cut_bytes += kept.len() - most;
+        kept = &kept[..most];
+    }
 }
 
 fn kind_of(line: &str, name: &str, prefix: Option<&Kind>) -> Result<String, String> {
@@ -403,7 +424,7 @@ impl Sender {
             .method("POST")
             .header(CONTENT_TYPE, "application/x-ndjson")
             .body(Full::from(drafts.to_owned()))
-            .map_err(|error| ClientError::Broken(error.to_string()))?;
+            .map_err(|error| ClientError::Senseless(error.to_string()))?;
         let mut answer = self.remote.fetch(&mut connection, request).await?.to_vec();
         self.connection = Some(connection);
         simd_json::serde::from_slice(&mut answer)
@@ -496,12 +517,28 @@ mod tests {
 
     #[test]
     fn text_is_wrapped_and_cut_to_what_fits() {
-        let shape = shape(KindOf::Fixed(Kind::parse("app.log").unwrap()), true);
         assert_eq!(
-            shape.draft("say \"hi\"\u{1}", "7").unwrap(),
-            r#"{"kind":"app.log","id":"7","data":{"line":"say \"hi\"\u0001"}}"#
+            text_data(b"say \"hi\"\x01\xff", 0),
+            "{\"line\":\"say \\\"hi\\\"\\u0001\u{fffd}\"}"
         );
-        assert!(shape.draft(&"ü\u{1}".repeat(DRAFT_BYTES), "7").is_ok());
+        let shape = shape(KindOf::Fixed(Kind::parse("app.log").unwrap()), true);
+        for line in ["x", "\u{1}", "ü\u{1}"] {
+            let data = text_data(line.repeat(DRAFT_BYTES).as_bytes(), 7);
+            let draft = shape.wrap("app.log", &data, "7");
+            assert!(decode::emit(&Bytes::from(draft), Form::Json).is_ok());
+            assert!(data.contains("\"cut_bytes\":"), "{line:?}");
+            assert!(data.len() > TEXT_BYTES / 2, "most of the room is used");
+        }
+    }
+
+    #[test]
+    fn a_line_cannot_bring_members_of_the_drafts_own() {
+        let shape = shape(KindOf::Fixed(Kind::parse("a").unwrap()), false);
+        let smuggled = r#"{},"agent_id":"018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f""#;
+        assert_eq!(
+            shape.draft(smuggled, "7").unwrap_err(),
+            "more text after the value at byte 2"
+        );
     }
 
     #[test]

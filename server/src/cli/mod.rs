@@ -3,6 +3,7 @@
 mod client;
 mod doctor;
 mod emit;
+mod lines;
 mod print;
 mod replay;
 mod serve;
@@ -86,7 +87,11 @@ impl Wanted {
             ("project_id", &self.project_id),
         ]
         .into_iter()
-        .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={value}")))
+        .filter_map(|(name, value)| {
+            // What would end a value in a query string is part of it here, and refused as such.
+            let value = value.as_ref()?.replace('%', "%25").replace('&', "%26");
+            Some(format!("{name}={value}"))
+        })
         .collect();
         let subscription = query::subscription(&pairs.join("&"))?;
         Ok(subscription.filter.to_string())

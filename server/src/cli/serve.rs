@@ -34,7 +34,7 @@ A second signal ends at once, which loses nothing that was acknowledged. TODOKI_
 (debug, info, warn; info by default).";
 
 pub(super) async fn run(serve: Serve) -> Result<(), Failure> {
-    start_log(serve.log_json);
+    start_log(serve.log_json)?;
     let server = Server::start(serve.config.clone()).await.map_err(failure)?;
     announce(&server, &serve.config)?;
     let stop = CancellationToken::new();
@@ -44,22 +44,47 @@ pub(super) async fn run(serve: Serve) -> Result<(), Failure> {
 
 fn failure(error: ServerError) -> Failure {
     match error {
-        ServerError::OpenToAll(_) => Failure::usage(error),
+        ServerError::OpenToAll(_) | ServerError::BadToken => Failure::usage(error),
         error => error.into(),
     }
 }
 
-fn start_log(is_json: bool) {
-    let filter =
-        EnvFilter::try_new(config::log_filter()).unwrap_or_else(|_| EnvFilter::new("info"));
+fn start_log(is_json: bool) -> Result<(), Failure> {
+    let filter = config::log_filter();
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_known = filter.contains('=') || levels.contains(&filter.as_str());
+    let filter = EnvFilter::try_new(&filter)
+        .ok()
+        .filter(|_| is_known)
+        .ok_or_else(|| {
+            Failure::usage(format!(
+                "TODOKI_LOG={filter:?}: set it to one of {levels:?}"
+            ))
+        })?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| Patient(io::stderr()))
         .with_ansi(io::stderr().is_terminal());
     if is_json {
         log.json().init();
     } else {
         log.init();
+    }
+    Ok(())
+}
+
+/// Standard error, for logs: a reader that is gone must not take the server with it, so what cannot be written is not.
+struct Patient(io::Stderr);
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_all(bytes).ok();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().ok();
+        Ok(())
     }
 }
 
@@ -81,27 +106,35 @@ fn announce(server: &Server, config: &config::Serve) -> io::Result<()> {
         ),
     }
     .map_err(io::Error::other)?;
-    text.push_str(&hint(server));
+    text.push_str(&hint(server, config));
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
 /// How to get in.
-fn hint(server: &Server) -> String {
+fn hint(server: &Server, config: &config::Serve) -> String {
     let address = server.address();
-    match server.token() {
-        Token::Given => "  token  as given\n".to_owned(),
-        Token::Generated(path) => format!(
-            "  token  generated, kept in {0}\n\n\
-             Here, the todoki commands find the token by themselves:\n  \
-             todoki tail\n  \
-             todoki emit --kind hello.world --data '{{\"from\":\"me\"}}'\n\
-             Elsewhere, send it:\n  \
-             curl http://{address}/api/event-bus -H \"Authorization: Bearer $(cat {0})\"\n",
-            path.display()
-        ),
-    }
+    let path = match server.token() {
+        Token::Given => return "  token  as given\n".to_owned(),
+        Token::Generated(path) => path.display(),
+    };
+    let url = match address.port() {
+        config::PORT if address.ip().is_ipv4() => String::new(),
+        _ => format!(" --url http://{address}"),
+    };
+    let data = match config.data.to_str() {
+        Some(config::DATA) => String::new(),
+        _ => format!(" --data-dir {}", config.data.display()),
+    };
+    format!(
+        "  token  generated, kept in {path}\n\n\
+         Here, the todoki commands find the token by themselves:\n  \
+         todoki tail{url}{data}\n  \
+         todoki emit{url}{data} --kind hello.world --data '{{\"from\":\"me\"}}'\n\
+         Elsewhere, send it:\n  \
+         curl http://{address}/api/event-bus -H \"Authorization: Bearer $(cat {path})\"\n"
+    )
 }
 
 fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {
@@ -115,8 +148,8 @@ fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {
             }
         };
         next().await;
-        tracing::info!("draining; a second signal ends at once");
         stop.cancel();
+        tracing::info!("draining; a second signal ends at once");
         next().await;
         std::process::exit(1);
     });

@@ -35,7 +35,7 @@ pub(super) struct Tail {
     json: bool,
 
     /// End after so many events
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
     #[command(flatten)]
@@ -244,6 +244,16 @@ fn closed(close: Option<CloseFrame>) -> Result<End, ClientError> {
         "the server closed the connection ({}: {})",
         close.code, close.reason
     );
+    let is_ours_to_fix = [
+        CloseCode::PROTOCOL,
+        CloseCode::UNSUPPORTED,
+        CloseCode::INVALID_DATA,
+        CloseCode::POLICY,
+        CloseCode::TOO_BIG,
+    ];
+    if is_ours_to_fix.contains(&close.code) {
+        return Err(ClientError::Senseless(why));
+    }
     if close.code == CloseCode::UNAUTHORISED || close.code == CloseCode::FORBIDDEN {
         return Err(ClientError::Refused {
             status: hyper::StatusCode::UNAUTHORIZED,

@@ -225,6 +225,7 @@ async fn tail_and_emit_outlive_a_killed_server() {
     server.kill().await;
 }
 
+#[expect(clippy::too_many_lines, reason = "most of it is a table")]
 #[tokio::test]
 async fn exit_codes_tell_bad_usage_from_failure() {
     let data = tempfile::tempdir().unwrap();
@@ -251,7 +252,7 @@ async fn exit_codes_tell_bad_usage_from_failure() {
         (
             &["emit", "--kind", "a", "--data", "[]"],
             64,
-            "data must be a JSON object",
+            "not a JSON object",
         ),
         (&["tail", "--url", nowhere], 1, "todoki serve"),
         (
@@ -260,6 +261,25 @@ async fn exit_codes_tell_bad_usage_from_failure() {
             "--to must be after --from",
         ),
         (&["serve", "--listen", "0.0.0.0:0"], 64, "--token"),
+        (&["serve", "--token", "a b"], 64, "visible ASCII"),
+        (
+            &["serve", "--max-connections", "0"],
+            64,
+            "--max-connections",
+        ),
+        (&["serve", "--heartbeat", "1ns"], 64, "is not within"),
+        (
+            &["serve", "--retain-age", "5000000d"],
+            64,
+            "is not a duration",
+        ),
+        (&["tail", "--count", "0"], 64, "--count"),
+        (&["tail", "--kinds", "a&cursor=0"], 64, "has '&' at byte 1"),
+        (
+            &["emit", "--kind", "a", "--data", "{},\"id\":\"x\""],
+            64,
+            "more text after the value",
+        ),
         (
             &["serve", "--listen", "127.0.0.1:1", "--data", "/dev/null/x"],
             1,
@@ -384,5 +404,79 @@ async fn a_second_server_on_the_same_log_is_refused() {
     let second = within(second).await.unwrap();
     assert_eq!(second.status.code(), Some(1));
     assert!(stderr(&second).contains("is in use"), "{}", stderr(&second));
+    server.kill().await;
+}
+
+#[tokio::test]
+async fn a_server_whose_log_nobody_reads_serves_and_drains() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = todoki()
+        .args(["serve", "--listen", "127.0.0.1:0", "--max-connections", "1"])
+        .env("TODOKI_LOG", "debug")
+        .current_dir(home.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(server.stderr.take());
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let line = within(lines.next_line()).await.unwrap().unwrap();
+    let url = line.split_once("listens on ").unwrap().1;
+    for cursor in ["1\n", "2\n"] {
+        let emit = todoki()
+            .args([
+                "emit",
+                "--kind",
+                "hello.world",
+                "--data",
+                "{}",
+                "--url",
+                url,
+            ])
+            .current_dir(home.path())
+            .output();
+        assert_eq!(stdout(&within(emit).await.unwrap()), cursor);
+    }
+    let id = rustix::process::Pid::from_raw(server.id().unwrap().cast_signed()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    assert!(within(server.wait()).await.unwrap().success());
+}
+
+#[tokio::test]
+async fn text_that_is_no_utf8_or_too_long_is_kept_as_far_as_it_can_be() {
+    let data = tempfile::tempdir().unwrap();
+    let server = server(data.path()).await;
+    let mut child = todoki()
+        .args([
+            "emit",
+            "--kind",
+            "app.log",
+            "--text",
+            "--url",
+            &server.url,
+            "--token",
+            TOKEN,
+        ])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = b"one \xff\n".to_vec();
+    input.extend(std::iter::repeat_n(b'x', 1 << 20));
+    input.extend(b"\nthree\n");
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&input).await.unwrap();
+    drop(stdin);
+    let emit = within(child.wait_with_output()).await.unwrap();
+    assert!(
+        stderr(&emit).contains("3 events emitted"),
+        "{}",
+        stderr(&emit)
+    );
+    let replay = run(&server.url, &["replay", "--json"], "").await;
+    let lines: Vec<_> = stdout(&replay).lines().collect();
+    assert!(lines[0].contains("one \u{fffd}"), "{}", lines[0]);
+    assert!(lines[1].contains("\"cut_bytes\":"), "the rest is counted");
+    assert!(lines[2].contains("three"), "{}", lines[2]);
     server.kill().await;
 }

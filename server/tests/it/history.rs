@@ -3,7 +3,7 @@
 use simd_json::OwnedValue;
 use simd_json::prelude::*;
 
-use crate::harness::{Answer, TestServer};
+use crate::harness::{Answer, TestServer, within};
 
 fn drafts(count: usize) -> String {
     let drafts: Vec<_> = (0..count)
@@ -175,4 +175,35 @@ async fn probes_need_no_token() {
         .raw("GET /health HTTP/1.1\r\nHost: it\r\nConnection: close\r\n\r\n")
         .await;
     assert_eq!(Answer::parse(&health).json().get_str("status"), Some("ok"));
+}
+
+#[tokio::test]
+async fn history_that_was_forgotten_is_not_passed_over() {
+    let server = TestServer::start().await;
+    server.emit(&drafts(100)).await;
+    let data = server.stop().await;
+    let server = TestServer::start_in(data, |config| config.retain_events = Some(10)).await;
+    let trimmed = async {
+        while server
+            .get("/api/event-bus?limit=1")
+            .await
+            .json()
+            .get_i64("earliest")
+            != Some(91)
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(trimmed).await;
+    let gone = server
+        .post("/api/event-bus/replay?from_cursor=50", "")
+        .await;
+    assert_eq!((gone.status, gone.code().as_str()), (410, "cursor_gone"));
+    assert_eq!(gone.json().get_i64("earliest"), Some(91));
+    let rest = server.post("/api/event-bus/replay", "").await;
+    assert_eq!(cursors(&rest.json()), (91..=100).collect::<Vec<_>>());
+    let rest = server
+        .post("/api/event-bus/replay?from_cursor=90", "")
+        .await;
+    assert_eq!(cursors(&rest.json()).len(), 10);
 }

@@ -72,7 +72,12 @@ fn create(path: &Path) -> io::Result<()> {
             _ => Path::new("."),
         });
     }
-    fs::create_dir_all(path)?;
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    // Events are for who has the token, not for everyone on the machine.
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)?;
     parents.into_iter().try_for_each(sync)
 }
 
