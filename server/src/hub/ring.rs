@@ -54,8 +54,8 @@ pub struct Lag {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub struct Ring {
-    slots: [Slot; SLOTS],
+pub struct Ring<const N: usize = SLOTS> {
+    slots: [Slot; N],
     /// Runs pushed so far, merges not counted. Written by the pusher.
     tail: AtomicU64,
     /// Runs taken so far. Written by the taker.
@@ -106,7 +106,7 @@ fn unpack(word: u64) -> (u32, u32) {
     ((word >> 32) as u32, word as u32)
 }
 
-impl Default for Ring {
+impl<const N: usize> Default for Ring<N> {
     fn default() -> Self {
         Self {
             slots: std::array::from_fn(|_| Slot {
@@ -121,10 +121,10 @@ impl Default for Ring {
     }
 }
 
-impl Ring {
+impl<const N: usize> Ring<N> {
     fn slot(&self, number: u64) -> &Slot {
         #[expect(clippy::cast_possible_truncation, reason = "taken modulo the slots")]
-        &self.slots[number as usize % SLOTS]
+        &self.slots[number as usize % N]
     }
 
     /// Pusher: puts a run behind the others, into the newest slot if it continues that.
@@ -134,7 +134,7 @@ impl Ring {
         let head = self.head.load(Ordering::Acquire);
         let is_merged = tail != head && self.slot(tail - 1).extend(run);
         if !is_merged {
-            if tail - head == SLOTS as u64 {
+            if tail - head == N as u64 {
                 return Err(Full);
             }
             self.slot(tail).fill(run);
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_run_that_continues_the_newest_is_merged() {
-        let ring = Ring::default();
+        let ring = Ring::<SLOTS>::default();
         ring.push(run(1, 0, 100, 2)).unwrap();
         ring.push(run(1, 100, 150, 1)).unwrap();
         ring.push(run(2, 0, 10, 1)).unwrap();
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_run_that_grew_while_it_was_taken_is_not_lost() {
-        let ring = Ring::default();
+        let ring = Ring::<SLOTS>::default();
         ring.push(run(1, 0, 10, 1)).unwrap();
         let seen = ring.peek().unwrap();
         ring.push(run(1, 10, 20, 1)).unwrap();
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_full_ring_takes_nothing_in_but_what_can_be_merged() {
-        let ring = Ring::default();
+        let ring = Ring::<SLOTS>::default();
         for segment in 0..32 {
             ring.push(run(segment, 0, 10, 1)).unwrap();
         }
