@@ -8,7 +8,7 @@
 //!
 //! How: `tail` is written by the pusher alone and `head` by the taker alone. A slot's extent (where its run ends, and
 //! how many events it holds) is one word, so that a merge is one compare-and-swap; the taker closes a slot by swapping
-//! [`CLOSED`] in, and whoever comes second sees that the other was there. No slot is read while it is written: the
+//! a mark in, and whoever comes second sees that the other was there. No slot is read while it is written: the
 //! pusher writes only slots behind `head`'s lap, and those are the taker's no more.
 
 use super::sync::{AtomicU64, Ordering};
