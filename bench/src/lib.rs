@@ -8,9 +8,11 @@
 
 pub mod disk;
 pub mod emit;
+pub mod fanout;
 pub mod http;
 pub mod latency;
 pub mod machine;
+pub mod pace;
 pub mod quantiles;
 pub mod replay;
 pub mod report;

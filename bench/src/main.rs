@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use todoki_bench::report::{Report, Row};
 use todoki_bench::settings::Settings;
-use todoki_bench::{Outcome, emit, latency, replay};
+use todoki_bench::{Outcome, emit, fanout, latency, replay};
 
 /// Bad usage, as in `todoki` itself.
 const USAGE: u8 = 64;
@@ -42,6 +42,8 @@ enum Measure {
     Emit,
     /// Reading history over WebSocket and HTTP
     Replay,
+    /// One stream to many subscribers
+    Fanout,
     /// All of them
     All,
 }
@@ -71,9 +73,15 @@ fn measure(measure: Measure, settings: &Settings) -> Outcome<()> {
         Measure::Latency => publish("latency", settings, latency::run),
         Measure::Emit => publish("emit", settings, emit::run),
         Measure::Replay => publish("replay", settings, replay::run),
-        Measure::All => [Measure::Latency, Measure::Emit, Measure::Replay]
-            .into_iter()
-            .try_for_each(|one| self::measure(one, settings)),
+        Measure::Fanout => publish("fanout", settings, fanout::run),
+        Measure::All => [
+            Measure::Latency,
+            Measure::Emit,
+            Measure::Replay,
+            Measure::Fanout,
+        ]
+        .into_iter()
+        .try_for_each(|one| self::measure(one, settings)),
     }
 }
 

@@ -253,10 +253,12 @@ mod tests {
         assert_eq!(command.action, Action::Subscribe(by_query));
         assert_eq!(command.reference.as_deref(), Some("r1"));
         let earliest = read(br#"{"type":"subscribe","cursor":"earliest","task_id":null}"#).unwrap();
-        assert!(matches!(earliest.action, Action::Subscribe(s) if s.start == Start::Earliest));
+        assert!(
+            matches!(earliest.action, Action::Subscribe(s) if s.start == Some(Start::Earliest))
+        );
         let zero = read(br#"{"type":"subscribe","cursor":0}"#).unwrap();
         assert!(
-            matches!(zero.action, Action::Subscribe(s) if s.start == Start::After(Cursor::ORIGIN))
+            matches!(zero.action, Action::Subscribe(s) if s.start == Some(Start::After(Cursor::ORIGIN)))
         );
     }
 

@@ -85,7 +85,8 @@ impl Filter {
         self.patterns.iter().any(|pattern| pattern.matches(kind))
     }
 
-    fn matches_ids(&self, ids: &Ids) -> bool {
+    /// Whether an event with these ids can be picked.
+    pub fn matches_ids(&self, ids: &Ids) -> bool {
         let WantedIds {
             agent_id,
             session_id,

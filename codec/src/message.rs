@@ -57,6 +57,15 @@ pub enum Message {
         /// Newest event.
         head: Cursor,
     },
+    /// The stream lags behind the log, or no longer does. Nothing is lost.
+    Lag {
+        /// Which of the two.
+        state: LagState,
+        /// Events between where the stream stands and the head, whether the filter picks them or not.
+        lag_events: u64,
+        /// For how long it has been lagging.
+        lag_ms: u64,
+    },
     /// Something the client sent was refused; the stream goes on.
     Error {
         /// Stable, for programs.
@@ -97,6 +106,17 @@ pub enum Message {
     },
 }
 
+/// Whether a stream lags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LagState {
+    /// It is given the log, at its own pace.
+    CatchingUp,
+    /// It is live again.
+    Live,
+}
+
 /// Why a hole cannot be filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +126,8 @@ pub enum GapReason {
     Retention,
     /// The requested cursor is beyond the head: it belongs to another log, or to a history that was lost.
     Ahead,
+    /// The subscriber was too slow, and had asked for `slow=skip`.
+    Slow,
 }
 
 /// Whatever a server may say.

@@ -19,7 +19,7 @@ use crate::limits::{CURSOR_MAX, PAGE_EVENTS, PAGE_EVENTS_DEFAULT, PATTERNS};
 /// Where a subscription starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// `head`, or nothing said: only what comes from now on.
+    /// `head`: only what comes from now on.
     Head,
     /// `earliest`: all that the log still has.
     Earliest,
@@ -29,13 +29,39 @@ pub enum Start {
     Time(Timestamp),
 }
 
+/// How messages are put into WebSocket frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// `message`: one message a text frame.
+    #[default]
+    Message,
+    /// `lines`: up to 512 events or 64 KiB a text frame, joined by line feeds. For browsers and bulk readers.
+    Lines,
+}
+
+/// What to do with a subscriber that cannot keep up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Slow {
+    /// `catch_up`: it is given the log at its own pace; nothing is lost.
+    #[default]
+    CatchUp,
+    /// `disconnect`: it is closed with 4408, to resume.
+    Disconnect,
+    /// `skip`: it goes on with what is new, and is told exactly what it missed.
+    Skip,
+}
+
 /// What a client asked for on `/ws/event-bus`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
     /// Which events.
     pub filter: Filter,
-    /// From where.
-    pub start: Start,
+    /// From where; `None` is where the stream stands: the head for a new one.
+    pub start: Option<Start>,
+    /// In which form; `None` is as before: one message a frame for a new stream.
+    pub encoding: Option<Encoding>,
+    /// What to do when it is too slow; `None` is as before: catch up for a new stream.
+    pub slow: Option<Slow>,
 }
 
 /// Which way a page reads.
@@ -98,6 +124,8 @@ pub enum QueryError {
     Limit,
     /// An encoding that this server does not speak.
     EncodingName,
+    /// Not a way to treat a slow subscriber.
+    Slow,
     /// The range ends before it starts.
     Range,
 }
@@ -124,7 +152,8 @@ impl fmt::Display for QueryError {
                 "cursor must be a whole number from 0 to {CURSOR_MAX}, earliest, head, or an RFC 3339 time"
             ),
             Self::Limit => write!(f, "limit must be a whole number from 1 to {PAGE_EVENTS}"),
-            Self::EncodingName => f.write_str("encoding must be message"),
+            Self::EncodingName => f.write_str("encoding must be message or lines"),
+            Self::Slow => f.write_str("slow must be catch_up, disconnect or skip"),
             Self::Range => f.write_str("to_cursor must not be before from_cursor"),
         }
     }
@@ -147,15 +176,16 @@ pub fn subscription(query: &str) -> Result<Subscription, QueryError> {
 pub(crate) struct SubscriptionFields {
     filter: FilterFields,
     start: Once<Start>,
-    encoding: Once<()>,
+    encoding: Once<Encoding>,
+    slow: Once<Slow>,
 }
 
 impl SubscriptionFields {
     pub(crate) fn take(&mut self, name: &str, value: &str) -> Result<(), QueryError> {
         match name {
             "cursor" => self.start.set("cursor", parse_start(value)?),
-            "encoding" if value == "message" => self.encoding.set("encoding", ()),
-            "encoding" => Err(QueryError::EncodingName),
+            "encoding" => self.encoding.set("encoding", parse_encoding(value)?),
+            "slow" => self.slow.set("slow", parse_slow(value)?),
             _ => self.filter.take(name, value),
         }
     }
@@ -168,7 +198,9 @@ impl SubscriptionFields {
     pub(crate) fn finish(self) -> Subscription {
         Subscription {
             filter: self.filter.finish(),
-            start: self.start.0.unwrap_or(Start::Head),
+            start: self.start.0,
+            encoding: self.encoding.0,
+            slow: self.slow.0,
         }
     }
 }
@@ -272,6 +304,23 @@ pub fn parse_start(text: &str) -> Result<Start, QueryError> {
             .map(Start::After)
             .or_else(|_| text.parse().map(Start::Time))
             .map_err(|_| QueryError::Start),
+    }
+}
+
+fn parse_encoding(text: &str) -> Result<Encoding, QueryError> {
+    match text {
+        "message" => Ok(Encoding::Message),
+        "lines" => Ok(Encoding::Lines),
+        _ => Err(QueryError::EncodingName),
+    }
+}
+
+fn parse_slow(text: &str) -> Result<Slow, QueryError> {
+    match text {
+        "catch_up" => Ok(Slow::CatchUp),
+        "disconnect" => Ok(Slow::Disconnect),
+        "skip" => Ok(Slow::Skip),
+        _ => Err(QueryError::Slow),
     }
 }
 
@@ -394,23 +443,26 @@ mod tests {
     fn nothing_asked_is_everything_from_now_on() {
         let subscription = subscription("").unwrap();
         assert!(subscription.filter.is_all());
-        assert_eq!(subscription.start, Start::Head);
+        assert_eq!((subscription.start, subscription.encoding), (None, None));
     }
 
     #[test]
     fn a_start_is_a_cursor_a_word_or_a_time() {
         let start = |text: &str| subscription(&format!("cursor={text}")).map(|s| s.start);
-        assert_eq!(start("0"), Ok(Start::After(Cursor::ORIGIN)));
-        assert_eq!(start("9007199254740991"), Ok(Start::After(Cursor::MAX)));
-        assert_eq!(start("earliest"), Ok(Start::Earliest));
-        assert_eq!(start("head"), Ok(Start::Head));
+        assert_eq!(start("0"), Ok(Some(Start::After(Cursor::ORIGIN))));
+        assert_eq!(
+            start("9007199254740991"),
+            Ok(Some(Start::After(Cursor::MAX)))
+        );
+        assert_eq!(start("earliest"), Ok(Some(Start::Earliest)));
+        assert_eq!(start("head"), Ok(Some(Start::Head)));
         let time = Start::Time("2026-01-01T00:00:00Z".parse().unwrap());
         for spelling in [
             "2026-01-01T00:00:00Z",
             "2026-01-01T02:00:00+02:00",
             "2026-01-01T00%3A00%3A00Z",
         ] {
-            assert_eq!(start(spelling), Ok(time), "{spelling}");
+            assert_eq!(start(spelling), Ok(Some(time)), "{spelling}");
         }
         for bad in [
             "",

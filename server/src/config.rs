@@ -88,6 +88,11 @@ pub struct Serve {
     )]
     pub max_connections: u32,
 
+    /// Longest time in milliseconds that an event waits for company, so that one write carries many; 0 turns it off. An
+    /// event that comes after quiet never waits
+    #[arg(long, env = "TODOKI_COALESCE_MS", default_value_t = 5, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=1000))]
+    pub coalesce_ms: u64,
+
     /// Begin a new epoch: say so after restoring a backup, so that clients do not mistake it for the history they knew
     #[arg(long)]
     pub new_epoch: bool,

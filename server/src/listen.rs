@@ -81,7 +81,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Accepts until the server stops; never ends for a failure that may pass.
 pub async fn accept<L: Log>(listener: TcpListener, app: Arc<App<L>>, max_connections: usize) {
     let permits = Arc::new(Semaphore::new(max_connections));
-    let stop = app.shared.stop.clone();
+    let stop = app.stop.clone();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, peer)) => match Arc::clone(&permits).try_acquire_owned() {
@@ -112,7 +112,7 @@ async fn serve<L: Log>(app: Arc<App<L>>, stream: TcpStream, peer: SocketAddr, pe
         tracing::debug!(%peer, %error, "socket options");
         return;
     }
-    let stop = app.shared.stop.clone();
+    let stop = app.stop.clone();
     let deadlines = app.deadlines;
     let service = service_fn(move |mut request| {
         request.extensions_mut().insert(Arc::clone(&permit));
@@ -172,6 +172,16 @@ impl Socket {
             stalled: None,
             lingering: None,
         }
+    }
+
+    /// The stream underneath.
+    pub fn into_inner(self) -> TcpStream {
+        self.stream
+    }
+
+    /// The stream underneath, to be used on another thread's runtime.
+    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
+        self.stream.into_std()
     }
 
     fn watch<T>(

@@ -5,21 +5,26 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Auth;
+use crate::hub::Hub;
 use crate::listen::Deadlines;
 use crate::log::Log;
 use crate::reply::{self, Body, Refusal};
-use crate::subscriber::Shared;
 use crate::upgrade::Origins;
 use crate::{emit, guard, page, upgrade};
 
 /// Everything that a request may need.
 #[derive(Debug)]
 pub struct App<L> {
-    /// Where events are, and when to stop.
-    pub shared: Arc<Shared<L>>,
+    /// Where history is.
+    pub log: Arc<L>,
+    /// Where news is.
+    pub hub: Arc<Hub>,
+    /// Cancelled when the server drains.
+    pub stop: CancellationToken,
     /// Who may come in.
     pub auth: Auth,
     /// Which pages may connect.
@@ -137,7 +142,7 @@ async fn dispatch<L: Log>(
     let query = request.uri().query().unwrap_or_default();
     match route.endpoint {
         Endpoint::Live => Ok(reply::text("alive\n")),
-        Endpoint::Ready if app.shared.stop.is_cancelled() => Ok(reply::not_ready("draining\n")),
+        Endpoint::Ready if app.stop.is_cancelled() => Ok(reply::not_ready("draining\n")),
         Endpoint::Ready => Ok(reply::text("ready\n")),
         Endpoint::Health => Ok(reply::json(concat!(
             r#"{"status":"ok","version":""#,
@@ -147,9 +152,9 @@ async fn dispatch<L: Log>(
         // A refused browser must be told inside the WebSocket, so it authenticates for itself.
         Endpoint::Subscribe => upgrade::upgrade(app, request).await,
         _ if !app.auth.admits(request.headers(), query) => Err(Refusal::Unauthorised),
-        Endpoint::Emit => emit::emit(&*app.shared.log, app.deadlines.body, request).await,
-        Endpoint::Page => page::page(&*app.shared.log, query).await,
-        Endpoint::Latest => page::latest(&*app.shared.log, query),
-        Endpoint::Replay => page::replay(&app.shared.log, query),
+        Endpoint::Emit => emit::emit(&*app.log, app.deadlines.body, request).await,
+        Endpoint::Page => page::page(&*app.log, query).await,
+        Endpoint::Latest => page::latest(&*app.log, query),
+        Endpoint::Replay => page::replay(&app.log, query),
     }
 }

@@ -5,20 +5,21 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{self, Auth};
 use crate::config::{self, Serve};
 use crate::hub::Hub;
+use crate::hub::shard::Settings;
 use crate::listen;
 use crate::log::{Bounds, Embedded, Log, OpenError, Options};
 use crate::retention::{self, Retention};
 use crate::route::App;
-use crate::subscriber::Shared;
 use crate::upgrade::Origins;
 
 /// Connections may finish what they do for so long once the server drains.
@@ -32,6 +33,15 @@ pub struct Server {
     address: SocketAddr,
     token: Token,
     config: Serve,
+    shards: Shards,
+}
+
+/// The threads of the hub.
+#[derive(Debug)]
+struct Shards {
+    /// Dropped when nobody needs them any more, which ends them.
+    done: DropGuard,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// Where the token comes from.
@@ -57,6 +67,8 @@ pub enum ServerError {
     Bind(SocketAddr, io::Error),
     /// The generated token.
     Token(PathBuf, io::Error),
+    /// The shards' threads.
+    Threads(io::Error),
     /// It stopped by itself while serving.
     Stopped(Arc<str>),
 }
@@ -81,6 +93,7 @@ impl fmt::Display for ServerError {
             Self::Token(path, error) => {
                 write!(f, "cannot keep the token in {}: {error}", path.display())
             }
+            Self::Threads(error) => write!(f, "cannot start a thread: {error}; check ulimit -u"),
             Self::Stopped(cause) => write!(
                 f,
                 "the server stopped: {cause}. Everything acknowledged is safe; check the disk, then start again"
@@ -103,7 +116,8 @@ impl Server {
         if given.is_none() && !config.listen.ip().is_loopback() {
             return Err(ServerError::OpenToAll(config.listen));
         }
-        let (log, hub) = open_log(&config).await?;
+        let stop = CancellationToken::new();
+        let (log, hub, shards) = open_log(&config, &stop).await?;
         let (auth, token) = match given {
             Some(token) => (Auth::new(&token), Token::Given),
             None => generated_token(&config)?,
@@ -113,15 +127,10 @@ impl Server {
         let address = listener
             .local_addr()
             .map_err(|error| ServerError::Bind(config.listen, error))?;
-        let shared = Arc::new(Shared {
+        let app = Arc::new(App {
             log,
             hub,
-            heartbeat: config.heartbeat,
-            write_stall: config.deadlines.write_stall,
-            stop: CancellationToken::new(),
-        });
-        let app = Arc::new(App {
-            shared,
+            stop,
             auth,
             origins: Origins::new(config.allow_origin.clone()),
             deadlines: config.deadlines,
@@ -133,6 +142,7 @@ impl Server {
             address,
             token,
             config,
+            shards,
         })
     }
 
@@ -148,7 +158,7 @@ impl Server {
 
     /// Where its log stands.
     pub fn bounds(&self) -> Bounds {
-        self.app.shared.log.bounds()
+        self.app.log.bounds()
     }
 
     /// Serves until `stop` is cancelled or the log stops, then drains and closes the log.
@@ -157,9 +167,10 @@ impl Server {
             app,
             listener,
             config,
+            shards,
             ..
         } = self;
-        let log = Arc::clone(&app.shared.log);
+        let log = Arc::clone(&app.log);
         let mut accepting = tokio::spawn(listen::accept(
             listener,
             Arc::clone(&app),
@@ -177,7 +188,7 @@ impl Server {
             cause = log.failed() => Some(cause),
             _ended = &mut accepting => Some("connections are no longer accepted".into()),
         };
-        app.shared.stop.cancel();
+        app.stop.cancel();
         keeping.abort();
         if !accepting.is_finished() {
             // It ends with the stop, and a panic in it has been reported.
@@ -190,29 +201,55 @@ impl Server {
         {
             tracing::warn!(left = app.tasks.len(), "connections did not end in time");
         }
-        tokio::task::spawn_blocking(move || log.close())
-            .await
-            .expect("closing does not panic");
+        drop(shards.done);
+        tokio::task::spawn_blocking(move || {
+            for thread in shards.threads {
+                // Its panic has been reported.
+                thread.join().ok();
+            }
+            log.close();
+        })
+        .await
+        .expect("closing does not panic");
         stopped.map_or(Ok(()), |cause| Err(ServerError::Stopped(cause)))
     }
 }
 
-async fn open_log(config: &Serve) -> Result<(Arc<Embedded>, Arc<Hub>), ServerError> {
+async fn open_log(
+    config: &Serve,
+    stop: &CancellationToken,
+) -> Result<(Arc<Embedded>, Arc<Hub>, Shards), ServerError> {
     let options = Options {
         renew_epoch: config.new_epoch,
         ..Options::default()
     };
     let data = config.data.clone();
-    let hub = Arc::new(Hub::default());
+    let (hub, unstarted) = Hub::new(shards());
+    let hub = Arc::new(hub);
     let releasing = Arc::clone(&hub);
-    let release = Box::new(move |batch| releasing.release(batch));
+    let release = Box::new(move |batch| releasing.release(&batch));
     // Recovery after a crash reads and syncs, which may take a while.
     let log = tokio::task::spawn_blocking(move || Embedded::open(&data, &options, release))
         .await
         .expect("opening does not panic")
         .map_err(ServerError::Log)?;
-    hub.begin_at(log.bounds().head);
-    Ok((Arc::new(log), hub))
+    let log = Arc::new(log);
+    let settings = Settings {
+        coalesce: Duration::from_millis(config.coalesce_ms),
+        heartbeat: config.heartbeat,
+        write_stall: config.deadlines.write_stall,
+    };
+    let done = CancellationToken::new();
+    let threads = unstarted
+        .start(&log, settings, stop, &done)
+        .map_err(ServerError::Threads)?;
+    let done = done.drop_guard();
+    Ok((log, hub, Shards { done, threads }))
+}
+
+/// One core is left to requests and to the log.
+fn shards() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))
 }
 
 fn generated_token(config: &Serve) -> Result<(Auth, Token), ServerError> {

@@ -25,7 +25,8 @@ use crate::listen::{Permit, Socket};
 use crate::log::Log;
 use crate::reply::{Body, Refusal};
 use crate::route::App;
-use crate::subscriber::{self, feed::Feed};
+use crate::subscriber::place::{Place, place};
+use crate::subscriber::{self, Arrival};
 
 /// Answers an upgrade request, and leaves a subscriber behind it.
 pub async fn upgrade<L: Log>(
@@ -47,21 +48,35 @@ pub async fn upgrade<L: Log>(
         };
     }
     let subscription = query::subscription(&query)?;
-    let placed = Feed::start(&app.shared.log, &app.shared.hub, subscription).await?;
+    let place = place(&app.log, subscription, None).await?;
     let (response, socket) = accept(&mut request)?;
-    let shared = Arc::clone(&app.shared);
     let permit = request.extensions().get::<Permit>().cloned();
-    app.tasks.spawn(async move {
-        match taken_back(socket).await {
-            Ok((socket, early)) => {
-                let closed = subscriber::serve(shared, socket, early, placed).await;
-                tracing::debug!(?closed, "subscriber left");
-            }
-            Err(error) => tracing::debug!(%error, "upgrade failed"),
+    let app = Arc::clone(app);
+    app.tasks.clone().spawn(async move {
+        if let Err(error) = admit(&app, socket, place, permit).await {
+            tracing::debug!(%error, "upgrade failed");
         }
-        drop(permit);
     });
     Ok(response)
+}
+
+/// Hands the upgraded socket to a shard.
+async fn admit<L: Log>(
+    app: &App<L>,
+    upgraded: UpgradeFut,
+    place: Place,
+    permit: Option<Permit>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let (socket, early) = taken_back(upgraded).await?;
+    let arrival = Arrival {
+        stream: socket.into_std()?,
+        early,
+        place,
+        permit,
+        token: app.tasks.token(),
+    };
+    app.hub.admit(arrival).await;
+    Ok(())
 }
 
 fn check_handshake<B: HttpBody>(request: &Request<B>) -> Result<(), Refusal> {
@@ -124,9 +139,13 @@ async fn turn_away(upgraded: UpgradeFut) {
         return;
     };
     // Whether the client hears it or not, the connection ends here.
-    subscriber::refuse(socket, CloseCode::UNAUTHORISED, "no token, or a wrong one")
-        .await
-        .ok();
+    subscriber::refuse(
+        socket.into_inner(),
+        CloseCode::UNAUTHORISED,
+        "no token, or a wrong one",
+    )
+    .await
+    .ok();
 }
 
 /// Which pages may connect: those that this server is the host of, and those that the configuration names.

@@ -3,18 +3,19 @@
 
 use std::fmt::Write as _;
 
-use super::query::{spell, spell_start};
+use super::query::{spell, spell_subscription};
 use crate::command::{Action, CommandReason, read};
 use crate::limits::REFERENCE_BYTES;
 use crate::{decode, query};
 
 /// What `subscribe` may have, by docs/WIRE.md.
-const MEMBERS: [&str; 9] = [
+const MEMBERS: [&str; 10] = [
     "type",
     "ref",
     "kinds",
     "cursor",
     "encoding",
+    "slow",
     "agent_id",
     "session_id",
     "task_id",
@@ -42,8 +43,7 @@ pub fn texts_are_commands_or_refused(bytes: &[u8]) {
                     "{name:?} is no member of subscribe"
                 );
             }
-            let spelled = format!("{}&cursor={}", asked.filter, spell_start(asked.start));
-            assert_eq!(query::subscription(&spelled).as_ref(), Ok(&asked));
+            assert_eq!(query::subscription(&spell_subscription(&asked)), Ok(asked));
         }
         Some(Action::Ping { t: Some(t) }) => {
             let again = read(format!(r#"{{"type":"ping","t":{t}}}"#).as_bytes());

@@ -11,7 +11,7 @@ use crate::event::{Cursor, Event, Ids};
 use crate::filter::{Filter, WantedIds};
 use crate::kind::{Kind, Pattern};
 use crate::limits::{KIND_BYTES, PAGE_EVENTS, PATTERNS};
-use crate::query::{self, Direction, QueryError, Start};
+use crate::query::{self, Direction, Encoding, QueryError, Slow, Start, Subscription};
 
 /// Any text is a query or a refusal that can be told; what is accepted reads back from how it is written.
 pub fn queries_read_back(bytes: &[u8]) {
@@ -24,8 +24,7 @@ pub fn queries_read_back(bytes: &[u8]) {
             let is_empty = text.bytes().all(|byte| byte == b'&');
             let twice = query::subscription(&format!("{text}&{text}"));
             assert_eq!(twice.is_ok(), is_empty, "a parameter is given once");
-            let again = format!("{}&cursor={}", asked.filter, spell_start(asked.start));
-            assert_eq!(query::subscription(&again), Ok(asked));
+            assert_eq!(query::subscription(&spell_subscription(&asked)), Ok(asked));
         }
         Err(error) => refusal_is_told(&error),
     }
@@ -86,8 +85,31 @@ fn refusal_is_told(error: &QueryError) {
     assert!(!error.to_string().is_empty());
 }
 
+/// A query string that asks for this subscription.
+pub(crate) fn spell_subscription(asked: &Subscription) -> String {
+    let start = asked
+        .start
+        .map(|start| format!("&cursor={}", spell_start(start)));
+    let encoding = asked.encoding.map(|encoding| match encoding {
+        Encoding::Message => "&encoding=message",
+        Encoding::Lines => "&encoding=lines",
+    });
+    let slow = asked.slow.map(|slow| match slow {
+        Slow::CatchUp => "&slow=catch_up",
+        Slow::Disconnect => "&slow=disconnect",
+        Slow::Skip => "&slow=skip",
+    });
+    format!(
+        "{}{}{}{}",
+        asked.filter,
+        start.unwrap_or_default(),
+        encoding.unwrap_or_default(),
+        slow.unwrap_or_default()
+    )
+}
+
 /// A start as `cursor=` takes it.
-pub(super) fn spell_start(start: Start) -> String {
+fn spell_start(start: Start) -> String {
     match start {
         Start::Head => "head".to_owned(),
         Start::Earliest => "earliest".to_owned(),

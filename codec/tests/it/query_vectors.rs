@@ -76,7 +76,7 @@ fn read(endpoint: Endpoint, input: &str) -> Result<Expect, QueryError> {
             let asked = query::subscription(input)?;
             Expect {
                 filter: Some(asked.filter.to_string()),
-                start: Some(start(asked.start)),
+                start: Some(start(asked.start.unwrap_or(Start::Head))),
                 ..nothing
             }
         }

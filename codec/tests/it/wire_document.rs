@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use todoki_codec::message::{GapReason, Message};
+use todoki_codec::message::{GapReason, LagState, Message};
 use todoki_codec::{Cursor, limits};
 use uuid::Uuid;
 
@@ -45,6 +45,11 @@ fn messages() -> Vec<Message> {
             resume_at: cursor,
             earliest: cursor,
             head: cursor,
+        },
+        Message::Lag {
+            state: LagState::Live,
+            lag_events: 1,
+            lag_ms: 1,
         },
         Message::Error {
             code: "c".into(),

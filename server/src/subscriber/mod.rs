@@ -1,39 +1,47 @@
-//! One connection after its upgrade: a feed on one side, a WebSocket on the other.
+//! One client after its upgrade, on the thread of its shard.
 //!
-//! A single task owns everything and waits for whichever comes first: bytes from the client, room to write, the feed's
-//! next step, the heartbeat, a deadline, the server's stop. Each wait can be abandoned without loss, so nothing blocks
-//! anything else. The states are few: open, closing (a close frame is on its way), closed. Knows no HTTP.
+//! While a subscriber is live, the shard's rounds write to its socket and its task here only listens. When it is
+//! behind (at its start, when it asks for history, or when it could not keep up) the task reads the log for it, page by
+//! page, as fast as the socket takes it, until the floor can take it back. Replaying and catching up are the same thing.
+//!
+//! The task ends in one of few ways: the client closes, we close (a close frame is the last thing said), or the socket
+//! fails. Knows no HTTP.
 
-pub mod feed;
-mod outbox;
+pub(crate) mod beat;
+mod line;
+pub mod place;
 
+use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use todoki_codec::Cursor;
 use todoki_codec::command::{self, Action, CommandError};
-use todoki_codec::frame::{CloseCode, CloseFrame, Decoder, Incoming, Limits, Role};
-use todoki_codec::message::Message;
-use todoki_codec::query::Subscription;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::time::{Instant, Interval, interval_at, sleep_until};
-use tokio_util::sync::CancellationToken;
+use todoki_codec::frame::{self, CloseCode, CloseFrame, Decoder, Incoming, Limits, Role};
+use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
+use todoki_codec::message::{GapReason, LagState, Message};
+use todoki_codec::query::{Direction, Slow, Subscription};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
-use crate::hub::Hub;
-use crate::log::{Bounds, Log, ReadError};
-use feed::{Feed, Gap, Step};
-use outbox::Outbox;
+use crate::hub::floor::{MemberId, Next, Turn};
+use crate::hub::group::{self, Key};
+use crate::hub::shard::Shard;
+use crate::listen::Permit;
+use crate::log::{Log, Page, PageRequest, ReadError};
+use place::{Gap, Place, missing, place};
 
-/// Bytes waiting to be written beyond which the feed waits: one page or step more is all that memory ever holds.
-const WRITE_AHEAD_BYTES: usize = 64 << 10;
+pub(crate) use line::{Line, Order};
 
-/// Bytes waiting to be written beyond which we stop reading: whoever asks must also listen.
+/// Bytes that wait for one client alone beyond which we stop reading: whoever asks must also listen.
 const READ_STOP_BYTES: usize = 1 << 20;
 
-/// Read at once: commands are small.
-const READ_BYTES: usize = 4 << 10;
+/// Events of a replay's first page: a selective filter looks up each by itself, and a client waits for the first.
+const FIRST_PAGE_EVENTS: usize = 64;
 
 /// After our close frame, wait so long for the client's.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
@@ -44,19 +52,19 @@ const READ_RETRY: Duration = Duration::from_secs(1);
 /// What clients are told to wait before they return to a server that restarts: long enough for most restarts.
 const RECONNECT_AFTER_MS: u64 = 1_000;
 
-/// What every subscriber of a server shares.
+/// A client on its way to its shard.
 #[derive(Debug)]
-pub struct Shared<L> {
-    /// Where history is.
-    pub log: Arc<L>,
-    /// Where news is.
-    pub hub: Arc<Hub>,
-    /// Interval of `ping`; a client that is silent for two of them is gone.
-    pub heartbeat: Duration,
-    /// A client that takes no byte for so long is closed: the stream can be resumed, the memory cannot wait.
-    pub write_stall: Duration,
-    /// Cancelled when the server drains.
-    pub stop: CancellationToken,
+pub struct Arrival {
+    /// Its socket.
+    pub stream: std::net::TcpStream,
+    /// What it sent right behind its upgrade request.
+    pub early: BytesMut,
+    /// Where its subscription begins.
+    pub place: Place,
+    /// Counts the connection.
+    pub permit: Option<Permit>,
+    /// Makes the end of the server wait for it.
+    pub token: tokio_util::task::task_tracker::TaskTrackerToken,
 }
 
 /// Why a connection ended.
@@ -71,80 +79,55 @@ pub enum Closed {
     Socket(io::Error),
 }
 
-/// Serves a client until it ends. `early` is what the client sent right behind its upgrade request.
-pub async fn serve<L: Log, S: AsyncRead + AsyncWrite>(
-    shared: Arc<Shared<L>>,
-    socket: S,
-    early: BytesMut,
-    (feed, bounds): (Feed<L>, Bounds),
-) -> Closed {
-    let (reader, writer) = tokio::io::split(socket);
-    let now = Instant::now();
-    let mut subscriber = Subscriber {
-        heartbeat: interval_at(now + shared.heartbeat, shared.heartbeat),
-        feed,
-        decoder: Decoder::new(Role::Server, Limits::inbound()),
-        inbox: early,
-        outbox: Outbox::default(),
-        alive: now,
-        progress: now,
-        has_news: false,
-        retry: None,
-        closing: None,
-        shared,
+/// Serves a client until it ends.
+pub(crate) async fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) {
+    let Arrival {
+        stream,
+        early,
+        place,
+        permit,
+        token,
+    } = arrival;
+    let closed = match TcpStream::from_std(stream) {
+        Ok(stream) => {
+            let mut subscriber = Subscriber::join(Rc::clone(&shard), stream, &place);
+            let closed = subscriber.run(early).await;
+            subscriber.leave().await;
+            closed
+        }
+        Err(error) => Closed::Socket(error),
     };
-    subscriber.say_subscribed(bounds, None);
-    subscriber.read_inbox().await;
-    subscriber.run(reader, writer).await
+    tracing::debug!(?closed, "subscriber left");
+    shard.left();
+    drop((permit, token));
 }
 
-/// Closes a connection right after its upgrade: the only way to tell a browser why.
-pub async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
-    mut socket: S,
-    code: CloseCode,
-    reason: &str,
-) -> io::Result<()> {
-    let mut outbox = Outbox::default();
-    outbox.close(code, reason);
-    tokio::time::timeout(CLOSE_WAIT, socket.write_all_buf(outbox.bytes())).await??;
-    let (mut reader, mut writer) = tokio::io::split(socket);
-    farewell(&mut reader, &mut writer).await;
-    Ok(())
-}
-
-/// Ends our side and reads until the client has ended its own: closing on unread bytes would reset the connection, and
-/// the close frame with it (RFC 9112 §9.6 describes the same for HTTP).
-async fn farewell<S: AsyncRead + AsyncWrite>(reader: &mut ReadHalf<S>, writer: &mut WriteHalf<S>) {
-    let leave = async {
-        writer.shutdown().await?;
-        let mut unread = [0; 512];
-        while reader.read(&mut unread).await? > 0 {}
-        io::Result::Ok(())
-    };
-    // The peer may be gone already, and there is nothing left to lose.
-    tokio::time::timeout(CLOSE_WAIT, leave).await.ok();
-}
+type Reading = Pin<Box<dyn Future<Output = Result<Page, ReadError>>>>;
 
 struct Subscriber<L> {
-    shared: Arc<Shared<L>>,
-    feed: Feed<L>,
+    shard: Rc<Shard<L>>,
+    line: Rc<Line>,
+    id: MemberId,
+    key: Key,
+    slow: Slow,
     decoder: Decoder,
-    inbox: BytesMut,
-    outbox: Outbox,
-    heartbeat: Interval,
-    /// When the client last showed that it lives: by sending anything, or by taking events. Taking a ping proves
-    /// nothing, since the kernel takes it for a client that is gone.
-    alive: Instant,
-    /// When the client last took anything, or there was nothing to take.
-    progress: Instant,
-    /// Whether there are events in the outbox.
-    has_news: bool,
+    replay: Option<Replay>,
+    /// A page of the log on its way.
+    reading: Option<Reading>,
     /// When to read the log again after it failed.
     retry: Option<Instant>,
-    /// Set once a close frame is in the outbox; nothing is put behind it.
+    /// Whether it was live when last looked at; one that no longer is has fallen behind.
+    was_live: bool,
     closing: Option<Closing>,
 }
 
+#[derive(Debug)]
+struct Replay {
+    through: Cursor,
+    count: u64,
+}
+
+#[derive(Debug)]
 struct Closing {
     outcome: Closed,
     /// Whether both sides have said close.
@@ -152,110 +135,359 @@ struct Closing {
     until: Instant,
 }
 
+/// What a subscriber waits for besides its client.
+#[derive(Debug, PartialEq, Eq)]
+enum Wait {
+    /// News, which the rounds deliver.
+    News,
+    /// Room in the socket.
+    Room,
+    /// A page of the log, or the time to ask for it.
+    Page,
+    /// Nothing: it has another turn at once.
+    Turn,
+}
+
 impl<L: Log> Subscriber<L> {
-    async fn run<S: AsyncRead + AsyncWrite>(
-        mut self,
-        mut reader: ReadHalf<S>,
-        mut writer: WriteHalf<S>,
-    ) -> Closed {
+    fn join(shard: Rc<Shard<L>>, stream: TcpStream, place: &Place) -> Self {
+        let line = Rc::new(Line::new(stream, shard.settings.heartbeat));
+        let key = Key {
+            filter: place.filter.clone(),
+            encoding: place.encoding,
+        };
+        let id = shard
+            .floor
+            .borrow_mut()
+            .join(key.clone(), place.position, Rc::clone(&line));
+        line.id.set(Some(id));
+        shard.wheel.borrow_mut().join(&line);
+        let mut subscriber = Self {
+            shard,
+            line,
+            id,
+            key,
+            slow: place.slow,
+            decoder: Decoder::new(Role::Server, Limits::inbound()),
+            replay: None,
+            reading: None,
+            retry: None,
+            was_live: false,
+            closing: None,
+        };
+        subscriber.begin(place, None);
+        subscriber
+    }
+
+    /// Says where the stream stands, and what it cannot have.
+    fn begin(&mut self, place: &Place, reference: Option<String>) {
+        self.replay = place
+            .replay_through
+            .map(|through| Replay { through, count: 0 });
+        self.say(&Message::Subscribed {
+            kinds: place
+                .filter
+                .patterns()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            cursor: place.requested,
+            epoch: place.bounds.epoch,
+            earliest: place.bounds.earliest,
+            head: place.bounds.head,
+            server_time: clock::now(),
+            heartbeat_ms: millis(self.shard.settings.heartbeat),
+            reference,
+        });
+        if let Some(gap) = place.gap {
+            self.say_gap(gap);
+        }
+    }
+
+    async fn run(&mut self, early: BytesMut) -> Closed {
+        if self.shard.is_stopping() {
+            self.line.order(Order::Drain);
+        }
+        self.hear(&early).await;
+        drop(early);
         loop {
-            if let Some(closing) = self.closing.take_if(|closing| closing.is_answered) {
-                if self.outbox.is_empty() {
-                    farewell(&mut reader, &mut writer).await;
-                    return closing.outcome;
-                }
-                self.closing = Some(closing);
+            if let Some(order) = self.line.take_order() {
+                self.obey(order);
             }
-            let is_open = self.closing.is_none();
-            let may_feed = is_open && self.retry.is_none() && self.outbox.len() < WRITE_AHEAD_BYTES;
-            let may_read = self.outbox.len() < READ_STOP_BYTES;
+            if let Some(closed) = self.finished() {
+                return closed;
+            }
+            let wait = match self.advance() {
+                Ok(wait) => wait,
+                Err(closed) => return closed,
+            };
+            if wait == Wait::Turn {
+                tokio::task::yield_now().await;
+            }
+            let line = Rc::clone(&self.line);
             let deadline = self.deadline();
-            let stop = self.shared.stop.clone();
-            self.inbox.reserve(READ_BYTES);
+            let may_read = self.shard.floor.borrow().private_bytes(self.id) < READ_STOP_BYTES;
             tokio::select! {
-                read = reader.read_buf(&mut self.inbox), if may_read => match read {
-                    Ok(0) => return self.left(),
-                    Ok(_) => {
-                        self.alive = Instant::now();
-                        self.read_inbox().await;
+                biased;
+                readable = line.stream.readable(), if may_read => {
+                    if let Err(closed) = self.read(readable).await {
+                        return closed;
                     }
-                    Err(error) => return Closed::Socket(error),
-                },
-                written = writer.write_buf(self.outbox.bytes()), if !self.outbox.is_empty() => match written {
-                    Ok(_) => self.wrote(),
-                    Err(error) => return Closed::Socket(error),
-                },
-                step = self.feed.next(), if may_feed => self.take_step(step),
-                _ = self.heartbeat.tick(), if is_open => self.beat(),
-                () = sleep_until(deadline) => if let Some(closed) = self.deadline_passed() {
-                    return closed;
-                },
-                () = stop.cancelled(), if is_open => self.drain(),
-            }
-        }
-    }
-
-    fn wrote(&mut self) {
-        self.progress = Instant::now();
-        if self.has_news {
-            self.alive = self.progress;
-        }
-        self.has_news &= !self.outbox.is_empty();
-        self.outbox.shrink();
-    }
-
-    fn take_step(&mut self, step: Result<Step, ReadError>) {
-        if self.outbox.is_empty() {
-            self.progress = Instant::now();
-        }
-        match step {
-            Ok(Step::Events(events)) => {
-                self.has_news |= !events.is_empty();
-                for event in &events {
-                    self.outbox.event(event);
                 }
+                _ = line.stream.writable(), if wait == Wait::Room => {}
+                page = next_page(&mut self.reading), if self.reading.is_some() => self.take_page(page),
+                () = line.nudged() => {}
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    self.retry = self.retry.filter(|retry| *retry > Instant::now());
+                }
+                () = std::future::ready(()), if wait == Wait::Turn => {}
             }
-            Ok(Step::ReplayComplete { cursor, count }) => {
-                self.say(&Message::ReplayComplete { cursor, count });
-            }
-            Ok(Step::Gap(gap)) => self.say_gap(gap),
-            Err(error) => self.say_unreadable(&error),
         }
     }
 
-    async fn read_inbox(&mut self) {
+    /// Whether this is the end.
+    fn finished(&mut self) -> Option<Closed> {
+        let now = Instant::now();
+        if self
+            .line
+            .blocked_since()
+            .is_some_and(|since| since + self.shard.settings.write_stall <= now)
+        {
+            return Some(Closed::ByUs(CloseCode::SLOW));
+        }
+        let is_written = self.shard.floor.borrow().is_written(self.id);
+        self.closing
+            .take_if(|closing| (closing.is_answered && is_written) || closing.until <= now)
+            .map(|closing| closing.outcome)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let stalled = self
+            .line
+            .blocked_since()
+            .map(|since| since + self.shard.settings.write_stall);
+        let closing = self.closing.as_ref().map(|closing| closing.until);
+        [stalled, closing, self.retry].into_iter().flatten().min()
+    }
+
+    /// Goes on as far as it can without waiting.
+    fn advance(&mut self) -> Result<Wait, Closed> {
         loop {
-            match self.decoder.decode(&mut self.inbox) {
-                Ok(None) => return,
-                Ok(Some(incoming)) => self.hear(incoming).await,
-                Err(error) if self.closing.is_none() => {
-                    self.close(error.close_code(), &error.to_string());
-                    return;
+            if self.line.blocked_since().is_some() || self.line.is_unfinished.get() {
+                // Room may have come; only a try tells.
+                match self.turn() {
+                    Turn::Blocked => return Ok(Wait::Room),
+                    Turn::Gone => return Err(self.gone()),
+                    Turn::More => return Ok(Wait::Turn),
+                    Turn::Done => {}
                 }
-                Err(_) => {
+            }
+            if self.closing.is_some() {
+                return match self.turn() {
+                    Turn::Blocked => Ok(Wait::Room),
+                    Turn::Gone => Err(self.gone()),
+                    Turn::More => Ok(Wait::Turn),
+                    Turn::Done => Ok(Wait::News),
+                };
+            }
+            self.note_whether_live();
+            self.finish_replay();
+            let until = self.replay.as_ref().map(|replay| replay.through);
+            let head = self.shard.log.bounds().head;
+            let next = self.shard.floor.borrow_mut().next(self.id, head, until);
+            match next {
+                Next::Live if !self.was_live => {
+                    self.became_live();
+                    self.turn();
+                }
+                Next::Live | Next::Wait => return Ok(Wait::News),
+                Next::Read { after, until } => {
+                    if self.reading.is_none() && self.retry.is_none() {
+                        self.reading = Some(self.read_page(after, until));
+                    }
+                    return Ok(Wait::Page);
+                }
+                Next::Write => match self.turn() {
+                    Turn::Done => {}
+                    Turn::More => return Ok(Wait::Turn),
+                    Turn::Blocked => return Ok(Wait::Room),
+                    Turn::Gone => return Err(self.gone()),
+                },
+            }
+        }
+    }
+
+    fn turn(&self) -> Turn {
+        line::turn(&mut self.shard.floor.borrow_mut(), &self.line, self.id)
+    }
+
+    fn gone(&mut self) -> Closed {
+        self.closing.take().map_or_else(
+            || Closed::Socket(io::ErrorKind::BrokenPipe.into()),
+            |closing| closing.outcome,
+        )
+    }
+
+    /// Tells a client that fell behind, and does with it what it asked for.
+    fn note_whether_live(&mut self) {
+        let is_live = self.shard.floor.borrow().is_live(self.id);
+        if is_live || !std::mem::take(&mut self.was_live) {
+            return;
+        }
+        match self.slow {
+            Slow::CatchUp => self.say_lag(LagState::CatchingUp),
+            Slow::Disconnect => self.close(CloseCode::SLOW, "too slow; reconnect and resume"),
+            Slow::Skip => self.skip(),
+        }
+    }
+
+    /// Gives up what it could not take in time, and says exactly what that is.
+    fn skip(&mut self) {
+        let (requested, resume_at) = {
+            let mut floor = self.shard.floor.borrow_mut();
+            let resume_at = floor.position();
+            (floor.move_to(self.id, resume_at), resume_at)
+        };
+        self.say_gap(Gap {
+            reason: GapReason::Slow,
+            requested,
+            resume_at,
+        });
+    }
+
+    fn became_live(&mut self) {
+        self.was_live = true;
+        if self.has_lagged() {
+            self.say_lag(LagState::Live);
+        }
+    }
+
+    /// Whether it was told that it lags; a replay at the start is no lag.
+    fn has_lagged(&mut self) -> bool {
+        self.line.lagged_since.take().is_some()
+    }
+
+    fn finish_replay(&mut self) {
+        let position = self.shard.floor.borrow().watermark(self.id);
+        if let Some(replay) = self.replay.take_if(|replay| replay.through <= position) {
+            self.say(&Message::ReplayComplete {
+                cursor: replay.through,
+                count: replay.count,
+            });
+        }
+    }
+
+    fn read_page(&self, after: Cursor, until: Cursor) -> Reading {
+        let shard = Rc::clone(&self.shard);
+        let request = PageRequest {
+            filter: self.key.filter.clone(),
+            direction: Direction::After(after),
+            until: Some(until),
+            max_events: self.page_events(),
+            max_bytes: PAGE_BYTES,
+        };
+        Box::pin(async move {
+            let _turn = shard.reads.acquire().await;
+            shard.log.page(request).await
+        })
+    }
+
+    fn page_events(&self) -> usize {
+        match &self.replay {
+            Some(Replay { count: 0, .. }) => FIRST_PAGE_EVENTS,
+            _ => PAGE_EVENTS,
+        }
+    }
+
+    fn take_page(&mut self, page: Result<Page, ReadError>) {
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => return self.say_unreadable(&error),
+        };
+        let position = self.shard.floor.borrow().watermark(self.id);
+        // As the page found it, not as it is now: the log may have forgotten events since the page was asked for.
+        if let Some(resume_at) = missing(position, page.earliest) {
+            self.shard.floor.borrow_mut().move_to(self.id, resume_at);
+            return self.say_gap(Gap {
+                reason: GapReason::Retention,
+                requested: position,
+                resume_at,
+            });
+        }
+        if let Some(replay) = &mut self.replay {
+            replay.count += page.events.len() as u64;
+        }
+        let encoding = self.key.encoding;
+        self.shard
+            .floor
+            .borrow_mut()
+            .refill(self.id, page.reached, |out| {
+                group::frames(&page.events, encoding, out);
+            });
+    }
+
+    /// Reads what the client says. The buffer is the shard's, so what is heard is decoded before anything is awaited.
+    async fn read(&mut self, readable: io::Result<()>) -> Result<(), Closed> {
+        readable.map_err(Closed::Socket)?;
+        let heard = {
+            let shard = Rc::clone(&self.shard);
+            let mut scratch = shard.scratch.borrow_mut();
+            match self.line.stream.try_read(&mut scratch) {
+                Ok(0) => {
+                    return Err(self
+                        .closing
+                        .take()
+                        .map_or(Closed::ByClient, |closing| closing.outcome));
+                }
+                Ok(bytes) => self.decode(&scratch[..bytes]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(Closed::Socket(error)),
+            }
+        };
+        self.line.alive.set(Instant::now());
+        self.act(heard).await;
+        Ok(())
+    }
+
+    async fn hear(&mut self, bytes: &[u8]) {
+        let heard = self.decode(bytes);
+        self.act(heard).await;
+    }
+
+    fn decode(&mut self, mut bytes: &[u8]) -> Vec<Incoming> {
+        let mut heard = Vec::new();
+        loop {
+            match self.decoder.decode(&mut bytes) {
+                Ok(None) => return heard,
+                Ok(Some(incoming)) => heard.push(incoming),
+                Err(error) => {
+                    if self.closing.is_none() {
+                        self.close(error.close_code(), &error.to_string());
+                    }
                     // Whatever comes behind a broken frame, no close can be told in it.
                     self.answered();
-                    return;
+                    return heard;
                 }
             }
         }
     }
 
-    async fn hear(&mut self, incoming: Incoming) {
-        match incoming {
-            Incoming::Close(_) if self.closing.is_some() => self.answered(),
-            _ if self.closing.is_some() => {}
-            Incoming::Close(close) => self.close_as_asked(close.as_ref()),
-            Incoming::Ping(payload) => self.outbox.pong(&payload),
-            Incoming::Pong(_) => {}
-            Incoming::Text { bytes, .. } => self.obey(&bytes).await,
-            Incoming::Binary { .. } => {
-                self.close(CloseCode::UNSUPPORTED, "commands are text messages");
+    async fn act(&mut self, heard: Vec<Incoming>) {
+        for incoming in heard {
+            match incoming {
+                Incoming::Close(_) if self.closing.is_some() => self.answered(),
+                _ if self.closing.is_some() => {}
+                Incoming::Close(close) => self.close_as_asked(close.as_ref()),
+                Incoming::Ping(payload) => self.say_frame(|out| frame::encode::pong(&payload, out)),
+                Incoming::Pong(_) => {}
+                Incoming::Text { bytes, .. } => self.command(&bytes).await,
+                Incoming::Binary { .. } => {
+                    self.close(CloseCode::UNSUPPORTED, "commands are text messages");
+                }
             }
         }
     }
 
-    async fn obey(&mut self, text: &Bytes) {
+    async fn command(&mut self, text: &Bytes) {
         match command::read(text) {
             Ok(command) => match command.action {
                 Action::Pong => {}
@@ -278,12 +510,28 @@ impl<L: Log> Subscriber<L> {
         }
     }
 
-    /// Replaces filter and position in one step: what was handed out before is in the outbox already.
+    /// Replaces filter and position in one step: what was handed out before is written before.
     async fn subscribe(&mut self, subscription: Subscription, reference: Option<String>) {
-        match Feed::start(&self.shared.log, &self.shared.hub, subscription).await {
-            Ok((feed, bounds)) => {
-                self.feed = feed;
-                self.say_subscribed(bounds, reference);
+        let standing = self.shard.floor.borrow_mut().stand(self.id);
+        let standing = place::Standing {
+            position: standing,
+            encoding: self.key.encoding,
+            slow: self.slow,
+        };
+        match place(&self.shard.log, subscription, Some(standing)).await {
+            Ok(place) => {
+                self.reading = None;
+                self.was_live = false;
+                self.line.lagged_since.take();
+                self.slow = place.slow;
+                self.key = Key {
+                    filter: place.filter.clone(),
+                    encoding: place.encoding,
+                };
+                let mut floor = self.shard.floor.borrow_mut();
+                floor.rejoin(self.id, self.key.clone(), place.position);
+                drop(floor);
+                self.begin(&place, reference);
             }
             Err(error) => self.say(&Message::Error {
                 code: "log_unavailable".into(),
@@ -295,30 +543,41 @@ impl<L: Log> Subscriber<L> {
     }
 
     fn say(&mut self, message: &Message) {
-        self.outbox.message(message);
+        self.say_frame(|out| frame::encode::text(&message.to_json(), out));
     }
 
-    fn say_subscribed(&mut self, bounds: Bounds, reference: Option<String>) {
-        let patterns = self.feed.filter().patterns();
-        self.outbox.message(&Message::Subscribed {
-            kinds: patterns.iter().map(ToString::to_string).collect(),
-            cursor: self.feed.requested(),
-            epoch: bounds.epoch,
-            earliest: bounds.earliest,
-            head: bounds.head,
-            server_time: clock::now(),
-            heartbeat_ms: millis(self.shared.heartbeat),
-            reference,
-        });
+    fn say_frame(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut frames = Vec::new();
+        write(&mut frames);
+        let mut floor = self.shard.floor.borrow_mut();
+        floor.say(self.id, frames.into());
+        drop(floor);
+        self.turn();
     }
 
     fn say_gap(&mut self, gap: Gap) {
+        let bounds = self.shard.log.bounds();
         self.say(&Message::Gap {
             reason: gap.reason,
             requested: gap.requested,
             resume_at: gap.resume_at,
-            earliest: gap.bounds.earliest,
-            head: gap.bounds.head,
+            earliest: bounds.earliest,
+            head: bounds.head,
+        });
+    }
+
+    fn say_lag(&mut self, state: LagState) {
+        let now = Instant::now();
+        if state == LagState::CatchingUp {
+            let since = self.line.blocked_since().unwrap_or(now);
+            self.line.lagged_since.set(Some(since));
+        }
+        let position = self.shard.floor.borrow().watermark(self.id);
+        let since = self.line.lagged_since.get();
+        self.say(&Message::Lag {
+            state,
+            lag_events: self.shard.log.bounds().head.count_since(position),
+            lag_ms: since.map_or(0, |since| millis(now - since)),
         });
     }
 
@@ -333,44 +592,47 @@ impl<L: Log> Subscriber<L> {
         });
     }
 
-    /// Two signs of life: one that programs see, and one that every WebSocket client answers by itself.
-    fn beat(&mut self) {
-        if self.alive.elapsed() >= self.shared.heartbeat * 2 {
-            return self.close(CloseCode::TIMEOUT, "nothing heard for two heartbeats");
+    fn obey(&mut self, order: Order) {
+        if self.closing.is_some() {
+            return;
         }
-        if self.outbox.len() < WRITE_AHEAD_BYTES {
-            self.say(&Message::Ping {
-                time: clock::now(),
-                cursor: self.feed.position(),
-            });
-            self.outbox.ping();
+        match order {
+            Order::Silent => self.close(CloseCode::TIMEOUT, "nothing heard for two heartbeats"),
+            Order::Drain => {
+                self.say(&Message::Drain {
+                    reconnect_after_ms: RECONNECT_AFTER_MS,
+                });
+                self.close(
+                    CloseCode::RESTART,
+                    "the server restarts; reconnect and resume",
+                );
+            }
         }
-    }
-
-    fn drain(&mut self) {
-        self.say(&Message::Drain {
-            reconnect_after_ms: RECONNECT_AFTER_MS,
-        });
-        self.close(
-            CloseCode::RESTART,
-            "the server restarts; reconnect and resume",
-        );
     }
 
     fn close(&mut self, code: CloseCode, reason: &str) {
-        self.outbox.close(code, reason);
-        self.closing = Some(Closing {
-            outcome: Closed::ByUs(code),
-            is_answered: false,
-            until: Instant::now() + CLOSE_WAIT,
+        self.hang_up(Closed::ByUs(code), false, |out| {
+            frame::encode::close(code, reason, out);
         });
     }
 
+    /// Repeats the client's close frame, as RFC 6455 §5.5.1 has it.
     fn close_as_asked(&mut self, close: Option<&CloseFrame>) {
-        self.outbox.echo_close(close);
+        self.hang_up(Closed::ByClient, true, |out| match close {
+            Some(close) => frame::encode::close(close.code, "", out),
+            None => frame::encode::close_without_code(out),
+        });
+    }
+
+    fn hang_up(&mut self, outcome: Closed, is_answered: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut frames = Vec::new();
+        write(&mut frames);
+        self.shard.floor.borrow_mut().hang_up(self.id, &frames);
+        self.reading = None;
+        self.retry = None;
         self.closing = Some(Closing {
-            outcome: Closed::ByClient,
-            is_answered: true,
+            outcome,
+            is_answered,
             until: Instant::now() + CLOSE_WAIT,
         });
     }
@@ -381,35 +643,47 @@ impl<L: Log> Subscriber<L> {
         }
     }
 
-    /// The client will send no more. Without a close frame of its own it may still read, but nobody can tell.
-    fn left(self) -> Closed {
-        self.closing
-            .map_or(Closed::ByClient, |closing| closing.outcome)
+    /// Leaves the floor, then ends our side and reads until the client has ended its own: closing on unread bytes would
+    /// reset the connection, and the close frame with it (RFC 9112 §9.6 describes the same for HTTP).
+    async fn leave(self) {
+        drop(self.shard.floor.borrow_mut().leave(self.id));
+        self.line.id.set(None);
+        let Ok(line) = Rc::try_unwrap(self.line) else {
+            return;
+        };
+        farewell(line.stream).await;
     }
+}
 
-    fn deadline(&self) -> Instant {
-        let stalled = self.progress + self.shared.write_stall;
-        let far = Instant::now() + Duration::from_hours(1);
-        [
-            (!self.outbox.is_empty()).then_some(stalled),
-            self.closing.as_ref().map(|closing| closing.until),
-            self.retry,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or(far)
-    }
+async fn farewell(mut stream: TcpStream) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let leave = async {
+        stream.shutdown().await?;
+        let mut unread = [0; 512];
+        while stream.read(&mut unread).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // The peer may be gone already, and there is nothing left to lose.
+    tokio::time::timeout(CLOSE_WAIT, leave).await.ok();
+}
 
-    fn deadline_passed(&mut self) -> Option<Closed> {
-        let now = Instant::now();
-        self.retry = self.retry.filter(|retry| *retry > now);
-        if let Some(closing) = self.closing.take_if(|closing| closing.until <= now) {
-            return Some(closing.outcome);
-        }
-        let is_stalled = !self.outbox.is_empty() && self.progress + self.shared.write_stall <= now;
-        is_stalled.then_some(Closed::ByUs(CloseCode::SLOW))
-    }
+/// Closes a connection right after its upgrade: the only way to tell a browser why.
+pub async fn refuse(mut stream: TcpStream, code: CloseCode, reason: &str) -> io::Result<()> {
+    use tokio::io::AsyncWriteExt;
+    let mut close = Vec::new();
+    frame::encode::close(code, reason, &mut close);
+    tokio::time::timeout(CLOSE_WAIT, stream.write_all(&close)).await??;
+    farewell(stream).await;
+    Ok(())
+}
+
+async fn next_page(reading: &mut Option<Reading>) -> Result<Page, ReadError> {
+    let Some(page) = reading else {
+        return std::future::pending().await;
+    };
+    let page = page.await;
+    *reading = None;
+    page
 }
 
 fn millis(duration: Duration) -> u64 {

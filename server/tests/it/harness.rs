@@ -41,6 +41,7 @@ pub(crate) fn config(data: &TempDir) -> Serve {
         retain_events: None,
         heartbeat: Duration::from_secs(30),
         max_connections: 2_000,
+        coalesce_ms: 5,
         new_epoch: false,
         deadlines: Deadlines::default(),
     }

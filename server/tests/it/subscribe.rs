@@ -459,7 +459,18 @@ async fn a_client_that_reads_nothing_delays_nobody_and_loses_nothing() {
         assert_eq!(quick.cursors(1).await, [cursor]);
     }
     stalled.expect("subscribed").await;
-    assert_eq!(stalled.cursors(150).await, (1..=150).collect::<Vec<_>>());
+    let mut cursors = Vec::new();
+    let mut states = Vec::new();
+    while cursors.len() < 150 || states.len() < 2 {
+        let message = stalled.message().await;
+        match message.get_str("type") {
+            Some("event") => cursors.push(message.get_i64("cursor").unwrap()),
+            Some("lag") => states.push(message.get_str("state").unwrap().to_owned()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(cursors, (1..=150).collect::<Vec<_>>());
+    assert_eq!(states, ["catching_up", "live"]);
 }
 
 #[tokio::test]
@@ -489,4 +500,99 @@ async fn what_a_client_sends_behind_its_upgrade_is_read() {
         String::from_utf8_lossy(&seen).contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
         "RFC 6455 §1.3"
     );
+}
+
+#[tokio::test]
+async fn lines_carry_many_messages_in_one_frame() {
+    let server = TestServer::start().await;
+    server
+        .emit(&format!(
+            "[{},{{\"kind\":\"b\",\"data\":{{\n\"n\":\r\n2}}}}]",
+            draft("a")
+        ))
+        .await;
+    let mut client = server.subscribe("encoding=lines&cursor=0").await;
+    client.expect("subscribed").await;
+    let stored = client.text().await;
+    client.expect("replay_complete").await;
+    server.emit(&drafts("a", 3)).await;
+    let live = client.text().await;
+    let cursors = |frame: &[u8]| -> Vec<_> {
+        let lines = frame.split(|byte| *byte == b'\n');
+        lines
+            .map(|line| {
+                simd_json::to_owned_value(&mut line.to_vec())
+                    .unwrap()
+                    .get_i64("cursor")
+                    .unwrap()
+            })
+            .collect()
+    };
+    assert_eq!(cursors(&stored), [1, 2]);
+    assert!(
+        stored.ends_with(b"{ \"n\":  2}}"),
+        "line breaks between tokens are spaces"
+    );
+    assert_eq!(cursors(&live), [3, 4, 5]);
+}
+
+/// Emits far more than a group keeps.
+async fn flood(server: &TestServer, events: i64) {
+    let large = format!(
+        "{{\"kind\":\"a\",\"data\":{{\"x\":\"{}\"}}}}",
+        "y".repeat(200_000)
+    );
+    for _ in 0..events {
+        server.emit(&large).await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_client_that_asked_for_it_is_closed() {
+    let server = TestServer::start().await;
+    let mut client = server.subscribe("slow=disconnect").await;
+    client.expect("subscribed").await;
+    flood(&server, 100).await;
+    let mut last = 0;
+    let close = loop {
+        match client.hear().await.expect("a close comes first") {
+            Incoming::Text { bytes, .. } => {
+                let event = todoki_codec::decode::event(&bytes).expect("only events");
+                last += 1;
+                assert_eq!(
+                    event.cursor.get(),
+                    last,
+                    "up to the close, nothing is missing"
+                );
+            }
+            Incoming::Close(close) => break close.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(close.code, CloseCode::SLOW);
+    assert!(last < 100, "it could not have kept up");
+}
+
+#[tokio::test]
+async fn a_slow_client_that_asked_for_it_skips_and_is_told_what() {
+    let server = TestServer::start().await;
+    let mut client = server.subscribe("slow=skip").await;
+    client.expect("subscribed").await;
+    flood(&server, 100).await;
+    let mut next = 1;
+    let mut skipped = 0;
+    while next <= 100 {
+        let message = client.message().await;
+        if message.get_str("type") == Some("gap") {
+            assert_eq!(message.get_str("reason"), Some("slow"));
+            assert_eq!(message.get_i64("requested"), Some(next - 1));
+            let resume_at = message.get_i64("resume_at").unwrap();
+            skipped += resume_at - (next - 1);
+            next = resume_at + 1;
+        } else {
+            assert_eq!(message.get_i64("cursor"), Some(next), "{message}");
+            next += 1;
+        }
+    }
+    assert!(skipped > 0, "it could not have kept up");
 }

@@ -11,15 +11,17 @@ use jiff::Timestamp;
 use simd_json::prelude::*;
 use tempfile::TempDir;
 use todoki::hub::Hub;
+use todoki::hub::shard::Settings;
 use todoki::listen::Deadlines;
 use todoki::log::{AppendError, Bounds, Embedded, Log, Options, Page, PageRequest, ReadError};
-use todoki::subscriber::feed::Feed;
-use todoki::subscriber::{self, Closed, Shared};
+use todoki::subscriber::Arrival;
+use todoki::subscriber::place::place;
 use todoki_codec::frame::CloseCode;
 use todoki_codec::{Cursor, Draft, decode, query};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::frames::frame;
 use super::row::{Request, emit_request};
@@ -295,28 +297,47 @@ async fn counting(data: &TempDir) -> Counting {
 async fn a_subscriber_that_takes_nothing_costs_a_page_or_two() {
     let data = tempfile::tempdir().unwrap();
     let log = Arc::new(counting(&data).await);
-    let hub = Arc::new(Hub::default());
-    hub.begin_at(log.bounds().head);
-    let shared = Arc::new(Shared {
-        log: Arc::clone(&log),
-        hub: Arc::clone(&hub),
+    let (hub, unstarted) = Hub::new(1);
+    let (stop, done) = (CancellationToken::new(), CancellationToken::new());
+    let settings = Settings {
+        coalesce: Duration::ZERO,
         heartbeat: Duration::from_secs(30),
         write_stall: SHORT,
-        stop: CancellationToken::new(),
-    });
+    };
+    unstarted.start(&log, settings, &stop, &done).unwrap();
+    let (_takes_nothing, stream) = pair().await;
+    let tasks = TaskTracker::new();
     let subscription = query::subscription("cursor=0").unwrap();
-    let placed = Feed::start(&log, &hub, subscription).await.unwrap();
-    let (_takes_nothing, socket) = tokio::io::duplex(1 << 10);
-    let closed = soon(subscriber::serve(shared, socket, BytesMut::new(), placed)).await;
-    assert!(
-        matches!(closed, Closed::ByUs(CloseCode::SLOW)),
-        "{closed:?}"
-    );
+    hub.admit(Arrival {
+        stream,
+        early: BytesMut::new(),
+        place: place(&log, subscription, None).await.unwrap(),
+        permit: None,
+        token: tasks.token(),
+    })
+    .await;
+    tasks.close();
+    soon(tasks.wait()).await;
     let read = log.bytes.load(Ordering::Relaxed);
     assert!(
         (1..=1 << 20).contains(&read),
         "{read} bytes were read for nobody"
     );
+    done.cancel();
+}
+
+/// Two ends of a connection whose buffers are small.
+async fn pair() -> (TcpStream, std::net::TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (client, server) = tokio::join!(socket.connect(address), listener.accept());
+    let server = server.unwrap().0;
+    socket2::SockRef::from(&server)
+        .set_send_buffer_size(16 << 10)
+        .unwrap();
+    (client.unwrap(), server.into_std().unwrap())
 }
 
 #[tokio::test]

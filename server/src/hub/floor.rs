@@ -1,0 +1,722 @@
+//! A shard's state: who is here, what each is to be given, and where it is.
+//!
+//! Pure: events come in by [`Floor::distribute`], bytes go out through a [`Sink`] that may refuse, and everything else
+//! (sockets, timers, the log) is the shard's business. One thread owns it, so a member cannot be given an event twice
+//! or miss one between its catching up and its live stream: the two meet inside one call.
+//!
+//! A member is live (its ring holds what is to be written, shared with its group) or behind (it has an outbox of its
+//! own, filled from the log). A member falls behind when its ring is full or its group gives up a segment that it still
+//! needs; it comes back when what it was given reaches what the group still holds.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use slab::Slab;
+use todoki_codec::{Cursor, Event, Filter, Kind};
+
+use super::group::{GROUP_BYTES, Group, Key};
+use super::ring::{Lag, Ring, Run};
+use super::segment::place;
+
+/// Bytes of segments that a shard keeps over all its groups.
+const SHARD_BYTES: usize = 64 << 20;
+
+/// Bytes that one member may write in one turn, so that one that is far behind does not delay the others.
+const TURN_BYTES: usize = 64 << 10;
+
+/// Kinds whose groups are remembered; beyond it the memory starts anew.
+const ROUTES: usize = 4096;
+
+/// In the place of a segment's number: bytes for this member alone.
+const PRIVATE: u32 = u32::MAX;
+
+/// Where a member's bytes go.
+pub trait Sink {
+    /// Writes some, or fails with `WouldBlock`.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Whether it has taken nothing the last time. Whoever drives this member tries again when there is room.
+    fn is_blocked(&self) -> bool;
+
+    /// Tells whoever drives this member that it is blocked, behind or gone.
+    fn nudge(&self);
+}
+
+/// What a member's turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Everything is written.
+    Done,
+    /// There is more, and the sink may take it at its next turn.
+    More,
+    /// The sink takes nothing.
+    Blocked,
+    /// The sink has failed.
+    Gone,
+}
+
+/// Names a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MemberId(usize);
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Floor<S> {
+    /// Everything up to here was distributed.
+    position: Cursor,
+    groups: Slab<Group>,
+    by_key: HashMap<Key, usize>,
+    routes: HashMap<Kind, Rc<[usize]>>,
+    members: Slab<Member<S>>,
+    /// Groups of the distribution under way, and the position before it.
+    touched: Vec<usize>,
+    round_start: Cursor,
+    /// Turns begin with another member each round.
+    rotation: usize,
+    /// Members that have all the log had, and wait for the shard to distribute as much.
+    waiting: Vec<MemberId>,
+    /// Members with something to write that are not blocked, in the order of their turns.
+    ready: VecDeque<MemberId>,
+    segment_bytes: usize,
+    counts: Counts,
+}
+
+/// What has happened, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events written, over all members.
+    pub events_given: u64,
+    /// Writes that took at least one byte.
+    pub writes: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Writes refused for lack of room.
+    pub blocked: u64,
+    /// Members that fell behind.
+    pub fell_behind: u64,
+    /// Members that became live.
+    pub became_live: u64,
+}
+
+#[derive(Debug)]
+struct Member<S> {
+    sink: S,
+    group: usize,
+    ring: Arc<Ring>,
+    /// Of the ring's oldest run: bytes written and events given of them.
+    written: u32,
+    given: u64,
+    private: VecDeque<Bytes>,
+    taken_bytes: u64,
+    stage: Stage,
+    is_ready: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Live,
+    Behind(Behind),
+}
+
+/// A member that is given the log.
+#[derive(Debug)]
+struct Behind {
+    /// Everything that matches up to here is written or in the outbox.
+    position: Cursor,
+    outbox: Vec<u8>,
+    written: usize,
+}
+
+/// How a member that is behind may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is live.
+    Live,
+    /// Its outbox is not written yet.
+    Write,
+    /// Read the log after this position, and no further than `until`.
+    Read {
+        /// Exclusive.
+        after: Cursor,
+        /// Inclusive.
+        until: Cursor,
+    },
+    /// It has what the log had; the shard has yet to distribute it.
+    Wait,
+}
+
+impl<S: Sink> Floor<S> {
+    /// A shard that has distributed everything up to `position`.
+    pub fn new(position: Cursor) -> Self {
+        Self {
+            position,
+            groups: Slab::new(),
+            by_key: HashMap::new(),
+            routes: HashMap::new(),
+            members: Slab::new(),
+            touched: Vec::new(),
+            round_start: position,
+            rotation: 0,
+            waiting: Vec::new(),
+            ready: VecDeque::new(),
+            segment_bytes: 0,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Everything up to here was distributed.
+    pub fn position(&self) -> Cursor {
+        self.position
+    }
+
+    /// Members and groups.
+    pub fn population(&self) -> (usize, usize) {
+        (self.members.len(), self.groups.len())
+    }
+
+    /// What has happened so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Where every member's bytes go.
+    pub fn sinks(&self) -> impl Iterator<Item = &S> {
+        self.members.iter().map(|(_, member)| &member.sink)
+    }
+
+    /// Moves on without distributing what is in between: everyone falls behind, to read the log.
+    pub fn jump(&mut self, position: Cursor) {
+        let ids: Vec<_> = self.members.iter().map(|(id, _)| MemberId(id)).collect();
+        for id in ids {
+            self.fall_behind(id, self.position);
+        }
+        let groups: Vec<_> = self.groups.iter().map(|(id, _)| id).collect();
+        for id in groups {
+            let group = &mut self.groups[id];
+            self.segment_bytes -= group.strand.bytes();
+            group.strand = super::segment::Strand::new(position);
+        }
+        self.position = position;
+    }
+
+    /// Bytes of events that a member has taken so far; grows for as long as it lives and there are any.
+    pub fn progress(&self, id: MemberId) -> u64 {
+        self.members[id.0].taken_bytes
+    }
+
+    /// Whether a group with this key is here, so that a new member would share its bytes.
+    pub fn has_group(&self, key: &Key) -> bool {
+        self.by_key.contains_key(key)
+    }
+
+    /// Takes a member in, behind at `position`. It is driven by [`Floor::next`] from there.
+    pub fn join(&mut self, key: Key, position: Cursor, sink: S) -> MemberId {
+        let group = self.group(key);
+        let id = self.members.insert(Member {
+            sink,
+            group,
+            ring: Arc::default(),
+            written: 0,
+            given: 0,
+            private: VecDeque::new(),
+            taken_bytes: 0,
+            stage: Stage::Behind(Behind::at(position)),
+            is_ready: false,
+        });
+        self.groups[group].members.push(id);
+        MemberId(id)
+    }
+
+    /// Gives a member another filter, or sends it to another position. What was to be written is written first.
+    pub fn rejoin(&mut self, id: MemberId, key: Key, position: Cursor) {
+        self.fall_behind(id, self.position);
+        self.leave_group(id);
+        let group = self.group(key);
+        self.groups[group].members.push(id.0);
+        let member = &mut self.members[id.0];
+        member.group = group;
+        member.behind().position = position;
+    }
+
+    /// Takes a member out of its group's stream, and says where it stands: everything that matches up to there is written
+    /// or will be.
+    pub fn stand(&mut self, id: MemberId) -> Cursor {
+        self.fall_behind(id, self.position);
+        self.watermark(id)
+    }
+
+    /// Moves a member that is behind on to a later position, and says where it stood.
+    pub fn move_to(&mut self, id: MemberId, position: Cursor) -> Cursor {
+        std::mem::replace(&mut self.members[id.0].behind().position, position)
+    }
+
+    /// Lets a member go, and gives its sink back.
+    pub fn leave(&mut self, id: MemberId) -> S {
+        self.leave_group(id);
+        self.members.remove(id.0).sink
+    }
+
+    /// How far a member is: everything that matches up to here is written, or about to be.
+    pub fn watermark(&self, id: MemberId) -> Cursor {
+        match &self.members[id.0].stage {
+            Stage::Live => self.position,
+            Stage::Behind(behind) => behind.position,
+        }
+    }
+
+    /// Bytes and events that wait in a member's ring.
+    pub fn lag(&self, id: MemberId) -> Lag {
+        self.members[id.0].ring.lag()
+    }
+
+    /// Bytes that wait for a member alone.
+    pub fn private_bytes(&self, id: MemberId) -> usize {
+        let member = &self.members[id.0];
+        match &member.stage {
+            Stage::Live => member.private.iter().map(Bytes::len).sum(),
+            Stage::Behind(behind) => behind.outbox.len() - behind.written,
+        }
+    }
+
+    /// Whether a member is live.
+    pub fn is_live(&self, id: MemberId) -> bool {
+        matches!(self.members[id.0].stage, Stage::Live)
+    }
+
+    /// Bytes for one member alone, behind everything that is to be written to it.
+    pub fn say(&mut self, id: MemberId, frames: Bytes) {
+        let member = &mut self.members[id.0];
+        if let Stage::Behind(behind) = &mut member.stage {
+            behind.outbox.extend_from_slice(&frames);
+        } else {
+            let run = Run {
+                segment: PRIVATE,
+                start: 0,
+                end: place(frames.len()),
+                events: 0,
+            };
+            if member.ring.push(run).is_ok() {
+                member.private.push_back(frames);
+            } else {
+                self.fall_behind(id, self.position);
+                return self.say(id, frames);
+            }
+        }
+        self.make_ready(id);
+    }
+
+    /// Gives batches to everyone whom they concern. They come in cursor order, without a hole.
+    pub fn distribute<'a>(&mut self, batches: impl IntoIterator<Item = &'a [Event]>) {
+        self.round_start = self.position;
+        for event in batches.into_iter().flatten() {
+            debug_assert_eq!(event.cursor, self.position.next(), "batches leave no hole");
+            self.position = event.cursor;
+            for &group in &*self.route(&event.kind) {
+                self.add(group, event);
+            }
+        }
+        for group in std::mem::take(&mut self.touched) {
+            self.push_runs(group);
+            self.retire(group);
+        }
+        self.keep_shard_bound();
+        for id in std::mem::take(&mut self.waiting) {
+            if let Some(member) = self.members.get(id.0) {
+                member.sink.nudge();
+            }
+        }
+    }
+
+    fn add(&mut self, group_id: usize, event: &Event) {
+        let group = &mut self.groups[group_id];
+        if !group.key.filter.matches_ids(&event.ids) {
+            return;
+        }
+        if !std::mem::replace(&mut group.is_touched, true) {
+            self.touched.push(group_id);
+        }
+        let before = group.strand.bytes();
+        group.add(event);
+        self.segment_bytes += group.strand.bytes() - before;
+    }
+
+    /// Every live member of a touched group gets its runs.
+    fn push_runs(&mut self, group_id: usize) {
+        let group = &mut self.groups[group_id];
+        let before = group.strand.bytes();
+        let runs = group.finish();
+        self.segment_bytes += group.strand.bytes() - before;
+        let count = group.members.len();
+        self.rotation = self.rotation.wrapping_add(1);
+        for place in 0..count {
+            let id = MemberId(self.groups[group_id].members[(place + self.rotation) % count]);
+            self.push(id, &runs);
+        }
+    }
+
+    fn push(&mut self, id: MemberId, runs: &[Run]) {
+        if !self.is_live(id) {
+            return;
+        }
+        let ring = &self.members[id.0].ring;
+        if runs.iter().any(|run| ring.push(*run).is_err()) {
+            self.fall_behind(id, self.round_start);
+        } else {
+            self.make_ready(id);
+        }
+    }
+
+    /// Lets the members write whose turn it is, `count` of them at most. `true` when some are left.
+    pub fn flush(&mut self, count: usize) -> bool {
+        for _ in 0..count {
+            let Some(id) = self.ready.pop_front() else {
+                return false;
+            };
+            // A member that left while it waited.
+            if !self.members.contains(id.0) {
+                continue;
+            }
+            self.members[id.0].is_ready = false;
+            if self.members[id.0].sink.is_blocked() {
+                continue;
+            }
+            match self.turn(id) {
+                Turn::More => self.make_ready(id),
+                Turn::Blocked | Turn::Gone => self.members[id.0].sink.nudge(),
+                Turn::Done => {}
+            }
+        }
+        !self.ready.is_empty()
+    }
+
+    /// One member's turn to write.
+    pub fn turn(&mut self, id: MemberId) -> Turn {
+        let mut left = TURN_BYTES;
+        loop {
+            let written = match &self.members[id.0].stage {
+                Stage::Live => self.write_run(id, left),
+                Stage::Behind(_) => self.write_outbox(id, left),
+            };
+            match written {
+                Ok(0) => return Turn::Done,
+                Ok(bytes) => {
+                    self.counts.writes += 1;
+                    self.counts.bytes += bytes as u64;
+                    left = left.saturating_sub(bytes);
+                    if left == 0 {
+                        return Turn::More;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.counts.blocked += 1;
+                    return Turn::Blocked;
+                }
+                Err(_) => return Turn::Gone,
+            }
+        }
+    }
+
+    /// Writes of the oldest run, as far as it goes. 0 when there is none.
+    fn write_run(&mut self, id: MemberId, most: usize) -> io::Result<usize> {
+        let member = &mut self.members[id.0];
+        let Some(run) = member.ring.peek() else {
+            return Ok(0);
+        };
+        let start = run.start + member.written;
+        let end = run.end.min(start + place(most));
+        let strand = &self.groups[member.group].strand;
+        let bytes = match run.segment {
+            PRIVATE => &member.private[0][start as usize..end as usize],
+            segment => strand.slice(segment, start, end),
+        };
+        let written = member.sink.try_write(bytes)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        member.written += place(written);
+        if run.segment != PRIVATE {
+            member.taken_bytes += written as u64;
+        }
+        let given = match run.segment {
+            PRIVATE => 0,
+            _ if member.written == run.end - run.start => u64::from(run.events),
+            _ => strand.given(run, run.start + member.written).0,
+        };
+        self.counts.events_given += given - member.given;
+        member.ring.take(given - member.given, written as u64);
+        member.given = given;
+        member.finish_run(run);
+        Ok(written)
+    }
+
+    fn write_outbox(&mut self, id: MemberId, most: usize) -> io::Result<usize> {
+        let member = &mut self.members[id.0];
+        let Stage::Behind(behind) = &mut member.stage else {
+            return Ok(0);
+        };
+        let waiting = &behind.outbox[behind.written..];
+        if waiting.is_empty() {
+            return Ok(0);
+        }
+        let written = member.sink.try_write(&waiting[..waiting.len().min(most)])?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        behind.written += written;
+        member.taken_bytes += written as u64;
+        if behind.written == behind.outbox.len() {
+            // The next page may be long in coming, and most members are never behind again.
+            (behind.outbox, behind.written) = (Vec::new(), 0);
+            member.sink.nudge();
+        }
+        Ok(written)
+    }
+
+    /// Ends a member's stream: what it has begun is finished, what was said to it is said, and these frames are the last.
+    pub fn hang_up(&mut self, id: MemberId, frames: &[u8]) {
+        self.fall_behind(id, self.position);
+        let behind = self.members[id.0].behind();
+        behind.outbox.extend_from_slice(frames);
+        self.make_ready(id);
+    }
+
+    /// Whether everything that is to be written to a member is written.
+    pub fn is_written(&self, id: MemberId) -> bool {
+        let member = &self.members[id.0];
+        match &member.stage {
+            Stage::Live => member.ring.peek().is_none(),
+            Stage::Behind(behind) => behind.outbox.is_empty(),
+        }
+    }
+
+    /// How a member goes on; one that can be live becomes so. `head` is the log's.
+    pub fn next(&mut self, id: MemberId, head: Cursor, until: Option<Cursor>) -> Next {
+        let member = &mut self.members[id.0];
+        let Stage::Behind(behind) = &member.stage else {
+            return Next::Live;
+        };
+        if !behind.outbox.is_empty() {
+            return Next::Write;
+        }
+        let position = behind.position;
+        let until = until.unwrap_or(Cursor::MAX);
+        let strand = &self.groups[member.group].strand;
+        if position < strand.start() || until < Cursor::MAX {
+            return Next::Read {
+                after: position,
+                until: until.min(head.max(position)),
+            };
+        }
+        if position > self.position {
+            self.waiting.push(id);
+            return Next::Wait;
+        }
+        match strand.after(position) {
+            Err(unit) => Next::Read {
+                after: position,
+                until: unit.last,
+            },
+            Ok(runs) => {
+                member.stage = Stage::Live;
+                self.counts.became_live += 1;
+                for run in runs {
+                    member
+                        .ring
+                        .push(run)
+                        .expect("a group keeps no more segments than a ring has slots");
+                }
+                self.make_ready(id);
+                Next::Live
+            }
+        }
+    }
+
+    /// What was read from the log for a member that is behind, and how far it reaches.
+    pub fn refill(&mut self, id: MemberId, reached: Cursor, write: impl FnOnce(&mut Vec<u8>)) {
+        let behind = self.members[id.0].behind();
+        write(&mut behind.outbox);
+        behind.position = reached;
+        self.make_ready(id);
+    }
+
+    /// Takes a member out of its group's stream. It keeps what it must still write: the rest of a frame that it has
+    /// begun, and what was said to it alone. Without an event in its ring it has been given everything up to `given`.
+    fn fall_behind(&mut self, id: MemberId, given: Cursor) {
+        let member = &mut self.members[id.0];
+        if !matches!(member.stage, Stage::Live) {
+            return;
+        }
+        let strand = &self.groups[member.group].strand;
+        let mut behind = Behind::at(given);
+        let mut is_cut = false;
+        while let Some(run) = member.ring.peek() {
+            let reached = run.start + member.written;
+            if run.segment == PRIVATE {
+                behind
+                    .outbox
+                    .extend_from_slice(&member.private[0][reached as usize..]);
+                member.ring.take(0, u64::from(run.end - reached));
+            } else {
+                let (events, unit) = strand.given(run, reached);
+                if !is_cut && let Some(unit) = unit {
+                    is_cut = true;
+                    let is_begun = strand.is_inside(run.segment, reached);
+                    if is_begun {
+                        behind.outbox.extend_from_slice(strand.slice(
+                            run.segment,
+                            reached,
+                            unit.end,
+                        ));
+                    }
+                    behind.position = if is_begun {
+                        unit.last
+                    } else {
+                        unit.first.before()
+                    };
+                }
+                member
+                    .ring
+                    .take(u64::from(run.events) - events, u64::from(run.end - reached));
+            }
+            member.written = run.end - run.start;
+            member.finish_run(run);
+        }
+        member.stage = Stage::Behind(behind);
+        member.sink.nudge();
+        self.counts.fell_behind += 1;
+        self.make_ready(id);
+    }
+
+    fn make_ready(&mut self, id: MemberId) {
+        let member = &mut self.members[id.0];
+        if !std::mem::replace(&mut member.is_ready, true) {
+            self.ready.push_back(id);
+        }
+    }
+
+    fn group(&mut self, key: Key) -> usize {
+        if let Some(group) = self.by_key.get(&key) {
+            return *group;
+        }
+        let group = self.groups.insert(Group::new(key.clone(), self.position));
+        self.by_key.insert(key, group);
+        self.routes.clear();
+        group
+    }
+
+    fn leave_group(&mut self, id: MemberId) {
+        let group = self.members[id.0].group;
+        let members = &mut self.groups[group].members;
+        if let Some(place) = members.iter().position(|member| *member == id.0) {
+            members.swap_remove(place);
+        }
+        if members.is_empty() {
+            let gone = self.groups.remove(group);
+            self.segment_bytes -= gone.strand.bytes();
+            self.by_key.remove(&gone.key);
+            self.touched.retain(|touched| *touched != group);
+            self.routes.clear();
+        }
+    }
+
+    /// The groups whose filters pick a kind.
+    fn route(&mut self, kind: &Kind) -> Rc<[usize]> {
+        if let Some(groups) = self.routes.get(kind) {
+            return Rc::clone(groups);
+        }
+        let picks = |filter: &Filter| filter.matches_kind(kind.as_str());
+        let groups: Rc<[usize]> = self
+            .groups
+            .iter()
+            .filter(|(_, group)| picks(&group.key.filter))
+            .map(|(id, _)| id)
+            .collect();
+        if self.routes.len() >= ROUTES {
+            self.routes.clear();
+        }
+        self.routes.insert(kind.clone(), Rc::clone(&groups));
+        groups
+    }
+
+    fn keep_shard_bound(&mut self) {
+        while self.segment_bytes > SHARD_BYTES {
+            let sizes = self
+                .groups
+                .iter()
+                .map(|(id, group)| (group.strand.bytes(), id));
+            let Some((_, largest)) = sizes.max() else {
+                return;
+            };
+            self.retire_oldest(largest);
+        }
+    }
+
+    fn retire(&mut self, group: usize) {
+        loop {
+            let strand = &self.groups[group].strand;
+            let is_over = strand.bytes() > GROUP_BYTES || strand.len() > super::ring::SLOTS - 1;
+            if !is_over || strand.len() < 2 {
+                return;
+            }
+            self.retire_oldest(group);
+        }
+    }
+
+    /// Gives up a group's oldest segment, once those who still need it are out of it.
+    fn retire_oldest(&mut self, group: usize) {
+        let oldest = self.groups[group].strand.oldest();
+        for place in 0..self.groups[group].members.len() {
+            let id = MemberId(self.groups[group].members[place]);
+            if self.is_live(id) && self.members[id.0].needs(oldest) {
+                self.fall_behind(id, self.position);
+            }
+        }
+        let strand = &mut self.groups[group].strand;
+        let before = strand.bytes();
+        strand.retire_oldest();
+        self.segment_bytes -= before - strand.bytes();
+    }
+}
+
+impl<S> Member<S> {
+    fn behind(&mut self) -> &mut Behind {
+        match &mut self.stage {
+            Stage::Behind(behind) => behind,
+            Stage::Live => unreachable!("only a member that is behind is refilled"),
+        }
+    }
+
+    /// Done with the oldest run as far as it was seen, if all of it is written.
+    fn finish_run(&mut self, run: Run) {
+        if self.written == run.end - run.start && self.ring.advance(run) {
+            (self.written, self.given) = (0, 0);
+            if run.segment == PRIVATE {
+                self.private.pop_front();
+            }
+        }
+    }
+
+    /// Runs are in order, so only the oldest shared one can be in the oldest segment.
+    fn needs(&self, segment: u32) -> bool {
+        // A private run may stand before it; then the ring is looked at as if it needed it, which costs one read of the log.
+        self.ring
+            .peek()
+            .is_some_and(|run| run.segment == segment || run.segment == PRIVATE)
+    }
+}
+
+impl Behind {
+    fn at(position: Cursor) -> Self {
+        Self {
+            position,
+            outbox: Vec::new(),
+            written: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

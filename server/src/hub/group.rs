@@ -1,0 +1,182 @@
+//! Subscribers that are given the same bytes: those with the same filter and the same encoding.
+//!
+//! An event is written once per group, however many members it has. The members' list and the strand are all a group is;
+//! how far each member is, is the member's own matter.
+
+use todoki_codec::query::Encoding;
+use todoki_codec::{Cursor, Event, Filter, frame};
+
+use super::ring::Run;
+use super::segment::Strand;
+
+/// Bytes of segments that a group keeps: how far a member may lag before it reads the log instead.
+pub const GROUP_BYTES: usize = 8 << 20;
+
+/// Bytes of one frame of lines: what a browser parses within a frame of its screen.
+const LINES_BYTES: usize = 64 << 10;
+
+/// Events of one frame of lines, for the same reason.
+const LINES_EVENTS: u32 = 512;
+
+/// What members of a group have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Which events.
+    pub filter: Filter,
+    /// In which form.
+    pub encoding: Encoding,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Group {
+    pub(super) key: Key,
+    pub(super) strand: Strand,
+    pub(super) members: Vec<usize>,
+    /// Whether the distribution under way has brought something.
+    pub(super) is_touched: bool,
+    /// Runs of the distribution under way, to be pushed to every member.
+    fresh: Vec<Run>,
+    lines: Lines,
+}
+
+/// A frame of lines in the making.
+#[derive(Debug, Default)]
+struct Lines {
+    text: Vec<u8>,
+    first: Cursor,
+    last: Cursor,
+    events: u32,
+}
+
+impl Group {
+    /// A group that holds what comes after `start`.
+    pub fn new(key: Key, start: Cursor) -> Self {
+        Self {
+            key,
+            strand: Strand::new(start),
+            members: Vec::new(),
+            is_touched: false,
+            fresh: Vec::new(),
+            lines: Lines::default(),
+        }
+    }
+
+    /// Adds an event that the filter picks.
+    pub fn add(&mut self, event: &Event) {
+        match self.key.encoding {
+            Encoding::Message => {
+                let header = frame::encode::text_header(event.json.len());
+                let length = header.len() + event.json.len();
+                let run = self
+                    .strand
+                    .append(event.cursor, event.cursor, 1, length, |out| {
+                        out.extend_from_slice(&header);
+                        out.extend_from_slice(&event.json);
+                    });
+                self.push_fresh(run);
+            }
+            Encoding::Lines => {
+                if !self.lines.has_room(event.json.len()) {
+                    self.finish_lines();
+                }
+                self.lines.add(event);
+            }
+        }
+    }
+
+    /// Ends a distribution: what is in the making becomes a frame, and the runs are handed out.
+    pub fn finish(&mut self) -> Vec<Run> {
+        self.finish_lines();
+        self.is_touched = false;
+        std::mem::take(&mut self.fresh)
+    }
+
+    fn finish_lines(&mut self) {
+        if self.lines.events == 0 {
+            return;
+        }
+        let Lines {
+            text,
+            first,
+            last,
+            events,
+        } = std::mem::take(&mut self.lines);
+        let header = frame::encode::text_header(text.len());
+        let run = self
+            .strand
+            .append(first, last, events, header.len() + text.len(), |out| {
+                out.extend_from_slice(&header);
+                out.extend_from_slice(&text);
+            });
+        self.push_fresh(run);
+        // Keep the room for the next frame.
+        self.lines.text = text;
+        self.lines.text.clear();
+    }
+
+    fn push_fresh(&mut self, run: Run) {
+        match self.fresh.last_mut() {
+            Some(last) if last.segment == run.segment && last.end == run.start => {
+                last.end = run.end;
+                last.events += run.events;
+            }
+            _ => self.fresh.push(run),
+        }
+    }
+}
+
+impl Lines {
+    fn has_room(&self, bytes: usize) -> bool {
+        self.events == 0
+            || (self.events < LINES_EVENTS && self.text.len() + 1 + bytes <= LINES_BYTES)
+    }
+
+    fn add(&mut self, event: &Event) {
+        if self.events == 0 {
+            self.first = event.cursor;
+        } else {
+            self.text.push(b'\n');
+        }
+        self.last = event.cursor;
+        self.events += 1;
+        push_line(&event.json, &mut self.text);
+    }
+}
+
+/// The producer may have put line breaks between tokens; in a line they are spaces, which says the same.
+fn push_line(json: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(json);
+    if memchr::memchr2(b'\n', b'\r', json).is_some() {
+        for byte in &mut out[start..] {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
+    }
+}
+
+/// Frames of events that are read from the log for one subscriber, in its encoding.
+pub fn frames(events: &[Event], encoding: Encoding, out: &mut Vec<u8>) {
+    match encoding {
+        Encoding::Message => {
+            for event in events {
+                frame::encode::text(&event.json, out);
+            }
+        }
+        Encoding::Lines => {
+            let mut lines = Lines::default();
+            for event in events {
+                if !lines.has_room(event.json.len()) {
+                    frame::encode::text(&lines.text, out);
+                    lines = Lines::default();
+                }
+                lines.add(event);
+            }
+            if lines.events > 0 {
+                frame::encode::text(&lines.text, out);
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Shared bytes: frames ready to be written, one after the other, the same for every subscriber of a group.
+//!
+//! A strand is a group's segments in order. Bytes are appended once and never change; a subscriber refers to them by
+//! place. Beyond a bound the oldest segment is retired, after whoever still needs it was told.
+
+use std::collections::VecDeque;
+
+use todoki_codec::Cursor;
+
+use super::ring::Run;
+
+/// Room of a segment, unless one unit alone is larger: big enough that a busy subscriber seldom meets a boundary, small
+/// enough to give back soon.
+pub const SEGMENT_BYTES: usize = 256 << 10;
+
+/// A unit of writing: a frame, with the events it carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Cursor of its first event.
+    pub first: Cursor,
+    /// Cursor of its last event.
+    pub last: Cursor,
+    /// Events in it.
+    pub events: u32,
+    /// Behind its last byte in the segment.
+    pub end: u32,
+}
+
+#[derive(Debug, Default)]
+struct Segment {
+    bytes: Vec<u8>,
+    units: Vec<Unit>,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Strand {
+    /// Number of the oldest segment.
+    oldest: u32,
+    segments: VecDeque<Segment>,
+    bytes: usize,
+    /// Everything of the group after this cursor, and up to the last that was distributed, is in the segments.
+    start: Cursor,
+}
+
+impl Strand {
+    /// A strand that holds what comes after `start`.
+    pub fn new(start: Cursor) -> Self {
+        Self {
+            oldest: 0,
+            segments: VecDeque::new(),
+            bytes: 0,
+            start,
+        }
+    }
+
+    /// Everything of the group after this cursor is in the segments.
+    pub fn start(&self) -> Cursor {
+        self.start
+    }
+
+    /// Bytes reserved for segments.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Number of the oldest segment.
+    pub fn oldest(&self) -> u32 {
+        self.oldest
+    }
+
+    /// Segments there are.
+    pub fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// Appends a unit of `length` bytes, which `write` writes, and returns where it is.
+    pub fn append(
+        &mut self,
+        first: Cursor,
+        last: Cursor,
+        events: u32,
+        length: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Run {
+        let has_room = |segment: &Segment| segment.bytes.len() + length <= SEGMENT_BYTES;
+        if !self.segments.back().is_some_and(has_room) {
+            self.segments.push_back(Segment::default());
+        }
+        let segment_number = self.oldest + place(self.segments.len() - 1);
+        let segment = self.segments.back_mut().expect("there is one now");
+        let start = segment.bytes.len();
+        let room = segment.bytes.capacity();
+        write(&mut segment.bytes);
+        // Grown by doubling: most groups are quiet, and have few bytes to keep.
+        self.bytes += segment.bytes.capacity() - room;
+        debug_assert_eq!(
+            segment.bytes.len(),
+            start + length,
+            "a unit is as long as it was said to be"
+        );
+        let end = place(segment.bytes.len());
+        segment.units.push(Unit {
+            first,
+            last,
+            events,
+            end,
+        });
+        Run {
+            segment: segment_number,
+            start: place(start),
+            end,
+            events,
+        }
+    }
+
+    /// The bytes from `start` to `end` of a segment.
+    pub fn slice(&self, segment: u32, start: u32, end: u32) -> &[u8] {
+        &self.segment(segment).bytes[start as usize..end as usize]
+    }
+
+    fn segment(&self, number: u32) -> &Segment {
+        &self.segments[(number - self.oldest) as usize]
+    }
+
+    /// The units of a run that end at or before `end`, counted in events; and the first that does not.
+    pub fn given(&self, run: Run, end: u32) -> (u64, Option<Unit>) {
+        let units = &self.segment(run.segment).units;
+        let begin = units.partition_point(|unit| unit.end <= run.start);
+        let reached = units.partition_point(|unit| unit.end <= end);
+        let events = units[begin..reached]
+            .iter()
+            .map(|unit| u64::from(unit.events))
+            .sum();
+        (
+            events,
+            units
+                .get(reached)
+                .copied()
+                .filter(|unit| unit.end <= run.end),
+        )
+    }
+
+    /// Whether a place is inside a unit, so that bytes before and behind it belong together.
+    pub fn is_inside(&self, segment: u32, place: u32) -> bool {
+        let units = &self.segment(segment).units;
+        let ended = units.partition_point(|unit| unit.end <= place);
+        place > ended.checked_sub(1).map_or(0, |before| units[before].end)
+    }
+
+    /// Runs of everything after `position`. `Err` with the unit when the position is inside one.
+    pub fn after(&self, position: Cursor) -> Result<Vec<Run>, Unit> {
+        let mut runs = Vec::new();
+        for (number, segment) in (self.oldest..).zip(&self.segments) {
+            let begin = segment.units.partition_point(|unit| unit.last <= position);
+            let Some(first) = segment.units.get(begin) else {
+                continue;
+            };
+            if first.first <= position {
+                return Err(*first);
+            }
+            let start = begin
+                .checked_sub(1)
+                .map_or(0, |before| segment.units[before].end);
+            let events = segment.units[begin..].iter().map(|unit| unit.events).sum();
+            runs.push(Run {
+                segment: number,
+                start,
+                end: place(segment.bytes.len()),
+                events,
+            });
+        }
+        Ok(runs)
+    }
+
+    /// Gives the oldest segment back.
+    pub fn retire_oldest(&mut self) {
+        if let Some(segment) = self.segments.pop_front() {
+            self.oldest += 1;
+            self.bytes -= segment.bytes.capacity();
+            self.start = segment.units.last().map_or(self.start, |unit| unit.last);
+        }
+    }
+}
+
+/// A place in a segment, or among them.
+pub(super) fn place(number: usize) -> u32 {
+    u32::try_from(number).expect("a segment is kilobytes, and there are few")
+}

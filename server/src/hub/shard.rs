@@ -1,0 +1,258 @@
+//! A shard: one thread, its members, and its rounds.
+//!
+//! A round pulls what the log has released, distributes it, and lets every member write once. The first round after
+//! quiet begins at once; under load a round waits for the next batch to grow, so that one system call carries many
+//! frames: rounds take at most a tenth of the thread until the wait reaches `coalesce`, and from there on batches grow
+//! with the load.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
+use todoki_codec::query::Direction;
+use todoki_codec::{Cursor, Event, Filter};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::floor::Floor;
+use super::{ARRIVALS, Door, Hub, Inbox};
+use crate::log::{Batch, Log, PageRequest};
+use crate::subscriber::{self, Arrival, Line};
+
+/// Batches distributed in one go; between goes members write.
+const PULL_BATCHES: usize = 256;
+
+/// Members that write before the thread looks at its other duties.
+const TURNS: usize = 64;
+
+/// A round's cost times this is the wait before the next.
+const REST: u32 = 10;
+
+/// Pages that a shard reads from the log at the same time, first come first served: replays share the log, and the
+/// live stream does not wait for them.
+const READS: usize = 16;
+
+/// Read at once from a socket.
+const SCRATCH_BYTES: usize = 64 << 10;
+
+/// Wait so long before reading the log again after it failed.
+const READ_RETRY: Duration = Duration::from_millis(200);
+
+/// What the tasks of a shard share.
+pub struct Shard<L> {
+    pub(crate) log: Arc<L>,
+    pub(crate) floor: RefCell<Floor<Rc<Line>>>,
+    /// One read buffer for all sockets, since only one is read at a time.
+    pub(crate) scratch: RefCell<Box<[u8]>>,
+    pub(crate) reads: Semaphore,
+    pub(crate) wheel: RefCell<subscriber::beat::Wheel>,
+    pub(crate) settings: Settings,
+    inbox: Arc<Inbox>,
+    is_stopping: Cell<bool>,
+}
+
+impl<L> std::fmt::Debug for Shard<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shard")
+            .field("inbox", &self.inbox)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the shards of a server are told.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Longest wait of an event for company.
+    pub coalesce: Duration,
+    /// Interval of `ping`; a client that is silent for two of them is gone.
+    pub heartbeat: Duration,
+    /// A client that takes no byte for so long is closed: the stream can be resumed, the memory cannot wait.
+    pub write_stall: Duration,
+}
+
+/// The shards' ends, from before their threads run.
+#[derive(Debug)]
+pub struct Unstarted {
+    shards: Vec<(Arc<Inbox>, mpsc::Receiver<Arrival>)>,
+}
+
+impl Hub {
+    /// A hub of so many shards, which take batches from now on and run once they are started.
+    pub fn new(shards: usize) -> (Self, Unstarted) {
+        let mut hub = Self { shards: Vec::new() };
+        let mut unstarted = Unstarted { shards: Vec::new() };
+        for _ in 0..shards {
+            let inbox = Arc::new(Inbox::new());
+            let (arrivals, arriving) = mpsc::channel(ARRIVALS);
+            hub.shards.push(Door {
+                inbox: Arc::clone(&inbox),
+                arrivals,
+            });
+            unstarted.shards.push((inbox, arriving));
+        }
+        (hub, unstarted)
+    }
+}
+
+impl Unstarted {
+    /// Starts the threads. When `stop` is cancelled they send everyone away, and when `done` is, they end.
+    pub fn start<L: Log>(
+        self,
+        log: &Arc<L>,
+        settings: Settings,
+        stop: &CancellationToken,
+        done: &CancellationToken,
+    ) -> std::io::Result<Vec<JoinHandle<()>>> {
+        let mut threads = Vec::new();
+        for (number, (inbox, arriving)) in self.shards.into_iter().enumerate() {
+            let (log, stop, done) = (Arc::clone(log), stop.clone(), done.clone());
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            let thread = std::thread::Builder::new()
+                .name(format!("shard-{number}"))
+                .spawn(move || {
+                    let position = log.bounds().head;
+                    let shard = Rc::new(Shard {
+                        log,
+                        floor: RefCell::new(Floor::new(position)),
+                        scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+                        reads: Semaphore::new(READS),
+                        wheel: RefCell::default(),
+                        settings,
+                        inbox,
+                        is_stopping: Cell::new(false),
+                    });
+                    LocalSet::new().block_on(&runtime, shard.run(arriving, stop, done));
+                })?;
+            threads.push(thread);
+        }
+        Ok(threads)
+    }
+}
+
+impl<L: Log> Shard<L> {
+    async fn run(
+        self: Rc<Self>,
+        mut arriving: mpsc::Receiver<Arrival>,
+        stop: CancellationToken,
+        done: CancellationToken,
+    ) {
+        let rounds = tokio::task::spawn_local(Rc::clone(&self).rounds());
+        let beats = tokio::task::spawn_local(subscriber::beat::beat(Rc::clone(&self)));
+        let mut members = JoinSet::new();
+        loop {
+            tokio::select! {
+                Some(arrival) = arriving.recv() => {
+                    members.spawn_local(subscriber::serve(Rc::clone(&self), arrival));
+                }
+                Some(_) = members.join_next() => {}
+                () = stop.cancelled(), if !self.is_stopping.get() => self.send_all_away(),
+                () = done.cancelled() => break,
+            }
+        }
+        rounds.abort();
+        beats.abort();
+    }
+
+    fn send_all_away(&self) {
+        self.is_stopping.set(true);
+        for line in self.floor.borrow().sinks() {
+            line.order(subscriber::Order::Drain);
+        }
+    }
+
+    /// Whether the server drains: whoever arrives now is sent away at once.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.get()
+    }
+
+    /// One member fewer.
+    pub(crate) fn left(&self) {
+        self.inbox.members.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    async fn rounds(self: Rc<Self>) {
+        loop {
+            self.inbox.sleep().await;
+            let started = Instant::now();
+            self.round().await;
+            let gap = (started.elapsed() * REST).min(self.settings.coalesce);
+            // The timer counts whole milliseconds; a shorter wait is no wait.
+            if gap >= started.elapsed() + Duration::from_millis(1) {
+                tokio::time::sleep_until(started + gap).await;
+            } else {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn round(&self) {
+        while self.pull().await {}
+        while self.flush() {
+            // Readers and those who are behind have their turn too; and what was released meanwhile joins this round.
+            tokio::task::yield_now().await;
+            self.pull().await;
+        }
+    }
+
+    fn flush(&self) -> bool {
+        self.floor.borrow_mut().flush(TURNS)
+    }
+
+    /// Distributes what is in the inbox. `true` when that was as much as is taken in one go.
+    async fn pull(&self) -> bool {
+        let has_missed = self.inbox.has_missed.swap(false, Ordering::AcqRel);
+        let batches: Vec<Batch> = std::iter::from_fn(|| self.inbox.batches.pop())
+            .take(PULL_BATCHES)
+            .collect();
+        if has_missed {
+            self.read_up_to(self.log.bounds().head).await;
+        } else if let Some(first) = batches.first() {
+            self.read_up_to(first[0].cursor.before()).await;
+        }
+        let mut floor = self.floor.borrow_mut();
+        let position = floor.position();
+        floor.distribute(batches.iter().map(|batch| newer(batch, position)));
+        batches.len() == PULL_BATCHES
+    }
+
+    /// Distributes from the log what the inbox had no room for.
+    async fn read_up_to(&self, end: Cursor) {
+        loop {
+            let position = self.floor.borrow().position();
+            if position >= end {
+                return;
+            }
+            let request = PageRequest {
+                filter: Filter::default(),
+                direction: Direction::After(position),
+                until: Some(end),
+                max_events: PAGE_EVENTS,
+                max_bytes: PAGE_BYTES,
+            };
+            match self.log.page(request).await {
+                Ok(page) if page.earliest <= position.next() => {
+                    self.floor.borrow_mut().distribute([&page.events[..]]);
+                }
+                // Forgotten before it was distributed. Nobody is given a hole: everyone reads the log, and is told.
+                Ok(page) => self.floor.borrow_mut().jump(page.earliest.before()),
+                Err(error) => {
+                    tracing::warn!(%error, "a shard waits for the log");
+                    tokio::time::sleep(READ_RETRY).await;
+                }
+            }
+        }
+    }
+}
+
+/// What of a batch is after a position.
+fn newer(batch: &[Event], position: Cursor) -> &[Event] {
+    &batch[batch.partition_point(|event| event.cursor <= position)..]
+}

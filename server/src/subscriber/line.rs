@@ -1,0 +1,110 @@
+//! A client's socket, and what its subscriber is told about it.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::hub::floor::{Floor, MemberId, Sink, Turn};
+
+/// What the shard wants of a subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Close: nothing was heard for two heartbeats.
+    Silent,
+    /// Close: the server drains.
+    Drain,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(super) stream: TcpStream,
+    nudged: Notify,
+    /// When the client last showed that it lives.
+    pub(super) alive: Cell<Instant>,
+    /// What it had taken then.
+    pub(super) progress: Cell<u64>,
+    /// When the next heartbeat is due.
+    pub(super) beat_at: Cell<Instant>,
+    /// Its name on the floor; none before it has joined.
+    pub(super) id: Cell<Option<MemberId>>,
+    /// Since when it has been lagging, as it was told.
+    pub(super) lagged_since: Cell<Option<Instant>>,
+    /// Whether its last turn outside a round ended with more to write.
+    pub(super) is_unfinished: Cell<bool>,
+    blocked_since: Cell<Option<Instant>>,
+    order: Cell<Option<Order>>,
+}
+
+impl Line {
+    pub(super) fn new(stream: TcpStream, heartbeat: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            stream,
+            nudged: Notify::new(),
+            alive: Cell::new(now),
+            progress: Cell::new(0),
+            beat_at: Cell::new(now + heartbeat),
+            id: Cell::new(None),
+            lagged_since: Cell::new(None),
+            is_unfinished: Cell::new(false),
+            blocked_since: Cell::new(None),
+            order: Cell::new(None),
+        }
+    }
+
+    /// Tells the subscriber what to do.
+    pub(crate) fn order(&self, order: Order) {
+        self.order.set(Some(order));
+        self.nudged.notify_one();
+    }
+
+    pub(super) fn take_order(&self) -> Option<Order> {
+        self.order.take()
+    }
+
+    /// Since when the socket takes nothing.
+    pub(super) fn blocked_since(&self) -> Option<Instant> {
+        self.blocked_since.get()
+    }
+
+    /// Returns once there is something to look after.
+    pub(super) async fn nudged(&self) {
+        self.nudged.notified().await;
+    }
+}
+
+impl Sink for Rc<Line> {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.stream.try_write(bytes);
+        match &written {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if self.blocked_since.get().is_none() {
+                    self.blocked_since.set(Some(Instant::now()));
+                }
+            }
+            _ => self.blocked_since.set(None),
+        }
+        written
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.blocked_since.get().is_some()
+    }
+
+    fn nudge(&self) {
+        self.nudged.notify_one();
+    }
+}
+
+/// A turn outside the rounds: what it leaves is the subscriber's task to finish, since no round may come.
+pub(super) fn turn(floor: &mut Floor<Rc<Line>>, line: &Rc<Line>, id: MemberId) -> Turn {
+    let turn = floor.turn(id);
+    line.is_unfinished.set(turn == Turn::More);
+    turn
+}
