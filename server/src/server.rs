@@ -41,6 +41,8 @@ pub struct Server {
 struct Shards {
     /// Dropped when nobody needs them any more, which ends them.
     done: DropGuard,
+    /// Cancelled when one has ended.
+    ended: CancellationToken,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -186,6 +188,7 @@ impl Server {
         let stopped = tokio::select! {
             () = stop.cancelled() => None,
             cause = log.failed() => Some(cause),
+            () = shards.ended.cancelled() => Some("a shard has ended".into()),
             _ended = &mut accepting => Some("connections are no longer accepted".into()),
         };
         app.stop.cancel();
@@ -239,12 +242,18 @@ async fn open_log(
         heartbeat: config.heartbeat,
         write_stall: config.deadlines.write_stall,
     };
-    let done = CancellationToken::new();
+    let (done, ended) = (CancellationToken::new(), CancellationToken::new());
+    // Held from here on: whatever fails from now on ends the threads that have started.
+    let guard = done.clone().drop_guard();
     let threads = unstarted
-        .start(&log, settings, stop, &done)
+        .start(&log, settings, stop, &done, &ended)
         .map_err(ServerError::Threads)?;
-    let done = done.drop_guard();
-    Ok((log, hub, Shards { done, threads }))
+    let shards = Shards {
+        done: guard,
+        ended,
+        threads,
+    };
+    Ok((log, hub, shards))
 }
 
 /// One core is left to requests and to the log.

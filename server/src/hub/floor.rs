@@ -81,24 +81,6 @@ pub struct Floor<S> {
     /// Members with something to write that are not blocked, in the order of their turns.
     ready: VecDeque<MemberId>,
     segment_bytes: usize,
-    counts: Counts,
-}
-
-/// What has happened, for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Events written, over all members.
-    pub events_given: u64,
-    /// Writes that took at least one byte.
-    pub writes: u64,
-    /// Bytes written.
-    pub bytes: u64,
-    /// Writes refused for lack of room.
-    pub blocked: u64,
-    /// Members that fell behind.
-    pub fell_behind: u64,
-    /// Members that became live.
-    pub became_live: u64,
 }
 
 #[derive(Debug)]
@@ -163,23 +145,12 @@ impl<S: Sink> Floor<S> {
             waiting: Vec::new(),
             ready: VecDeque::new(),
             segment_bytes: 0,
-            counts: Counts::default(),
         }
     }
 
     /// Everything up to here was distributed.
     pub fn position(&self) -> Cursor {
         self.position
-    }
-
-    /// Members and groups.
-    pub fn population(&self) -> (usize, usize) {
-        (self.members.len(), self.groups.len())
-    }
-
-    /// What has happened so far.
-    pub fn counts(&self) -> Counts {
-        self.counts
     }
 
     /// Where every member's bytes go.
@@ -205,11 +176,6 @@ impl<S: Sink> Floor<S> {
     /// Bytes of events that a member has taken so far; grows for as long as it lives and there are any.
     pub fn progress(&self, id: MemberId) -> u64 {
         self.members[id.0].taken_bytes
-    }
-
-    /// Whether a group with this key is here, so that a new member would share its bytes.
-    pub fn has_group(&self, key: &Key) -> bool {
-        self.by_key.contains_key(key)
     }
 
     /// Takes a member in, behind at `position`. It is driven by [`Floor::next`] from there.
@@ -403,15 +369,12 @@ impl<S: Sink> Floor<S> {
             match written {
                 Ok(0) => return Turn::Done,
                 Ok(bytes) => {
-                    self.counts.writes += 1;
-                    self.counts.bytes += bytes as u64;
                     left = left.saturating_sub(bytes);
                     if left == 0 {
                         return Turn::More;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.counts.blocked += 1;
                     return Turn::Blocked;
                 }
                 Err(_) => return Turn::Gone,
@@ -445,7 +408,6 @@ impl<S: Sink> Floor<S> {
             _ if member.written == run.end - run.start => u64::from(run.events),
             _ => strand.given(run, run.start + member.written).0,
         };
-        self.counts.events_given += given - member.given;
         member.ring.take(given - member.given, written as u64);
         member.given = given;
         member.finish_run(run);
@@ -521,7 +483,6 @@ impl<S: Sink> Floor<S> {
             },
             Ok(runs) => {
                 member.stage = Stage::Live;
-                self.counts.became_live += 1;
                 for run in runs {
                     member
                         .ring
@@ -586,7 +547,6 @@ impl<S: Sink> Floor<S> {
         }
         member.stage = Stage::Behind(behind);
         member.sink.nudge();
-        self.counts.fell_behind += 1;
         self.make_ready(id);
     }
 

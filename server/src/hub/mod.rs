@@ -23,6 +23,7 @@ mod sync {
     pub(super) use std::sync::atomic::{AtomicU64, Ordering};
 }
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam::queue::ArrayQueue;
@@ -47,7 +48,7 @@ pub struct Hub {
 /// A shard, from outside.
 #[derive(Debug)]
 struct Door {
-    inbox: std::sync::Arc<Inbox>,
+    inbox: Arc<Inbox>,
     arrivals: mpsc::Sender<Arrival>,
 }
 
@@ -76,7 +77,7 @@ impl Inbox {
 
     fn offer(&self, batch: Batch) {
         if self.batches.push(batch).is_err() {
-            self.has_missed.store(true, Ordering::Release);
+            self.has_missed.store(true, Ordering::SeqCst);
         }
         // Waking costs microseconds, so only one who sleeps is woken. SeqCst, as in `sleep`: of "a batch is there" and
         // "I am asleep" at least one side sees the other's.
@@ -85,9 +86,19 @@ impl Inbox {
         }
     }
 
+    /// Whether a batch found no room since this was last asked.
+    fn take_missed(&self) -> bool {
+        self.has_missed.swap(false, Ordering::SeqCst)
+    }
+
+    /// One member fewer.
+    fn leave(&self) {
+        self.members.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Whether there is anything to pull.
     fn has_news(&self) -> bool {
-        !self.batches.is_empty() || self.has_missed.load(Ordering::Acquire)
+        !self.batches.is_empty() || self.has_missed.load(Ordering::SeqCst)
     }
 
     /// Returns once there may be something to pull.
@@ -122,13 +133,5 @@ impl Hub {
             // A shard that has stopped takes nobody in: the server is stopping, and the socket closes.
             shard.arrivals.send(arrival).await.ok();
         }
-    }
-
-    /// Subscribers of all shards.
-    pub fn members(&self) -> usize {
-        let shards = self.shards.iter();
-        shards
-            .map(|shard| shard.inbox.members.load(Ordering::Relaxed))
-            .sum()
     }
 }

@@ -180,11 +180,6 @@ impl<const N: usize> Ring<N> {
             bytes: waiting(&self.taken.bytes, &self.pushed.bytes),
         }
     }
-
-    /// Any thread: events pushed since the beginning.
-    pub fn pushed_events(&self) -> u64 {
-        self.pushed.events.load(Ordering::Acquire)
-    }
 }
 
 impl Slot {

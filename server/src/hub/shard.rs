@@ -8,7 +8,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -101,23 +100,27 @@ impl Hub {
 }
 
 impl Unstarted {
-    /// Starts the threads. When `stop` is cancelled they send everyone away, and when `done` is, they end.
+    /// Starts the threads. When `stop` is cancelled they send everyone away, and when `done` is, they end. `ended` is
+    /// cancelled with the first that ends, which before `done` is a failure.
     pub fn start<L: Log>(
         self,
         log: &Arc<L>,
         settings: Settings,
         stop: &CancellationToken,
         done: &CancellationToken,
+        ended: &CancellationToken,
     ) -> std::io::Result<Vec<JoinHandle<()>>> {
         let mut threads = Vec::new();
         for (number, (inbox, arriving)) in self.shards.into_iter().enumerate() {
             let (log, stop, done) = (Arc::clone(log), stop.clone(), done.clone());
+            let ended = ended.clone().drop_guard();
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{number}"))
                 .spawn(move || {
+                    let _ended = ended;
                     let position = log.bounds().head;
                     let shard = Rc::new(Shard {
                         log,
@@ -144,17 +147,20 @@ impl<L: Log> Shard<L> {
         stop: CancellationToken,
         done: CancellationToken,
     ) {
-        let rounds = tokio::task::spawn_local(Rc::clone(&self).rounds());
-        let beats = tokio::task::spawn_local(subscriber::beat::beat(Rc::clone(&self)));
+        let mut rounds = tokio::task::spawn_local(Rc::clone(&self).rounds());
+        let mut beats = tokio::task::spawn_local(subscriber::beat::beat(Rc::clone(&self)));
         let mut members = JoinSet::new();
         loop {
             tokio::select! {
                 Some(arrival) = arriving.recv() => {
                     members.spawn_local(subscriber::serve(Rc::clone(&self), arrival));
                 }
-                Some(_) = members.join_next() => {}
+                Some(_) = members.join_next() => self.inbox.leave(),
                 () = stop.cancelled(), if !self.is_stopping.get() => self.send_all_away(),
                 () = done.cancelled() => break,
+                // Only a panic ends them. Without rounds nobody is given anything, so the thread ends, which is noticed.
+                _ = &mut rounds => break,
+                _ = &mut beats => break,
             }
         }
         rounds.abort();
@@ -171,11 +177,6 @@ impl<L: Log> Shard<L> {
     /// Whether the server drains: whoever arrives now is sent away at once.
     pub(crate) fn is_stopping(&self) -> bool {
         self.is_stopping.get()
-    }
-
-    /// One member fewer.
-    pub(crate) fn left(&self) {
-        self.inbox.members.fetch_sub(1, Ordering::Relaxed);
     }
 
     async fn rounds(self: Rc<Self>) {
@@ -208,7 +209,7 @@ impl<L: Log> Shard<L> {
 
     /// Distributes what is in the inbox. `true` when that was as much as is taken in one go.
     async fn pull(&self) -> bool {
-        let has_missed = self.inbox.has_missed.swap(false, Ordering::AcqRel);
+        let has_missed = self.inbox.take_missed();
         let batches: Vec<Batch> = std::iter::from_fn(|| self.inbox.batches.pop())
             .take(PULL_BATCHES)
             .collect();
@@ -255,4 +256,106 @@ impl<L: Log> Shard<L> {
 /// What of a batch is after a position.
 fn newer(batch: &[Event], position: Cursor) -> &[Event] {
     &batch[batch.partition_point(|event| event.cursor <= position)..]
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use todoki_codec::{Draft, Ids, Kind, encode, query};
+    use tokio_util::task::TaskTracker;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::log::{AppendError, Bounds, Page, ReadError};
+    use crate::subscriber::place::place;
+
+    /// A log of five events whose reader panics: a bug that nobody has foreseen.
+    struct Broken;
+
+    impl Log for Broken {
+        async fn append(&self, _: Vec<Draft>) -> Result<Vec<Cursor>, AppendError> {
+            Err(AppendError::Busy)
+        }
+
+        async fn page(&self, _: PageRequest) -> Result<Page, ReadError> {
+            panic!("planted")
+        }
+
+        fn bounds(&self) -> Bounds {
+            Bounds {
+                epoch: Uuid::nil(),
+                earliest: at(1),
+                head: at(5),
+            }
+        }
+
+        async fn seek(&self, _: Timestamp) -> Result<Cursor, ReadError> {
+            Ok(Cursor::ORIGIN)
+        }
+
+        async fn trim(&self, _: Cursor) -> Result<(), AppendError> {
+            Ok(())
+        }
+    }
+
+    fn at(number: i64) -> Cursor {
+        Cursor::new(number).unwrap()
+    }
+
+    fn start() -> (Hub, CancellationToken, CancellationToken) {
+        let (hub, unstarted) = Hub::new(1);
+        let (done, ended) = (CancellationToken::new(), CancellationToken::new());
+        let settings = Settings {
+            coalesce: Duration::ZERO,
+            heartbeat: Duration::from_secs(30),
+            write_stall: Duration::from_secs(10),
+        };
+        let stop = CancellationToken::new();
+        unstarted
+            .start(&Arc::new(Broken), settings, &stop, &done, &ended)
+            .unwrap();
+        (hub, done, ended)
+    }
+
+    #[tokio::test]
+    async fn a_shard_whose_rounds_have_ended_says_so() {
+        let (hub, _done, ended) = start();
+        let draft = Draft {
+            kind: Kind::parse("a").unwrap(),
+            ids: Ids::default(),
+            data: "{}".into(),
+            id: None,
+        };
+        // Events 6 and 7 were missed, so the shard asks the log for them.
+        let event = encode::event(at(8), Timestamp::UNIX_EPOCH, &draft);
+        hub.release(&Batch::from([event]));
+        ended.cancelled().await;
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_that_panics_leaves_and_the_shard_goes_on() {
+        let (hub, done, ended) = start();
+        let tasks = TaskTracker::new();
+        for _ in 0..2 {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (client, server) =
+                tokio::join!(tokio::net::TcpStream::connect(address), listener.accept());
+            let _client = client.unwrap();
+            let subscription = query::subscription("cursor=0").unwrap();
+            hub.admit(Arrival {
+                stream: server.unwrap().0.into_std().unwrap(),
+                early: bytes::BytesMut::new(),
+                place: place(&Arc::new(Broken), subscription, None).await.unwrap(),
+                permit: None,
+                token: tasks.token(),
+            })
+            .await;
+        }
+        tasks.close();
+        tasks.wait().await;
+        assert!(!ended.is_cancelled());
+        done.cancel();
+        ended.cancelled().await;
+    }
 }

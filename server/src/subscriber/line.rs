@@ -38,6 +38,8 @@ pub(crate) struct Line {
     /// Whether its last turn outside a round ended with more to write.
     pub(super) is_unfinished: Cell<bool>,
     blocked_since: Cell<Option<Instant>>,
+    /// When it last began to take nothing, whether it still does or not.
+    pub(super) stalled_at: Cell<Option<Instant>>,
     order: Cell<Option<Order>>,
 }
 
@@ -54,6 +56,7 @@ impl Line {
             lagged_since: Cell::new(None),
             is_unfinished: Cell::new(false),
             blocked_since: Cell::new(None),
+            stalled_at: Cell::new(None),
             order: Cell::new(None),
         }
     }
@@ -85,7 +88,9 @@ impl Sink for Rc<Line> {
         match &written {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if self.blocked_since.get().is_none() {
-                    self.blocked_since.set(Some(Instant::now()));
+                    let now = Some(Instant::now());
+                    self.blocked_since.set(now);
+                    self.stalled_at.set(now);
                 }
             }
             _ => self.blocked_since.set(None),

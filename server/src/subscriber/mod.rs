@@ -91,14 +91,17 @@ pub(crate) async fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) {
     let closed = match TcpStream::from_std(stream) {
         Ok(stream) => {
             let mut subscriber = Subscriber::join(Rc::clone(&shard), stream, &place);
+            let line = Rc::clone(&subscriber.line);
             let closed = subscriber.run(early).await;
-            subscriber.leave().await;
+            drop(subscriber);
+            if let Ok(line) = Rc::try_unwrap(line) {
+                farewell(line.stream).await;
+            }
             closed
         }
         Err(error) => Closed::Socket(error),
     };
     tracing::debug!(?closed, "subscriber left");
-    shard.left();
     drop((permit, token));
 }
 
@@ -356,14 +359,11 @@ impl<L: Log> Subscriber<L> {
 
     fn became_live(&mut self) {
         self.was_live = true;
-        if self.has_lagged() {
+        // Only one that was told that it lags; a replay at the start is no lag.
+        if self.line.lagged_since.get().is_some() {
             self.say_lag(LagState::Live);
+            self.line.lagged_since.set(None);
         }
-    }
-
-    /// Whether it was told that it lags; a replay at the start is no lag.
-    fn has_lagged(&mut self) -> bool {
-        self.line.lagged_since.take().is_some()
     }
 
     fn finish_replay(&mut self) {
@@ -569,7 +569,7 @@ impl<L: Log> Subscriber<L> {
     fn say_lag(&mut self, state: LagState) {
         let now = Instant::now();
         if state == LagState::CatchingUp {
-            let since = self.line.blocked_since().unwrap_or(now);
+            let since = self.line.stalled_at.get().unwrap_or(now);
             self.line.lagged_since.set(Some(since));
         }
         let position = self.shard.floor.borrow().watermark(self.id);
@@ -642,19 +642,18 @@ impl<L: Log> Subscriber<L> {
             closing.is_answered = true;
         }
     }
+}
 
-    /// Leaves the floor, then ends our side and reads until the client has ended its own: closing on unread bytes would
-    /// reset the connection, and the close frame with it (RFC 9112 §9.6 describes the same for HTTP).
-    async fn leave(self) {
+impl<L> Drop for Subscriber<L> {
+    /// Leaves the floor, in whichever way it ends: also a task that panicked must not stay a member.
+    fn drop(&mut self) {
         drop(self.shard.floor.borrow_mut().leave(self.id));
         self.line.id.set(None);
-        let Ok(line) = Rc::try_unwrap(self.line) else {
-            return;
-        };
-        farewell(line.stream).await;
     }
 }
 
+/// Ends our side and reads until the client has ended its own: closing on unread bytes would reset the connection, and
+/// the close frame with it (RFC 9112 §9.6 describes the same for HTTP).
 async fn farewell(mut stream: TcpStream) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let leave = async {

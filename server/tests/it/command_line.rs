@@ -303,6 +303,23 @@ async fn exit_codes_tell_bad_usage_from_failure() {
     }
 }
 
+/// Emits an event with the token that is found in this directory, and returns what that prints.
+async fn hello(home: &Path, url: &str) -> String {
+    let emit = todoki()
+        .args([
+            "emit",
+            "--kind",
+            "hello.world",
+            "--data",
+            "{}",
+            "--url",
+            url,
+        ])
+        .current_dir(home)
+        .output();
+    stdout(&within(emit).await.unwrap()).to_owned()
+}
+
 #[tokio::test]
 async fn a_generated_token_is_found_by_the_commands_beside_it() {
     let home = tempfile::tempdir().unwrap();
@@ -315,19 +332,7 @@ async fn a_generated_token_is_found_by_the_commands_beside_it() {
     let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
     let line = within(lines.next_line()).await.unwrap().unwrap();
     let url = line.split_once("listens on ").unwrap().1;
-    let emit = todoki()
-        .args([
-            "emit",
-            "--kind",
-            "hello.world",
-            "--data",
-            "{}",
-            "--url",
-            url,
-        ])
-        .current_dir(home.path())
-        .output();
-    assert_eq!(stdout(&within(emit).await.unwrap()), "1\n");
+    assert_eq!(hello(home.path(), url).await, "1\n");
     let elsewhere = todoki()
         .args(["tail", "--url", url])
         .current_dir("/")
@@ -423,19 +428,7 @@ async fn a_server_whose_log_nobody_reads_serves_and_drains() {
     let line = within(lines.next_line()).await.unwrap().unwrap();
     let url = line.split_once("listens on ").unwrap().1;
     for cursor in ["1\n", "2\n"] {
-        let emit = todoki()
-            .args([
-                "emit",
-                "--kind",
-                "hello.world",
-                "--data",
-                "{}",
-                "--url",
-                url,
-            ])
-            .current_dir(home.path())
-            .output();
-        assert_eq!(stdout(&within(emit).await.unwrap()), cursor);
+        assert_eq!(hello(home.path(), url).await, cursor);
     }
     let id = rustix::process::Pid::from_raw(server.id().unwrap().cast_signed()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();

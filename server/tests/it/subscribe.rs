@@ -465,7 +465,13 @@ async fn a_client_that_reads_nothing_delays_nobody_and_loses_nothing() {
         let message = stalled.message().await;
         match message.get_str("type") {
             Some("event") => cursors.push(message.get_i64("cursor").unwrap()),
-            Some("lag") => states.push(message.get_str("state").unwrap().to_owned()),
+            Some("lag") => {
+                assert!(
+                    message.get_i64("lag_ms") > Some(0),
+                    "it has lagged: {message}"
+                );
+                states.push(message.get_str("state").unwrap().to_owned());
+            }
             other => panic!("{other:?}"),
         }
     }

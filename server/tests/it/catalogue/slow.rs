@@ -304,7 +304,9 @@ async fn a_subscriber_that_takes_nothing_costs_a_page_or_two() {
         heartbeat: Duration::from_secs(30),
         write_stall: SHORT,
     };
-    unstarted.start(&log, settings, &stop, &done).unwrap();
+    unstarted
+        .start(&log, settings, &stop, &done, &CancellationToken::new())
+        .unwrap();
     let (_takes_nothing, stream) = pair().await;
     let tasks = TaskTracker::new();
     let subscription = query::subscription("cursor=0").unwrap();
