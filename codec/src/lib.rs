@@ -9,6 +9,7 @@
 
 pub mod command;
 pub mod decode;
+pub mod deflate;
 pub mod encode;
 pub mod event;
 pub mod filter;

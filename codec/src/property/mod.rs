@@ -1,5 +1,6 @@
 //! What holds for every input, as functions that panic when it does not. Tests and fuzz targets call them.
 pub mod command;
+pub mod deflate;
 pub mod emit;
 pub mod frame;
 pub mod message;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, panic};
 
-use todoki_codec::property::{command, emit, frame, message, query, splice};
+use todoki_codec::property::{command, deflate, emit, frame, message, query, splice};
 
 use crate::fastwebsockets_differential;
 
@@ -81,6 +81,24 @@ fn frames_hold() {
 fn frames_are_heard_as_fastwebsockets_hears_them() {
     let property = fastwebsockets_differential::decoders_hear_the_same;
     replay("frame_differential", &[property]);
+}
+
+#[test]
+fn windows_hold() {
+    let properties = [
+        deflate::windows_are_read_from_where_they_open,
+        deflate::messages_on_their_own_are_read,
+    ];
+    replay("deflate", &properties);
+}
+
+#[test]
+fn payloads_and_offers_hold() {
+    let properties = [
+        deflate::payloads_inflate_within_the_limit,
+        deflate::offers_are_answered_as_they_allow,
+    ];
+    replay("inflate", &properties);
 }
 
 #[test]
