@@ -93,6 +93,11 @@ pub struct Serve {
     #[arg(long, env = "TODOKI_COALESCE_MS", default_value_t = 5, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=1000))]
     pub coalesce_ms: u64,
 
+    /// Compress what WebSocket clients are sent, if they offer to read it (permessage-deflate): some seven times fewer bytes
+    /// for some more time of the server's, once for all clients with the same filter
+    #[arg(long, env = "TODOKI_COMPRESSION", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub compression: bool,
+
     /// Begin a new epoch: say so after restoring a backup, so that clients do not mistake it for the history they knew
     #[arg(long)]
     pub new_epoch: bool,

@@ -29,6 +29,8 @@ pub struct App<L> {
     pub auth: Auth,
     /// Which pages may connect.
     pub origins: Origins,
+    /// Whether clients that offer it are sent compressed messages.
+    pub is_compressing: bool,
     /// How long clients may take.
     pub deadlines: Deadlines,
     /// Connections and subscribers, to be waited for at the end.

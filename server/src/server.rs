@@ -135,6 +135,7 @@ impl Server {
             stop,
             auth,
             origins: Origins::new(config.allow_origin.clone()),
+            is_compressing: config.compression,
             deadlines: config.deadlines,
             tasks: TaskTracker::new(),
         });

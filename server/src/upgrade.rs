@@ -12,11 +12,12 @@ use fastwebsockets::upgrade::UpgradeFut;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Incoming};
 use hyper::header::{
-    HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION,
+    HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
 };
 use hyper::{Request, Response, Version};
 use hyper_util::rt::TokioIo;
+use todoki_codec::deflate::offer;
 use todoki_codec::frame::CloseCode;
 use todoki_codec::query;
 
@@ -49,11 +50,18 @@ pub async fn upgrade<L: Log>(
     }
     let subscription = query::subscription(&query)?;
     let place = place(&app.log, subscription, None).await?;
-    let (response, socket) = accept(&mut request)?;
+    let extension = agreed_extension(app, request.headers());
+    let (mut response, socket) = accept(&mut request)?;
+    if let Some(extension) = extension {
+        let extension = HeaderValue::from_static(extension);
+        response
+            .headers_mut()
+            .insert(SEC_WEBSOCKET_EXTENSIONS, extension);
+    }
     let permit = request.extensions().get::<Permit>().cloned();
     let app = Arc::clone(app);
     app.tasks.clone().spawn(async move {
-        if let Err(error) = admit(&app, socket, place, permit).await {
+        if let Err(error) = admit(&app, socket, extension.is_some(), place, permit).await {
             tracing::debug!(%error, "upgrade failed");
         }
     });
@@ -64,6 +72,7 @@ pub async fn upgrade<L: Log>(
 async fn admit<L: Log>(
     app: &App<L>,
     upgraded: UpgradeFut,
+    is_compressed: bool,
     place: Place,
     permit: Option<Permit>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -71,12 +80,25 @@ async fn admit<L: Log>(
     let arrival = Arrival {
         stream: socket.into_std()?,
         early,
+        is_compressed,
         place,
         permit,
         token: app.tasks.token(),
     };
     app.hub.admit(arrival).await;
     Ok(())
+}
+
+/// What of the offered extensions the connection will have.
+fn agreed_extension<L>(app: &App<L>, headers: &HeaderMap) -> Option<&'static str> {
+    if !app.is_compressing {
+        return None;
+    }
+    // Several lines are one list (RFC 6455 §9.1); one that is not text offers nothing.
+    let lines = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter();
+    lines
+        .filter_map(|line| line.to_str().ok())
+        .find_map(offer::answer)
 }
 
 fn check_handshake<B: HttpBody>(request: &Request<B>) -> Result<(), Refusal> {

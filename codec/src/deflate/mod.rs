@@ -105,6 +105,17 @@ impl Inflater {
         Ok(out)
     }
 
+    /// As [`inflate`](Self::inflate), for a message that is text.
+    pub fn inflate_text(&mut self, payload: &[u8], limit: usize) -> Result<Vec<u8>, InflateError> {
+        let text = self.inflate(payload, limit)?;
+        match simdutf8::compat::from_utf8(&text) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(InflateError::NotUtf8 {
+                at: error.valid_up_to(),
+            }),
+        }
+    }
+
     fn feed(
         &mut self,
         mut input: &[u8],
@@ -149,6 +160,11 @@ fn taken(before: u64, after: u64) -> usize {
 pub enum InflateError {
     /// It is not compressed as RFC 1951 has it.
     Corrupt,
+    /// It is said to be text and is not UTF-8 (RFC 6455 §8.1).
+    NotUtf8 {
+        /// Where in the message the broken character begins.
+        at: usize,
+    },
     /// The message is longer than the limit; inflating stopped there.
     TooBig {
         /// Bytes that it may have.
@@ -160,7 +176,7 @@ impl InflateError {
     /// The code to close the connection with.
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::Corrupt => CloseCode::INVALID_DATA,
+            Self::Corrupt | Self::NotUtf8 { .. } => CloseCode::INVALID_DATA,
             Self::TooBig { .. } => CloseCode::TOO_BIG,
         }
     }
@@ -173,6 +189,7 @@ impl fmt::Display for InflateError {
             Self::Corrupt => {
                 f.write_str("the message is not compressed as permessage-deflate has it")
             }
+            Self::NotUtf8 { at } => write!(f, "the text message is not UTF-8 at byte {at}"),
             Self::TooBig { limit } => {
                 write!(
                     f,

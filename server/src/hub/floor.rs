@@ -19,13 +19,17 @@ use todoki_codec::{Cursor, Event, Filter, Kind};
 
 use super::group::{GROUP_BYTES, Group, Key};
 use super::ring::{Lag, Ring, Run};
-use super::segment::place;
+use super::segment::{Entry, place};
 
 /// Bytes of segments that a shard keeps over all its groups.
 const SHARD_BYTES: usize = 64 << 20;
 
 /// Bytes that one member may write in one turn, so that one that is far behind does not delay the others.
 const TURN_BYTES: usize = 64 << 10;
+
+/// Groups of a shard that compress, each with some 300 KiB of compressor; beyond it, members of others are given plain
+/// frames, which they can always read.
+const COMPRESSED_GROUPS: usize = 32;
 
 /// Kinds whose groups are remembered; beyond it the memory starts anew.
 const ROUTES: usize = 4096;
@@ -476,12 +480,20 @@ impl<S: Sink> Floor<S> {
             self.waiting.push(id);
             return Next::Wait;
         }
-        match strand.after(position) {
-            Err(unit) => Next::Read {
-                after: position,
-                until: unit.last,
-            },
-            Ok(runs) => {
+        let read = |until| Next::Read {
+            after: position,
+            until,
+        };
+        match strand.entry(position) {
+            Entry::After(until) => read(until),
+            Entry::Later => {
+                self.groups[member.group].open_window();
+                read(self.position)
+            }
+            Entry::Now(runs) => {
+                if runs.is_empty() {
+                    self.groups[member.group].open_window();
+                }
                 member.stage = Stage::Live;
                 for run in runs {
                     member
@@ -557,7 +569,11 @@ impl<S: Sink> Floor<S> {
         }
     }
 
-    fn group(&mut self, key: Key) -> usize {
+    fn group(&mut self, mut key: Key) -> usize {
+        let compressed = |(_, group): &(usize, &Group)| group.key.is_compressed;
+        if key.is_compressed && !self.by_key.contains_key(&key) {
+            key.is_compressed = self.groups.iter().filter(compressed).count() < COMPRESSED_GROUPS;
+        }
         if let Some(group) = self.by_key.get(&key) {
             return *group;
         }

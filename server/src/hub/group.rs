@@ -1,13 +1,18 @@
 //! Subscribers that are given the same bytes: those with the same filter and the same encoding.
 //!
-//! An event is written once per group, however many members it has. The members' list and the strand are all a group is;
-//! how far each member is, is the member's own matter.
+//! An event is written once per group, however many members it has, and compressed once, if its members can read that.
+//! The members' list and the strand are all a group is; how far each member is, is the member's own matter.
+//!
+//! A compressed frame refers to those before it in its window, so a member comes in where a window opens. One does
+//! whenever a member asks, hence nobody waits for it, and at last after [`WINDOW_EVENTS`] or [`WINDOW_BYTES`].
 
+use todoki_codec::deflate::Deflater;
+use todoki_codec::frame::{self, Opcode};
 use todoki_codec::query::Encoding;
-use todoki_codec::{Cursor, Event, Filter, frame};
+use todoki_codec::{Cursor, Event, Filter};
 
 use super::ring::Run;
-use super::segment::Strand;
+use super::segment::{Content, Strand};
 
 /// Bytes of segments that a group keeps: how far a member may lag before it reads the log instead.
 pub const GROUP_BYTES: usize = 8 << 20;
@@ -16,7 +21,13 @@ pub const GROUP_BYTES: usize = 8 << 20;
 const LINES_BYTES: usize = 64 << 10;
 
 /// Events of one frame of lines, for the same reason.
-const LINES_EVENTS: u32 = 512;
+const LINES_EVENTS: u16 = 512;
+
+/// Events of a window: beyond, a larger one makes frames hardly smaller.
+const WINDOW_EVENTS: u32 = 128;
+
+/// Bytes of events in a window: as far back as a compressed frame can refer (RFC 1951 §2).
+const WINDOW_BYTES: usize = 32 << 10;
 
 /// What members of a group have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +36,8 @@ pub struct Key {
     pub filter: Filter,
     /// In which form.
     pub encoding: Encoding,
+    /// Whether frames are compressed (RFC 7692).
+    pub is_compressed: bool,
 }
 
 /// See the [module](self).
@@ -38,6 +51,20 @@ pub struct Group {
     /// Runs of the distribution under way, to be pushed to every member.
     fresh: Vec<Run>,
     lines: Lines,
+    /// `None` in a group whose frames are not compressed.
+    window: Option<Window>,
+}
+
+/// The run of compressed frames that refer to each other.
+#[derive(Debug, Default)]
+struct Window {
+    deflater: Deflater,
+    /// Of the last frame.
+    payload: Vec<u8>,
+    events: u32,
+    bytes: usize,
+    /// Whether a member has asked for another.
+    is_over: bool,
 }
 
 /// A frame of lines in the making.
@@ -46,13 +73,14 @@ struct Lines {
     text: Vec<u8>,
     first: Cursor,
     last: Cursor,
-    events: u32,
+    events: u16,
 }
 
 impl Group {
     /// A group that holds what comes after `start`.
     pub fn new(key: Key, start: Cursor) -> Self {
         Self {
+            window: key.is_compressed.then(Window::default),
             key,
             strand: Strand::new(start),
             members: Vec::new(),
@@ -66,15 +94,12 @@ impl Group {
     pub fn add(&mut self, event: &Event) {
         match self.key.encoding {
             Encoding::Message => {
-                let header = frame::encode::text_header(event.json.len());
-                let length = header.len() + event.json.len();
-                let run = self
-                    .strand
-                    .append(event.cursor, event.cursor, 1, length, |out| {
-                        out.extend_from_slice(&header);
-                        out.extend_from_slice(&event.json);
-                    });
-                self.push_fresh(run);
+                let content = Content {
+                    first: event.cursor,
+                    last: event.cursor,
+                    events: 1,
+                };
+                self.put(content, &event.json);
             }
             Encoding::Lines => {
                 if !self.lines.has_room(event.json.len()) {
@@ -102,17 +127,37 @@ impl Group {
             last,
             events,
         } = std::mem::take(&mut self.lines);
-        let header = frame::encode::text_header(text.len());
-        let run = self
-            .strand
-            .append(first, last, events, header.len() + text.len(), |out| {
-                out.extend_from_slice(&header);
-                out.extend_from_slice(&text);
-            });
-        self.push_fresh(run);
+        let content = Content {
+            first,
+            last,
+            events,
+        };
+        self.put(content, &text);
         // Keep the room for the next frame.
         self.lines.text = text;
         self.lines.text.clear();
+    }
+
+    /// Appends a frame.
+    fn put(&mut self, content: Content, text: &[u8]) {
+        let (is_opening, payload) = match &mut self.window {
+            Some(window) => window.deflate(content, text),
+            None => (true, text),
+        };
+        let header = frame::encode::header(Opcode::Text, self.key.is_compressed, payload.len());
+        let length = header.len() + payload.len();
+        let run = self.strand.append(content, is_opening, length, |out| {
+            out.extend_from_slice(&header);
+            out.extend_from_slice(payload);
+        });
+        self.push_fresh(run);
+    }
+
+    /// Lets the next frame be one that a member can begin with.
+    pub fn open_window(&mut self) {
+        if let Some(window) = &mut self.window {
+            window.is_over = true;
+        }
     }
 
     fn push_fresh(&mut self, run: Run) {
@@ -123,6 +168,25 @@ impl Group {
             }
             _ => self.fresh.push(run),
         }
+    }
+}
+
+impl Window {
+    /// The payload of a frame, and whether it opens a window.
+    fn deflate(&mut self, content: Content, text: &[u8]) -> (bool, &[u8]) {
+        let is_opening = self.bytes == 0
+            || self.is_over
+            || self.events >= WINDOW_EVENTS
+            || self.bytes >= WINDOW_BYTES;
+        if is_opening {
+            self.deflater.reset();
+            (self.events, self.bytes, self.is_over) = (0, 0, false);
+        }
+        self.events += u32::from(content.events);
+        self.bytes += text.len();
+        self.payload.clear();
+        self.deflater.deflate(text, &mut self.payload);
+        (is_opening, &self.payload)
     }
 }
 

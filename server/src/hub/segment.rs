@@ -21,9 +21,33 @@ pub struct Unit {
     /// Cursor of its last event.
     pub last: Cursor,
     /// Events in it.
-    pub events: u32,
+    pub events: u16,
+    /// Whether it can be read without those before it.
+    pub is_opening: bool,
     /// Behind its last byte in the segment.
     pub end: u32,
+}
+
+/// What a unit carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Cursor of its first event.
+    pub first: Cursor,
+    /// Cursor of its last event.
+    pub last: Cursor,
+    /// Events in it.
+    pub events: u16,
+}
+
+/// How a reader at a position may come in.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// With these runs, and what is appended behind them.
+    Now(Vec<Run>),
+    /// Once it has read the log up to here: it stands inside a unit, or before one that is not opening.
+    After(Cursor),
+    /// With an opening unit that is yet to come; it reads the log until then.
+    Later,
 }
 
 #[derive(Debug, Default)]
@@ -82,9 +106,8 @@ impl Strand {
     /// Appends a unit of `length` bytes, which `write` writes, and returns where it is.
     pub fn append(
         &mut self,
-        first: Cursor,
-        last: Cursor,
-        events: u32,
+        content: Content,
+        is_opening: bool,
         length: usize,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Run {
@@ -105,17 +128,23 @@ impl Strand {
             "a unit is as long as it was said to be"
         );
         let end = place(segment.bytes.len());
+        let Content {
+            first,
+            last,
+            events,
+        } = content;
         segment.units.push(Unit {
             first,
             last,
             events,
+            is_opening,
             end,
         });
         Run {
             segment: segment_number,
             start: place(start),
             end,
-            events,
+            events: events.into(),
         }
     }
 
@@ -153,21 +182,38 @@ impl Strand {
         place > ended.checked_sub(1).map_or(0, |before| units[before].end)
     }
 
-    /// Runs of everything after `position`. `Err` with the unit when the position is inside one.
-    pub fn after(&self, position: Cursor) -> Result<Vec<Run>, Unit> {
+    /// How a reader of everything after `position` comes in.
+    pub fn entry(&self, position: Cursor) -> Entry {
         let mut runs = Vec::new();
+        let mut has_skipped = false;
         for (number, segment) in (self.oldest..).zip(&self.segments) {
             let begin = segment.units.partition_point(|unit| unit.last <= position);
             let Some(first) = segment.units.get(begin) else {
                 continue;
             };
             if first.first <= position {
-                return Err(*first);
+                return Entry::After(first.last);
+            }
+            if runs.is_empty() {
+                let mut units = segment.units[begin..].iter();
+                match units.find(|unit| unit.is_opening) {
+                    Some(unit) if has_skipped || unit.first != first.first => {
+                        return Entry::After(unit.first.before());
+                    }
+                    Some(_) => {}
+                    None => {
+                        has_skipped = true;
+                        continue;
+                    }
+                }
             }
             let start = begin
                 .checked_sub(1)
                 .map_or(0, |before| segment.units[before].end);
-            let events = segment.units[begin..].iter().map(|unit| unit.events).sum();
+            let events = segment.units[begin..]
+                .iter()
+                .map(|unit| u32::from(unit.events))
+                .sum();
             runs.push(Run {
                 segment: number,
                 start,
@@ -175,7 +221,11 @@ impl Strand {
                 events,
             });
         }
-        Ok(runs)
+        if has_skipped {
+            Entry::Later
+        } else {
+            Entry::Now(runs)
+        }
     }
 
     /// Gives the oldest segment back.

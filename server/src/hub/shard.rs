@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use todoki_codec::deflate::Inflater;
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::query::Direction;
 use todoki_codec::{Cursor, Event, Filter};
@@ -49,6 +50,8 @@ pub struct Shard<L> {
     pub(crate) floor: RefCell<Floor<Rc<Line>>>,
     /// One read buffer for all sockets, since only one is read at a time.
     pub(crate) scratch: RefCell<Box<[u8]>>,
+    /// One for what all clients send, since each of their messages is compressed on its own.
+    pub(crate) inflater: RefCell<Inflater>,
     pub(crate) reads: Semaphore,
     pub(crate) wheel: RefCell<subscriber::beat::Wheel>,
     pub(crate) settings: Settings,
@@ -126,6 +129,7 @@ impl Unstarted {
                         log,
                         floor: RefCell::new(Floor::new(position)),
                         scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+                        inflater: RefCell::new(Inflater::stateless()),
                         reads: Semaphore::new(READS),
                         wheel: RefCell::default(),
                         settings,
@@ -346,6 +350,7 @@ mod tests {
             hub.admit(Arrival {
                 stream: server.unwrap().0.into_std().unwrap(),
                 early: bytes::BytesMut::new(),
+                is_compressed: false,
                 place: place(&Arc::new(Broken), subscription, None).await.unwrap(),
                 permit: None,
                 token: tasks.token(),

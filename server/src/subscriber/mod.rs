@@ -21,7 +21,7 @@ use bytes::{Bytes, BytesMut};
 use todoki_codec::Cursor;
 use todoki_codec::command::{self, Action, CommandError};
 use todoki_codec::frame::{self, CloseCode, CloseFrame, Decoder, Incoming, Limits, Role};
-use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
+use todoki_codec::limits::{INBOUND_MESSAGE_BYTES, PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::message::{GapReason, LagState, Message};
 use todoki_codec::query::{Direction, Slow, Subscription};
 use tokio::net::TcpStream;
@@ -59,6 +59,8 @@ pub struct Arrival {
     pub stream: std::net::TcpStream,
     /// What it sent right behind its upgrade request.
     pub early: BytesMut,
+    /// Whether messages may be compressed, as the handshake has it (RFC 7692).
+    pub is_compressed: bool,
     /// Where its subscription begins.
     pub place: Place,
     /// Counts the connection.
@@ -84,13 +86,14 @@ pub(crate) async fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) {
     let Arrival {
         stream,
         early,
+        is_compressed,
         place,
         permit,
         token,
     } = arrival;
     let closed = match TcpStream::from_std(stream) {
         Ok(stream) => {
-            let mut subscriber = Subscriber::join(Rc::clone(&shard), stream, &place);
+            let mut subscriber = Subscriber::join(Rc::clone(&shard), stream, is_compressed, &place);
             let line = Rc::clone(&subscriber.line);
             let closed = subscriber.run(early).await;
             drop(subscriber);
@@ -152,11 +155,12 @@ enum Wait {
 }
 
 impl<L: Log> Subscriber<L> {
-    fn join(shard: Rc<Shard<L>>, stream: TcpStream, place: &Place) -> Self {
+    fn join(shard: Rc<Shard<L>>, stream: TcpStream, is_compressed: bool, place: &Place) -> Self {
         let line = Rc::new(Line::new(stream, shard.settings.heartbeat));
         let key = Key {
             filter: place.filter.clone(),
             encoding: place.encoding,
+            is_compressed,
         };
         let id = shard
             .floor
@@ -170,7 +174,7 @@ impl<L: Log> Subscriber<L> {
             id,
             key,
             slow: place.slow,
-            decoder: Decoder::new(Role::Server, Limits::inbound()),
+            decoder: Decoder::new(Role::Server, Limits::inbound()).with_deflate(is_compressed),
             replay: None,
             reading: None,
             retry: None,
@@ -479,11 +483,27 @@ impl<L: Log> Subscriber<L> {
                 Incoming::Close(close) => self.close_as_asked(close.as_ref()),
                 Incoming::Ping(payload) => self.say_frame(|out| frame::encode::pong(&payload, out)),
                 Incoming::Pong(_) => {}
-                Incoming::Text { bytes, .. } => self.command(&bytes).await,
+                Incoming::Text {
+                    bytes,
+                    compressed: false,
+                } => self.command(&bytes).await,
+                Incoming::Text { bytes, .. } => self.compressed_command(&bytes).await,
                 Incoming::Binary { .. } => {
                     self.close(CloseCode::UNSUPPORTED, "commands are text messages");
                 }
             }
+        }
+    }
+
+    async fn compressed_command(&mut self, payload: &[u8]) {
+        let text = self
+            .shard
+            .inflater
+            .borrow_mut()
+            .inflate_text(payload, INBOUND_MESSAGE_BYTES);
+        match text {
+            Ok(text) => self.command(&text.into()).await,
+            Err(error) => self.close(error.close_code(), &error.to_string()),
         }
     }
 
@@ -527,6 +547,7 @@ impl<L: Log> Subscriber<L> {
                 self.key = Key {
                     filter: place.filter.clone(),
                     encoding: place.encoding,
+                    is_compressed: self.key.is_compressed,
                 };
                 let mut floor = self.shard.floor.borrow_mut();
                 floor.rejoin(self.id, self.key.clone(), place.position);

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
+use todoki_codec::deflate::Inflater;
 use todoki_codec::frame::{Decoder, Incoming, Limits, Role};
 use todoki_codec::query::Encoding;
 use todoki_codec::{Draft, Ids, Pattern, WantedIds, encode};
@@ -45,13 +46,19 @@ fn heard(wire: &Wire) -> Vec<Option<i64>> {
         message_bytes: 1 << 20,
         fragments: 1,
     };
-    let mut decoder = Decoder::new(Role::Client, limits);
+    let mut decoder = Decoder::new(Role::Client, limits).with_deflate(true);
+    let mut inflater = Inflater::streaming();
     let taken = wire.taken.borrow();
     let mut bytes = &taken[..];
     let mut heard = Vec::new();
     while let Some(incoming) = decoder.decode(&mut bytes).unwrap() {
-        let Incoming::Text { bytes, .. } = incoming else {
+        let Incoming::Text { bytes, compressed } = incoming else {
             panic!("only texts are sent")
+        };
+        let bytes = if compressed {
+            inflater.inflate(&bytes, 1 << 20).unwrap().into()
+        } else {
+            bytes
         };
         for line in bytes.split(|byte| *byte == b'\n') {
             let event = todoki_codec::decode::event(&Bytes::copy_from_slice(line));
@@ -78,8 +85,8 @@ fn event(number: i64, size: usize) -> Event {
 enum Act {
     /// So many events of such a size.
     Publish(usize, usize),
-    /// A new member: pattern, lines or not, how far back in per mille.
-    Join(usize, bool, i64),
+    /// A new member: pattern, lines or not, compressed or not, how far back in per mille.
+    Join(usize, bool, bool, i64),
     /// Room for one of the members.
     Room(usize, usize),
     /// No more room for one of the members.
@@ -94,7 +101,7 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => (1_usize..40, prop_oneof![8 => 1_usize..300, 1 => 1_usize..120_000]).prop_map(|(count, size)| Act::Publish(count, size)),
-        2 => (0_usize..4, any::<bool>(), 0_i64..=1000).prop_map(|(pattern, lines, back)| Act::Join(pattern, lines, back)),
+        2 => (0_usize..4, any::<bool>(), any::<bool>(), 0_i64..=1000).prop_map(|(pattern, lines, compressed, back)| Act::Join(pattern, lines, compressed, back)),
         6 => (0_usize..16, prop_oneof![1_usize..2_000, Just(5_000_000)]).prop_map(|(who, room)| Act::Room(who, room)),
         1 => (0_usize..16, prop_oneof![Just(1_usize), Just(super::super::ring::SLOTS)]).prop_map(|(who, count)| Act::Say(who, count)),
         3 => (0_usize..16).prop_map(Act::Block),
@@ -103,7 +110,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-fn key(pattern: usize, is_lines: bool) -> Key {
+fn key(pattern: usize, is_lines: bool, is_compressed: bool) -> Key {
     let patterns = [&["*"][..], &["a"], &["b", "c.*"], &["none"]][pattern];
     let patterns = patterns.iter().map(|text| Pattern::parse(text).unwrap());
     Key {
@@ -113,6 +120,7 @@ fn key(pattern: usize, is_lines: bool) -> Key {
         } else {
             Encoding::Message
         },
+        is_compressed,
     }
 }
 
@@ -200,9 +208,9 @@ impl World {
                 self.log.extend_from_slice(&batch);
                 self.floor.distribute([&batch[..]]);
             }
-            Act::Join(pattern, is_lines, back) => {
+            Act::Join(pattern, is_lines, is_compressed, back) => {
                 let position = self.head().get() * back / 1000;
-                let (key, wire) = (key(pattern, is_lines), Rc::<Wire>::default());
+                let (key, wire) = (key(pattern, is_lines, is_compressed), Rc::<Wire>::default());
                 let id = self.floor.join(
                     key.clone(),
                     Cursor::new(position).unwrap(),
@@ -241,14 +249,98 @@ impl World {
                 let id = self.members[place].id;
                 let standing = self.floor.stand(id);
                 self.expect_up_to(place, standing.get());
-                let encoding = self.members[place].key.encoding == Encoding::Lines;
-                let key = key(pattern, encoding);
+                let old = &self.members[place].key;
+                let is_lines = old.encoding == Encoding::Lines;
+                let key = key(pattern, is_lines, old.is_compressed);
                 self.members[place].key = key.clone();
                 self.floor.rejoin(id, key, standing);
             }
         }
         self.drive_all();
     }
+}
+
+/// Joins a compressed group, with all the room it needs.
+fn join_compressed(floor: &mut Floor<Rc<Wire>>, pattern: usize) -> (MemberId, Rc<Wire>) {
+    let wire = Rc::<Wire>::default();
+    wire.room.set(usize::MAX);
+    let id = floor.join(
+        key(pattern, false, true),
+        floor.position(),
+        Rc::clone(&wire),
+    );
+    (id, wire)
+}
+
+fn publish(floor: &mut Floor<Rc<Wire>>, numbers: std::ops::RangeInclusive<i64>) {
+    let batch: Vec<_> = numbers.map(|number| event(number, 200)).collect();
+    floor.distribute([&batch[..]]);
+    while floor.flush(64) {}
+}
+
+#[test]
+fn members_share_compressed_bytes_whenever_they_join() {
+    let mut floor = Floor::new(Cursor::ORIGIN);
+    let (early, early_wire) = join_compressed(&mut floor, 0);
+    assert_eq!(floor.next(early, Cursor::ORIGIN, None), Next::Live);
+    publish(&mut floor, 1..=10);
+    let (late, late_wire) = join_compressed(&mut floor, 0);
+    let head = floor.position();
+    assert_eq!(
+        floor.next(late, head, None),
+        Next::Live,
+        "nobody waits for a window"
+    );
+    let before = early_wire.taken.borrow().len();
+    publish(&mut floor, 11..=20);
+    assert_eq!(
+        early_wire.taken.borrow()[before..],
+        late_wire.taken.borrow()[..]
+    );
+    assert_eq!(heard(&early_wire), (1..=20).map(Some).collect::<Vec<_>>());
+    assert_eq!(heard(&late_wire), (11..=20).map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_member_in_the_middle_of_a_window_reads_the_log_to_the_next() {
+    let mut floor = Floor::new(Cursor::ORIGIN);
+    let (early, _early_wire) = join_compressed(&mut floor, 0);
+    floor.next(early, Cursor::ORIGIN, None);
+    publish(&mut floor, 1..=10);
+    let (late, _late_wire) = join_compressed(&mut floor, 0);
+    floor.move_to(late, Cursor::new(4).unwrap());
+    let read = Next::Read {
+        after: Cursor::new(4).unwrap(),
+        until: Cursor::new(10).unwrap(),
+    };
+    assert_eq!(floor.next(late, floor.position(), None), read);
+    // What is distributed while it reads begins a window, so that it comes in there.
+    publish(&mut floor, 11..=12);
+    assert_eq!(floor.next(late, floor.position(), None), read);
+    floor.refill(late, Cursor::new(10).unwrap(), |_| {});
+    assert_eq!(floor.next(late, floor.position(), None), Next::Live);
+}
+
+#[test]
+fn groups_beyond_the_bound_are_not_compressed() {
+    let mut floor = Floor::new(Cursor::ORIGIN);
+    let mut members = Vec::new();
+    for number in 0..=COMPRESSED_GROUPS {
+        let mut key = key(0, false, true);
+        let pattern = Pattern::parse(&format!("a.{number}")).unwrap();
+        key.filter = Filter::new(vec![pattern], WantedIds::default());
+        let wire = Rc::<Wire>::default();
+        members.push(floor.join(key, Cursor::ORIGIN, wire));
+    }
+    let is_compressed = |floor: &Floor<Rc<Wire>>, id: MemberId| {
+        floor.groups[floor.members[id.0].group].key.is_compressed
+    };
+    let last = members.pop().unwrap();
+    assert!(members.iter().all(|id| is_compressed(&floor, *id)));
+    assert!(!is_compressed(&floor, last));
+    floor.leave(members[0]);
+    let (id, _wire) = join_compressed(&mut floor, 1);
+    assert!(is_compressed(&floor, id), "there is room again");
 }
 
 proptest! {
