@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use todoki::Server;
 use todoki::config::Serve;
 use todoki::listen::Deadlines;
+use todoki_codec::deflate::Inflater;
 use todoki_codec::frame::encode::masked;
 use todoki_codec::frame::{CloseFrame, Decoder, Incoming, Limits, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -145,6 +146,15 @@ impl TestServer {
             .unwrap_or_else(|answer| panic!("{} {}", answer.status, answer.body))
     }
 
+    /// A subscription that offers to read compressed messages.
+    pub(crate) async fn subscribe_compressed(&self, query: &str) -> Client {
+        let headers = format!(
+            "Authorization: Bearer {TOKEN}\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+        );
+        let client = self.upgrade(query, &headers).await;
+        client.unwrap_or_else(|answer| panic!("{} {}", answer.status, answer.body))
+    }
+
     /// An upgrade with these headers, or the answer that refused it.
     pub(crate) async fn upgrade(&self, query: &str, headers: &str) -> Result<Client, Answer> {
         let mut stream = self.connect().await;
@@ -174,7 +184,10 @@ impl TestServer {
             return Ok(Client {
                 stream,
                 inbox,
-                decoder: Decoder::new(Role::Client, limits),
+                decoder: Decoder::new(Role::Client, limits)
+                    .with_deflate(answer.header("sec-websocket-extensions").is_some()),
+                inflater: Inflater::streaming(),
+                compressed: 0,
                 head: answer,
             });
         }
@@ -282,6 +295,9 @@ pub(crate) struct Client {
     pub(crate) stream: TcpStream,
     inbox: BytesMut,
     decoder: Decoder,
+    inflater: Inflater,
+    /// Texts that came compressed, so far.
+    pub(crate) compressed: usize,
     pub(crate) head: Answer,
 }
 
@@ -290,7 +306,7 @@ impl Client {
     pub(crate) async fn hear(&mut self) -> Option<Incoming> {
         loop {
             if let Some(incoming) = self.decoder.decode(&mut self.inbox).unwrap() {
-                return Some(incoming);
+                return Some(self.whole(incoming));
             }
             if within(self.stream.read_buf(&mut self.inbox))
                 .await
@@ -299,6 +315,21 @@ impl Client {
             {
                 return None;
             }
+        }
+    }
+
+    fn whole(&mut self, incoming: Incoming) -> Incoming {
+        let Incoming::Text {
+            bytes,
+            compressed: true,
+        } = incoming
+        else {
+            return incoming;
+        };
+        self.compressed += 1;
+        Incoming::Text {
+            bytes: self.inflater.inflate_text(&bytes, 1 << 20).unwrap().into(),
+            compressed: true,
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod command_line;
+mod compression;
 mod crash;
 mod embedded_log;
 mod harness;

@@ -54,6 +54,8 @@ struct Wish {
     join_at: i64,
     /// Start so many per mille behind the head; beyond 1000 is live only.
     start: i64,
+    /// Offer to read compressed messages.
+    is_compressed: bool,
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
@@ -63,14 +65,18 @@ fn wish() -> impl Strategy<Value = Wish> {
         prop::option::weighted(0.3, 0_usize..4),
         0_i64..900,
         0_i64..1_200,
+        any::<bool>(),
     )
-        .prop_map(|(patterns, task, agent, join_at, start)| Wish {
-            patterns,
-            task,
-            agent,
-            join_at,
-            start,
-        })
+        .prop_map(
+            |(patterns, task, agent, join_at, start, is_compressed)| Wish {
+                patterns,
+                task,
+                agent,
+                join_at,
+                start,
+                is_compressed,
+            },
+        )
 }
 
 fn id(number: usize) -> Uuid {
@@ -149,7 +155,12 @@ async fn follow(
 ) -> (i64, Vec<Event>) {
     let join_at = END * wish.join_at / 1_000;
     let joined = *head.wait_for(|head| *head >= join_at).await.unwrap();
-    let mut client = server.subscribe(&wish.query(joined)).await;
+    let query = wish.query(joined);
+    let mut client = if wish.is_compressed {
+        server.subscribe_compressed(&query).await
+    } else {
+        server.subscribe(&query).await
+    };
     let start = client.expect("subscribed").await.get_i64("cursor").unwrap();
     let mut events = Vec::new();
     loop {

@@ -313,6 +313,7 @@ async fn a_subscriber_that_takes_nothing_costs_a_page_or_two() {
     hub.admit(Arrival {
         stream,
         early: BytesMut::new(),
+        is_compressed: false,
         place: place(&log, subscription, None).await.unwrap(),
         permit: None,
         token: tasks.token(),

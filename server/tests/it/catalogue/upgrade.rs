@@ -144,7 +144,15 @@ fn handshakes() -> Vec<Row> {
                 .header("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"),
             ACCEPTED,
             "",
-            "RFC 6455 §9.1: an offer may be left",
+            "RFC 7692 §7.1: messages may then be compressed",
+        ),
+        row(
+            "an extension with a parameter that is not served",
+            handshake(PATH)
+                .header("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9"),
+            ACCEPTED,
+            "",
+            "RFC 7692 §7.1: an offer may be declined",
         ),
         row(
             "an extension that is malformed",
