@@ -10,6 +10,7 @@ use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput};
 use jiff::Timestamp;
 use todoki_bench::sample;
 use todoki_codec::decode::{self, Emit, Form};
+use todoki_codec::deflate::{Deflater, Inflater};
 use todoki_codec::frame::encode::masked;
 use todoki_codec::frame::{self, Decoder, Limits, Role};
 use todoki_codec::{Cursor, Draft, Event, Filter, Ids, Pattern, WantedIds, encode, query};
@@ -17,6 +18,9 @@ use uuid::Uuid;
 
 /// Drafts in one batch: what a producer that gathers for some milliseconds sends.
 const BATCH: usize = 100;
+
+/// Events in a window of compressed ones.
+const WINDOW: i64 = 128;
 
 /// A fixed key: masking costs the same whatever the key.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -32,6 +36,7 @@ fn main() {
     decode(&mut criterion);
     encode(&mut criterion);
     frame(&mut criterion);
+    deflate(&mut criterion);
     filter(&mut criterion);
     query(&mut criterion);
     criterion.final_summary();
@@ -123,6 +128,37 @@ fn decode_masked(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, payload: 
             BatchSize::SmallInput,
         );
     });
+}
+
+/// Of a message among others like it: a group compresses once for all its members, who each read it.
+fn deflate(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("deflate");
+    let events = sample::team(WINDOW);
+    let mut deflater = Deflater::default();
+    let mut payloads = vec![Vec::new(); events.len()];
+    for (event, payload) in events.iter().zip(&mut payloads) {
+        deflater.deflate(event, payload);
+    }
+    group.throughput(Throughput::Elements(events.len() as u64));
+    group.bench_function("compress a window of 128 events", |bencher| {
+        let mut payload = Vec::new();
+        bencher.iter(|| {
+            deflater.reset();
+            for event in &events {
+                payload.clear();
+                deflater.deflate(black_box(event), &mut payload);
+            }
+        });
+    });
+    group.bench_function("read a window of 128 events", |bencher| {
+        let mut inflater = Inflater::streaming();
+        bencher.iter(|| {
+            for payload in &payloads {
+                black_box(inflater.inflate(payload, 1 << 20)).expect("a message");
+            }
+        });
+    });
+    group.finish();
 }
 
 fn filter(criterion: &mut Criterion) {

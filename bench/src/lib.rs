@@ -6,6 +6,7 @@
 //! `benches/` measure single functions.
 #![forbid(unsafe_code)]
 
+pub mod compression;
 pub mod disk;
 pub mod emit;
 pub mod fanout;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use todoki_bench::report::{Report, Row};
 use todoki_bench::settings::Settings;
-use todoki_bench::{Outcome, emit, fanout, latency, replay};
+use todoki_bench::{Outcome, compression, emit, fanout, latency, replay};
 
 /// Bad usage, as in `todoki` itself.
 const USAGE: u8 = 64;
@@ -44,6 +44,8 @@ enum Measure {
     Replay,
     /// One stream to many subscribers
     Fanout,
+    /// What compressed frames save and cost
+    Compression,
     /// All of them
     All,
 }
@@ -74,11 +76,13 @@ fn measure(measure: Measure, settings: &Settings) -> Outcome<()> {
         Measure::Emit => publish("emit", settings, emit::run),
         Measure::Replay => publish("replay", settings, replay::run),
         Measure::Fanout => publish("fanout", settings, fanout::run),
+        Measure::Compression => publish("compression", settings, compression::run),
         Measure::All => [
             Measure::Latency,
             Measure::Emit,
             Measure::Replay,
             Measure::Fanout,
+            Measure::Compression,
         ]
         .into_iter()
         .try_for_each(|one| self::measure(one, settings)),

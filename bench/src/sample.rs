@@ -3,6 +3,10 @@
 use std::fmt::Write;
 use std::ops::Range;
 
+use jiff::Timestamp;
+use todoki_codec::{Cursor, Draft, Ids, Kind, encode};
+use uuid::Uuid;
+
 /// The kind of 99 events in 100.
 pub const COMMON_KIND: &str = "agent.output";
 
@@ -43,6 +47,37 @@ pub fn lines(cursors: Range<usize>) -> String {
         writeln!(lines, r#"{{"kind":"{kind}","data":{data}}}"#).ok();
         lines
     })
+}
+
+/// The JSON of so many events of a team of agents: few kinds and ids, texts that differ a little.
+pub fn team(events: i64) -> Vec<Vec<u8>> {
+    (1..=events).map(team_event).collect()
+}
+
+fn team_event(number: i64) -> Vec<u8> {
+    let kind = [COMMON_KIND, COMMON_KIND, RARE_KIND, "artifact.created"]
+        [usize::from(number.to_le_bytes()[0] % 4)];
+    let id = |number: i64| Uuid::from_u64_pair(0x6f1e_8c1e_52f5_4b5a, number.unsigned_abs());
+    let draft = Draft {
+        kind: Kind::parse(kind).expect("a kind"),
+        ids: Ids {
+            agent_id: id(number * 7 % 13),
+            task_id: Some(id(number % 40)),
+            ..Ids::default()
+        },
+        data: format!(
+            r#"{{"content":"step {} finished — ok","n":{}}}"#,
+            number * 7919 % 997,
+            number * number % 10_007
+        )
+        .into(),
+        id: None,
+    };
+    let time = Timestamp::from_microsecond(1_790_000_000_000_000 + number * 997);
+    let cursor = Cursor::new(number).expect("a cursor");
+    encode::event(cursor, time.expect("a time"), &draft)
+        .json
+        .to_vec()
 }
 
 #[cfg(test)]

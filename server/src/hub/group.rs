@@ -4,7 +4,7 @@
 //! The members' list and the strand are all a group is; how far each member is, is the member's own matter.
 //!
 //! A compressed frame refers to those before it in its window, so a member comes in where a window opens. One does
-//! whenever a member asks, hence nobody waits for it, and at last after [`WINDOW_EVENTS`] or [`WINDOW_BYTES`].
+//! whenever a member asks, hence nobody waits for it, and at last after 128 events or 32 KiB.
 
 use todoki_codec::deflate::Deflater;
 use todoki_codec::frame::{self, Opcode};
