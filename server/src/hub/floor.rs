@@ -671,6 +671,10 @@ impl<S> Member<S> {
             (self.written, self.given) = (0, 0);
             if run.segment == PRIVATE {
                 self.private.pop_front();
+                if self.private.is_empty() {
+                    // Seldom used: its room is better given back than kept for each member.
+                    self.private = VecDeque::new();
+                }
             }
         }
     }

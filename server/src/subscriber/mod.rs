@@ -11,7 +11,7 @@ pub(crate) mod beat;
 mod line;
 pub mod place;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -82,7 +82,10 @@ pub enum Closed {
 }
 
 /// Serves a client until it ends.
-pub(crate) async fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) {
+///
+/// The future is what an idle client costs, so it holds only what it needs to go on: what is needed to begin is gone
+/// before it is made, and what is seldom needed is in boxes.
+pub(crate) fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) -> impl Future<Output = ()> {
     let Arrival {
         stream,
         early,
@@ -91,21 +94,23 @@ pub(crate) async fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) {
         permit,
         token,
     } = arrival;
-    let closed = match TcpStream::from_std(stream) {
-        Ok(stream) => {
-            let mut subscriber = Subscriber::join(Rc::clone(&shard), stream, is_compressed, &place);
-            let line = Rc::clone(&subscriber.line);
-            let closed = subscriber.run(early).await;
-            drop(subscriber);
-            if let Ok(line) = Rc::try_unwrap(line) {
-                farewell(line.stream).await;
+    let mut joined = TcpStream::from_std(stream)
+        .map(|stream| Subscriber::join(shard, stream, is_compressed, &place));
+    async move {
+        let closed = match &mut joined {
+            Ok(subscriber) => {
+                subscriber.hear(early).await;
+                subscriber.run().await
             }
-            closed
+            Err(error) => Closed::Socket(error.kind().into()),
+        };
+        let line = joined.map(|subscriber| Rc::clone(&subscriber.line)).ok();
+        if let Some(line) = line.and_then(Rc::into_inner) {
+            Box::pin(farewell(line.stream)).await;
         }
-        Err(error) => Closed::Socket(error),
-    };
-    tracing::debug!(?closed, "subscriber left");
-    drop((permit, token));
+        tracing::debug!(?closed, "subscriber left");
+        drop((permit, token));
+    }
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<Page, ReadError>>>>;
@@ -210,12 +215,10 @@ impl<L: Log> Subscriber<L> {
         }
     }
 
-    async fn run(&mut self, early: BytesMut) -> Closed {
+    async fn run(&mut self) -> Closed {
         if self.shard.is_stopping() {
             self.line.order(Order::Drain);
         }
-        self.hear(&early).await;
-        drop(early);
         loop {
             if let Some(order) = self.line.take_order() {
                 self.obey(order);
@@ -235,15 +238,16 @@ impl<L: Log> Subscriber<L> {
             let may_read = self.shard.floor.borrow().private_bytes(self.id) < READ_STOP_BYTES;
             tokio::select! {
                 biased;
-                readable = line.stream.readable(), if may_read => {
-                    if let Err(closed) = self.read(readable).await {
-                        return closed;
+                readable = poll_fn(|task| line.stream.poll_read_ready(task)), if may_read => {
+                    match self.read(readable) {
+                        Ok(heard) => self.act_on(heard).await,
+                        Err(closed) => return closed,
                     }
                 }
-                _ = line.stream.writable(), if wait == Wait::Room => {}
+                _ = poll_fn(|task| line.stream.poll_write_ready(task)), if wait == Wait::Room => {}
                 page = next_page(&mut self.reading), if self.reading.is_some() => self.take_page(page),
                 () = line.nudged() => {}
-                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                () = reached(deadline) => {
                     self.retry = self.retry.filter(|retry| *retry > Instant::now());
                 }
                 () = std::future::ready(()), if wait == Wait::Turn => {}
@@ -430,31 +434,29 @@ impl<L: Log> Subscriber<L> {
     }
 
     /// Reads what the client says. The buffer is the shard's, so what is heard is decoded before anything is awaited.
-    async fn read(&mut self, readable: io::Result<()>) -> Result<(), Closed> {
+    fn read(&mut self, readable: io::Result<()>) -> Result<Vec<Incoming>, Closed> {
         readable.map_err(Closed::Socket)?;
-        let heard = {
-            let shard = Rc::clone(&self.shard);
-            let mut scratch = shard.scratch.borrow_mut();
-            match self.line.stream.try_read(&mut scratch) {
-                Ok(0) => {
-                    return Err(self
-                        .closing
-                        .take()
-                        .map_or(Closed::ByClient, |closing| closing.outcome));
-                }
-                Ok(bytes) => self.decode(&scratch[..bytes]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(Closed::Socket(error)),
+        let shard = Rc::clone(&self.shard);
+        let mut scratch = shard.scratch.borrow_mut();
+        let heard = match self.line.stream.try_read(&mut scratch) {
+            Ok(0) => {
+                return Err(self
+                    .closing
+                    .take()
+                    .map_or(Closed::ByClient, |closing| closing.outcome));
             }
+            Ok(bytes) => self.decode(&scratch[..bytes]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Vec::new()),
+            Err(error) => return Err(Closed::Socket(error)),
         };
         self.line.alive.set(Instant::now());
-        self.act(heard).await;
-        Ok(())
+        Ok(heard)
     }
 
-    async fn hear(&mut self, bytes: &[u8]) {
-        let heard = self.decode(bytes);
-        self.act(heard).await;
+    async fn hear(&mut self, bytes: BytesMut) {
+        let heard = self.decode(&bytes);
+        drop(bytes);
+        self.act_on(heard).await;
     }
 
     fn decode(&mut self, mut bytes: &[u8]) -> Vec<Incoming> {
@@ -472,6 +474,12 @@ impl<L: Log> Subscriber<L> {
                     return heard;
                 }
             }
+        }
+    }
+
+    async fn act_on(&mut self, heard: Vec<Incoming>) {
+        if !heard.is_empty() {
+            Box::pin(self.act(heard)).await;
         }
     }
 
@@ -695,6 +703,14 @@ pub async fn refuse(mut stream: TcpStream, code: CloseCode, reason: &str) -> io:
     tokio::time::timeout(CLOSE_WAIT, stream.write_all(&close)).await??;
     farewell(stream).await;
     Ok(())
+}
+
+/// Returns then; never, without a time. Most clients have no deadline, and a timer is large.
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => Box::pin(sleep_until(deadline)).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn next_page(reading: &mut Option<Reading>) -> Result<Page, ReadError> {
