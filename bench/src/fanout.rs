@@ -6,11 +6,13 @@
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use todoki::clock;
 use tokio::task::JoinSet;
 
 use crate::Outcome;
+use crate::document::findings::{Bench, Findings};
+use crate::document::target::Target;
 use crate::pace::{self, Schedule};
 use crate::quantiles::{Quantiles, Times};
 use crate::report::Row;
@@ -31,11 +33,11 @@ const CASES: [(u32, u32, &str); 4] = [
 const PUBLISHERS: u32 = 8;
 
 /// A line of the fan-out table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct FanoutRow {
     subscribers: u32,
     rate_per_s: u32,
-    encoding: &'static str,
+    encoding: String,
     deliveries: u64,
     /// Server CPU time of a delivery, the emits' part included.
     cpu_us_per_delivery: f64,
@@ -59,12 +61,28 @@ impl Row for FanoutRow {
         vec![
             self.subscribers.to_string(),
             self.rate_per_s.to_string(),
-            self.encoding.to_owned(),
+            self.encoding.clone(),
             self.deliveries.to_string(),
             format!("{:.2}", self.cpu_us_per_delivery),
             self.to_subscriber.to_string(),
             self.resident_mib.to_string(),
         ]
+    }
+}
+
+impl Bench for FanoutRow {
+    const NAME: &'static str = "fanout";
+
+    fn findings(rows: &[Self], findings: &mut Findings) {
+        for row in rows {
+            let (times, encoding) = (row.to_subscriber, &row.encoding);
+            if (row.subscribers, row.rate_per_s) == (100, 1000) {
+                findings.figure(Target::DeliveryP50, encoding, times.p50_ms);
+                findings.figure(Target::DeliveryP99, encoding, times.p99_ms);
+            }
+            let case = format!("{} × {}/s, {encoding}", row.subscribers, row.rate_per_s);
+            findings.span(case, times);
+        }
     }
 }
 
@@ -132,7 +150,7 @@ fn case(
     Ok(FanoutRow {
         subscribers,
         rate_per_s: rate,
-        encoding,
+        encoding: encoding.to_owned(),
         deliveries,
         cpu_us_per_delivery: micros(after.cpu.saturating_sub(before.cpu)) / float(deliveries),
         to_subscriber: times.quantiles(),

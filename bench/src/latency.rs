@@ -6,11 +6,13 @@
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use todoki::clock;
 
 use crate::Outcome;
 use crate::disk;
+use crate::document::findings::{Bench, Findings};
+use crate::document::target::Target;
 use crate::pace::{self, Schedule};
 use crate::quantiles::{Quantiles, Times};
 use crate::report::Row;
@@ -23,8 +25,11 @@ use crate::wire::{self, Order};
 /// interval delays the next, as it does for a producer that has but one.
 const CASES: [(u32, u32); 3] = [(100, 1), (1000, 1), (1000, 8)];
 
+/// What the design grants a lone emit above one sync.
+const ABOVE_SYNC_MS: f64 = 1.0;
+
 /// A line of the latency table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct LatencyRow {
     rate_per_s: u32,
     connections: u32,
@@ -55,6 +60,29 @@ impl Row for LatencyRow {
             self.to_answer.to_string(),
             self.disk_sync.to_string(),
         ]
+    }
+}
+
+impl Bench for LatencyRow {
+    const NAME: &'static str = "latency";
+
+    fn findings(rows: &[Self], findings: &mut Findings) {
+        for row in rows {
+            let case = format!("{}/s on {}", row.rate_per_s, connections(row.connections));
+            let bound = row.disk_sync.p99_ms + ABOVE_SYNC_MS;
+            let p99_ms = row.to_answer.p99_ms;
+            findings
+                .figure(Target::LoneEmitP99, &case, p99_ms)
+                .beside(bound);
+            findings.span(format!("emits, {case}"), row.to_subscriber);
+        }
+    }
+}
+
+fn connections(count: u32) -> String {
+    match count {
+        1 => "1 connection".to_owned(),
+        _ => format!("{count} connections"),
     }
 }
 

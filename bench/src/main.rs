@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use todoki_bench::document::{self, Options};
 use todoki_bench::report::{Report, Row};
 use todoki_bench::settings::Settings;
 use todoki_bench::{Outcome, emit, fanout, latency, replay};
@@ -23,6 +25,9 @@ struct Cli {
     settings: Settings,
 }
 
+/// Where results are kept, seen from the root of the repository.
+const RESULTS: &str = "bench/results";
+
 const EXAMPLES: &str = "\
 Examples:
   cargo build --release && target/release/bench all --results bench/results
@@ -30,11 +35,13 @@ Examples:
   target/release/bench emit --rounds 5
   target/release/bench replay --events 10000000 --data /mnt/disk
   target/release/bench all --quick
+  target/release/bench report
+  target/release/bench report --check
 
 Prints a table in Markdown and the raw figures as one line of JSON for each measurement.
 Figures mean something only on a quiet machine, from a release build, beside the load average that is printed.";
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Measure {
     /// From a lone emit to its subscriber, at steady rates
     Latency,
@@ -46,6 +53,8 @@ enum Measure {
     Fanout,
     /// All of them
     All,
+    /// Writes the documents and charts from the results; measures nothing
+    Report(Options),
 }
 
 fn main() -> ExitCode {
@@ -58,7 +67,7 @@ fn main() -> ExitCode {
             return code.into();
         }
     };
-    match measure(cli.measure, &cli.settings) {
+    match measure(&cli.measure, &cli.settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // As above.
@@ -68,7 +77,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(measure: Measure, settings: &Settings) -> Outcome<()> {
+fn measure(measure: &Measure, settings: &Settings) -> Outcome<()> {
     match measure {
         Measure::Latency => publish("latency", settings, latency::run),
         Measure::Emit => publish("emit", settings, emit::run),
@@ -80,8 +89,12 @@ fn measure(measure: Measure, settings: &Settings) -> Outcome<()> {
             Measure::Replay,
             Measure::Fanout,
         ]
-        .into_iter()
+        .iter()
         .try_for_each(|one| self::measure(one, settings)),
+        Measure::Report(options) => {
+            let results = settings.results.as_deref();
+            document::run(results.unwrap_or(Path::new(RESULTS)), options)
+        }
     }
 }
 

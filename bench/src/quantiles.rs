@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
 
@@ -49,7 +49,7 @@ fn millis(nanos: u64) -> f64 {
 }
 
 /// Half of the times, 99 % and 99.9 % of them are at most so long.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub struct Quantiles {
     /// How many there were.
     pub count: u64,

@@ -1,0 +1,86 @@
+//! What the documents show of one measurement: where its figures come from, its table, and what its rows say.
+
+use std::path::Path;
+
+use crate::Outcome;
+use crate::emit::EmitRow;
+use crate::fanout::FanoutRow;
+use crate::latency::LatencyRow;
+use crate::replay::ReplayRow;
+use crate::report::Report;
+
+use super::findings::{Bench, Findings};
+use super::results;
+
+/// All that the documents show, in this order.
+const BENCHES: [Kind; 4] = [
+    Kind::of::<LatencyRow>(),
+    Kind::of::<EmitRow>(),
+    Kind::of::<ReplayRow>(),
+    Kind::of::<FanoutRow>(),
+];
+
+/// What stands in the region of a measurement that has no results.
+const NOT_MEASURED: &str = "Not measured yet.";
+
+/// A measurement, whatever its rows are.
+struct Kind {
+    name: &'static str,
+    read: fn(Vec<u8>) -> Outcome<Section>,
+}
+
+/// What the documents show of one measurement.
+#[derive(Debug)]
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    /// In its region.
+    pub(super) body: String,
+    /// Under a chart that it has a part in.
+    pub(super) source: String,
+    pub(super) findings: Findings,
+}
+
+impl Kind {
+    const fn of<R: Bench>() -> Self {
+        Self {
+            name: R::NAME,
+            read: Section::read::<R>,
+        }
+    }
+}
+
+impl Section {
+    fn read<R: Bench>(json: Vec<u8>) -> Outcome<Self> {
+        let report = Report::<R>::read(json)?;
+        let mut findings = Findings::default();
+        R::findings(&report.rows, &mut findings);
+        let (name, day, commit) = (R::NAME, report.day(), &report.commit);
+        let (cores, cpu) = (report.machine.cores, &report.machine.cpu);
+        Ok(Self {
+            name: R::NAME,
+            body: format!("{}\n\n{}", report.provenance(), report.table()),
+            source: format!("bench {name}, {day}, commit {commit}, {cores} × {cpu}"),
+            findings,
+        })
+    }
+
+    fn unmeasured(name: &'static str) -> Self {
+        Self {
+            name,
+            body: NOT_MEASURED.to_owned(),
+            source: String::new(),
+            findings: Findings::default(),
+        }
+    }
+}
+
+/// What there is to show, from the newest results of each measurement.
+pub(super) fn all(results: &Path) -> Outcome<Vec<Section>> {
+    let sections = BENCHES.iter().map(|kind| {
+        let Some(json) = results::newest(results, kind.name)? else {
+            return Ok(Section::unmeasured(kind.name));
+        };
+        (kind.read)(json).map_err(|error| format!("results of `{}`: {error}", kind.name).into())
+    });
+    sections.collect()
+}
