@@ -65,10 +65,15 @@ impl Row for EmitRow {
     }
 }
 
-impl Bench for EmitRow {
-    const NAME: &'static str = "emit";
+/// The measurement, as the documents show it.
+#[derive(Debug)]
+pub struct Emit;
 
-    fn findings(rows: &[Self], findings: &mut Findings) {
+impl Bench for Emit {
+    const NAME: &'static str = "emit";
+    type Row = EmitRow;
+
+    fn findings(rows: &[EmitRow], findings: &mut Findings) {
         for row in rows.iter().filter(|row| row.batch > 1) {
             let case = format!("{} × {}", row.publishers, row.batch);
             findings.figure(Target::BatchedEmit, case, row.events_per_s);

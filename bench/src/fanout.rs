@@ -70,10 +70,15 @@ impl Row for FanoutRow {
     }
 }
 
-impl Bench for FanoutRow {
-    const NAME: &'static str = "fanout";
+/// The measurement, as the documents show it.
+#[derive(Debug)]
+pub struct Fanout;
 
-    fn findings(rows: &[Self], findings: &mut Findings) {
+impl Bench for Fanout {
+    const NAME: &'static str = "fanout";
+    type Row = FanoutRow;
+
+    fn findings(rows: &[FanoutRow], findings: &mut Findings) {
         for row in rows {
             let (times, encoding) = (row.to_subscriber, &row.encoding);
             if (row.subscribers, row.rate_per_s) == (100, 1000) {

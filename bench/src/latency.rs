@@ -63,10 +63,15 @@ impl Row for LatencyRow {
     }
 }
 
-impl Bench for LatencyRow {
-    const NAME: &'static str = "latency";
+/// The measurement, as the documents show it.
+#[derive(Debug)]
+pub struct Latency;
 
-    fn findings(rows: &[Self], findings: &mut Findings) {
+impl Bench for Latency {
+    const NAME: &'static str = "latency";
+    type Row = LatencyRow;
+
+    fn findings(rows: &[LatencyRow], findings: &mut Findings) {
         for row in rows {
             let case = format!("{}/s on {}", row.rate_per_s, connections(row.connections));
             let bound = row.disk_sync.p99_ms + ABOVE_SYNC_MS;

@@ -111,10 +111,15 @@ impl Row for ReplayRow {
     }
 }
 
-impl Bench for ReplayRow {
-    const NAME: &'static str = "replay";
+/// The measurement, as the documents show it.
+#[derive(Debug)]
+pub struct Replay;
 
-    fn findings(rows: &[Self], findings: &mut Findings) {
+impl Bench for Replay {
+    const NAME: &'static str = "replay";
+    type Row = ReplayRow;
+
+    fn findings(rows: &[ReplayRow], findings: &mut Findings) {
         for row in rows {
             let way = row.way.name();
             if row.way.step() == 1 {

@@ -107,6 +107,19 @@ fn a_document_without_its_marks_is_refused_and_nothing_is_written() {
     }
 }
 
+#[test]
+fn the_page_for_a_shared_runner_has_every_region() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../.github/benchmarks.md");
+    let dir = tempfile::tempdir().unwrap();
+    let document = dir.path().join("BENCHMARKS.md");
+    fs::copy(page, &document).unwrap();
+    let options = Options {
+        docs: vec![document],
+        check: false,
+    };
+    document::run(Path::new(MADE_UP), &options).unwrap();
+}
+
 fn documents(dir: &Path) -> Options {
     let docs: [PathBuf; 2] = ["BENCHMARKS.md", "README.md"].map(|name| dir.join(name));
     Options {

@@ -6,14 +6,17 @@ use crate::report::Row;
 use super::chart::{BarChart, Who};
 use super::target::Target;
 
-/// A measurement that the documents show. To add one: this trait for its row, its line in [`super::section::BENCHES`],
-/// and its marked region in docs/BENCHMARKS.md.
-pub trait Bench: Row {
-    /// As its subcommand, its file of results and its region are called.
+/// A measurement that the documents show. To add one: this trait beside its row, its line in `section::BENCHES`, and
+/// its marked region in docs/BENCHMARKS.md.
+pub trait Bench {
+    /// As its file of results and its region are called.
     const NAME: &'static str;
 
+    /// A line of its table.
+    type Row: Row;
+
     /// Adds what its rows say.
-    fn findings(rows: &[Self], findings: &mut Findings);
+    fn findings(rows: &[Self::Row], findings: &mut Findings);
 }
 
 /// All that a measurement's rows say.

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::Outcome;
-use crate::emit::EmitRow;
-use crate::fanout::FanoutRow;
-use crate::latency::LatencyRow;
-use crate::replay::ReplayRow;
+use crate::emit::Emit;
+use crate::fanout::Fanout;
+use crate::latency::Latency;
+use crate::replay::Replay;
 use crate::report::Report;
 
 use super::findings::{Bench, Findings};
@@ -14,10 +14,10 @@ use super::results;
 
 /// All that the documents show, in this order.
 const BENCHES: [Kind; 4] = [
-    Kind::of::<LatencyRow>(),
-    Kind::of::<EmitRow>(),
-    Kind::of::<ReplayRow>(),
-    Kind::of::<FanoutRow>(),
+    Kind::of::<Latency>(),
+    Kind::of::<Emit>(),
+    Kind::of::<Replay>(),
+    Kind::of::<Fanout>(),
 ];
 
 /// What stands in the region of a measurement that has no results.
@@ -41,23 +41,23 @@ pub(super) struct Section {
 }
 
 impl Kind {
-    const fn of<R: Bench>() -> Self {
+    const fn of<B: Bench>() -> Self {
         Self {
-            name: R::NAME,
-            read: Section::read::<R>,
+            name: B::NAME,
+            read: Section::read::<B>,
         }
     }
 }
 
 impl Section {
-    fn read<R: Bench>(json: Vec<u8>) -> Outcome<Self> {
-        let report = Report::<R>::read(json)?;
+    fn read<B: Bench>(json: Vec<u8>) -> Outcome<Self> {
+        let report = Report::<B::Row>::read(json)?;
         let mut findings = Findings::default();
-        R::findings(&report.rows, &mut findings);
-        let (name, day, commit) = (R::NAME, report.day(), &report.commit);
+        B::findings(&report.rows, &mut findings);
+        let (name, day, commit) = (B::NAME, report.day(), &report.commit);
         let (cores, cpu) = (report.machine.cores, &report.machine.cpu);
         Ok(Self {
-            name: R::NAME,
+            name: B::NAME,
             body: format!("{}\n\n{}", report.provenance(), report.table()),
             source: format!("bench {name}, {day}, commit {commit}, {cores} × {cpu}"),
             findings,
