@@ -2,15 +2,15 @@
 //!
 //! A measurement starts a [`server`] process, drives it over real sockets ([`http`], [`websocket`]) with known drafts
 //! ([`sample`]), checks what came back ([`wire`]), and hands rows to the [`report`]. The measurements are [`latency`],
-//! [`emit`] and [`replay`]; a new one adds a module with a `run` and a subcommand in `main`. The criterion benches in
+//! [`emit`], [`replay`] and [`load`]; a new one adds a module with a `run` and a subcommand in `main`. The criterion benches in
 //! `benches/` measure single functions.
 #![forbid(unsafe_code)]
 
 pub mod disk;
 pub mod emit;
-pub mod fanout;
 pub mod http;
 pub mod latency;
+pub mod load;
 pub mod machine;
 pub mod pace;
 pub mod quantiles;

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use todoki_bench::load::{self, Mode, bare, publish};
 use todoki_bench::report::{Report, Row};
 use todoki_bench::settings::Settings;
-use todoki_bench::{Outcome, emit, fanout, latency, replay};
+use todoki_bench::{Outcome, emit, latency, replay};
 
 /// Bad usage, as in `todoki` itself.
 const USAGE: u8 = 64;
@@ -29,12 +30,13 @@ Examples:
   target/release/bench latency --seconds 20
   target/release/bench emit --rounds 5
   target/release/bench replay --events 10000000 --data /mnt/disk
+  target/release/bench load fan-out --subscribers 100,1000 --seconds 10
   target/release/bench all --quick
 
 Prints a table in Markdown and the raw figures as one line of JSON for each measurement.
 Figures mean something only on a quiet machine, from a release build, beside the load average that is printed.";
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Measure {
     /// From a lone emit to its subscriber, at steady rates
     Latency,
@@ -42,10 +44,15 @@ enum Measure {
     Emit,
     /// Reading history over WebSocket and HTTP
     Replay,
-    /// One stream to many subscribers
-    Fanout,
+    /// One stream to many subscribers, under the conditions that break servers
+    #[command(subcommand)]
+    Load(Mode),
     /// All of them
     All,
+    #[command(name = publish::SUBCOMMAND, hide = true)]
+    Publisher,
+    #[command(name = bare::SUBCOMMAND, hide = true)]
+    BareSender,
 }
 
 fn main() -> ExitCode {
@@ -58,7 +65,7 @@ fn main() -> ExitCode {
             return code.into();
         }
     };
-    match measure(cli.measure, &cli.settings) {
+    match measure(&cli.measure, &cli.settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // As above.
@@ -68,24 +75,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(measure: Measure, settings: &Settings) -> Outcome<()> {
+fn measure(measure: &Measure, settings: &Settings) -> Outcome<()> {
     match measure {
-        Measure::Latency => publish("latency", settings, latency::run),
-        Measure::Emit => publish("emit", settings, emit::run),
-        Measure::Replay => publish("replay", settings, replay::run),
-        Measure::Fanout => publish("fanout", settings, fanout::run),
-        Measure::All => [
-            Measure::Latency,
-            Measure::Emit,
-            Measure::Replay,
-            Measure::Fanout,
-        ]
-        .into_iter()
-        .try_for_each(|one| self::measure(one, settings)),
+        Measure::Latency => report("latency", settings, latency::run),
+        Measure::Emit => report("emit", settings, emit::run),
+        Measure::Replay => report("replay", settings, replay::run),
+        Measure::Load(mode) => load(mode, settings),
+        Measure::All => all(settings),
+        Measure::Publisher => publish::run(),
+        Measure::BareSender => bare::run(),
     }
 }
 
-fn publish<R: Row>(
+fn all(settings: &Settings) -> Outcome<()> {
+    for one in [Measure::Latency, Measure::Emit, Measure::Replay] {
+        measure(&one, settings)?;
+    }
+    Mode::all().iter().try_for_each(|mode| load(mode, settings))
+}
+
+fn load(mode: &Mode, settings: &Settings) -> Outcome<()> {
+    match mode {
+        Mode::FanOut(flags) => report("load-fan-out", settings, |s| load::fan_out(s, flags)),
+        Mode::Encoding(flags) => report("load-encoding", settings, |s| load::encoding(s, flags)),
+    }
+}
+
+fn report<R: Row>(
     name: &'static str,
     settings: &Settings,
     run: impl FnOnce(&Settings) -> Outcome<Vec<R>>,
