@@ -7,13 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use todoki::clock;
 
 use crate::Outcome;
 use crate::disk;
 use crate::document::findings::{Bench, Findings};
 use crate::document::target::Target;
-use crate::pace::{self, Schedule};
+use crate::pace::{self, HttpEmitter, Schedule};
 use crate::quantiles::{Quantiles, Times};
 use crate::report::Row;
 use crate::server::ServerProcess;
@@ -27,6 +26,9 @@ const CASES: [(u32, u32); 3] = [(100, 1), (1000, 1), (1000, 8)];
 
 /// What the design grants a lone emit above one sync.
 const ABOVE_SYNC_MS: f64 = 1.0;
+
+/// Each event on the wire.
+const EVENT_BYTES: usize = 200;
 
 /// A line of the latency table.
 #[derive(Debug, Deserialize, Serialize)]
@@ -117,32 +119,25 @@ fn case(settings: &Settings, rate: u32, connections: u32) -> Outcome<LatencyRow>
     let mut subscription = runtime.block_on(Subscription::open(address, ""))?;
     // `subscribed`: from here on every event comes.
     runtime.block_on(subscription.next())?;
-    let interval = Duration::from_secs(1) / rate;
-    let whole = settings.warm_up() + settings.duration();
-    let schedule = Schedule {
-        begin: clock::instant() + Duration::from_millis(50),
-        interval,
-        connections,
-        count: u32::try_from(whole.as_nanos() / interval.as_nanos())?,
-        warm_up: settings.warm_up(),
-    };
-    let (to_subscriber, to_answer) = thread::scope(|scope| {
-        let publishers: Vec<_> = (0..connections)
-            .map(|first| scope.spawn(move || pace::publish(address, schedule, first)))
-            .collect();
+    let emitters: Vec<_> = (0..connections)
+        .map(|_| HttpEmitter::open(address, 1, EVENT_BYTES))
+        .collect::<Outcome<_>>()?;
+    let schedule = Schedule::new(rate, connections, settings.warm_up(), settings.duration())?;
+    let (to_subscriber, published) = thread::scope(|scope| {
+        let publishing = scope.spawn(|| pace::publish(schedule, emitters));
         // A publisher that fails leaves us waiting for what it did not emit, so the wait has an end.
-        let patience = whole + Duration::from_secs(30);
+        let patience = schedule.length() + Duration::from_secs(30);
         let received = runtime.block_on(async {
             tokio::time::timeout(patience, receive(&mut subscription, schedule)).await
         });
-        let to_answer = pace::joined(publishers)?;
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>((received??, to_answer))
+        let published = publishing.join().map_err(|_| "a publisher panicked")??;
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>((received??, published))
     })?;
     Ok(LatencyRow {
         rate_per_s: rate,
         connections,
         to_subscriber: to_subscriber.quantiles(),
-        to_answer: to_answer.quantiles(),
+        to_answer: published.to_answer.quantiles(),
         disk_sync,
     })
 }

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use todoki_bench::document::{self, Options};
+use todoki_bench::load::{self, Mode, bare, publish};
 use todoki_bench::report::{Report, Row};
 use todoki_bench::settings::Settings;
-use todoki_bench::{Outcome, emit, fanout, latency, replay};
+use todoki_bench::{Outcome, emit, latency, replay};
 
 /// Bad usage, as in `todoki` itself.
 const USAGE: u8 = 64;
@@ -34,6 +35,7 @@ Examples:
   target/release/bench latency --seconds 20
   target/release/bench emit --rounds 5
   target/release/bench replay --events 10000000 --data /mnt/disk
+  target/release/bench load fan-out --subscribers 100,1000 --seconds 10
   target/release/bench all --quick
   target/release/bench report
   target/release/bench report --check
@@ -49,12 +51,17 @@ enum Measure {
     Emit,
     /// Reading history over WebSocket and HTTP
     Replay,
-    /// One stream to many subscribers
-    Fanout,
+    /// One stream to many subscribers, under the conditions that break servers
+    #[command(subcommand)]
+    Load(Mode),
     /// All of them
     All,
     /// Writes the documents and charts from the results; measures nothing
     Report(Options),
+    #[command(name = publish::SUBCOMMAND, hide = true)]
+    Publisher,
+    #[command(name = bare::SUBCOMMAND, hide = true)]
+    BareSender,
 }
 
 fn main() -> ExitCode {
@@ -79,18 +86,13 @@ fn main() -> ExitCode {
 
 fn measure(measure: &Measure, settings: &Settings) -> Outcome<()> {
     match measure {
-        Measure::Latency => publish("latency", settings, latency::run),
-        Measure::Emit => publish("emit", settings, emit::run),
-        Measure::Replay => publish("replay", settings, replay::run),
-        Measure::Fanout => publish("fanout", settings, fanout::run),
-        Measure::All => [
-            Measure::Latency,
-            Measure::Emit,
-            Measure::Replay,
-            Measure::Fanout,
-        ]
-        .iter()
-        .try_for_each(|one| self::measure(one, settings)),
+        Measure::Latency => report("latency", settings, latency::run),
+        Measure::Emit => report("emit", settings, emit::run),
+        Measure::Replay => report("replay", settings, replay::run),
+        Measure::Load(mode) => load(mode, settings),
+        Measure::All => all(settings),
+        Measure::Publisher => publish::run(),
+        Measure::BareSender => bare::run(),
         Measure::Report(options) => {
             let results = settings.results.as_deref();
             document::run(results.unwrap_or(Path::new(RESULTS)), options)
@@ -98,7 +100,21 @@ fn measure(measure: &Measure, settings: &Settings) -> Outcome<()> {
     }
 }
 
-fn publish<R: Row>(
+fn all(settings: &Settings) -> Outcome<()> {
+    for one in [Measure::Latency, Measure::Emit, Measure::Replay] {
+        measure(&one, settings)?;
+    }
+    Mode::all().iter().try_for_each(|mode| load(mode, settings))
+}
+
+fn load(mode: &Mode, settings: &Settings) -> Outcome<()> {
+    match mode {
+        Mode::FanOut(flags) => report("load-fan-out", settings, |s| load::fan_out(s, flags)),
+        Mode::Encoding(flags) => report("load-encoding", settings, |s| load::encoding(s, flags)),
+    }
+}
+
+fn report<R: Row>(
     name: &'static str,
     settings: &Settings,
     run: impl FnOnce(&Settings) -> Outcome<Vec<R>>,

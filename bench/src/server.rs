@@ -93,7 +93,7 @@ pub fn own_usage() -> Outcome<Usage> {
     usage("self")
 }
 
-fn usage(process: &str) -> Outcome<Usage> {
+pub(crate) fn usage(process: &str) -> Outcome<Usage> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     parse(&stat, &status).ok_or_else(|| format!("/proc/{process} does not read as expected").into())

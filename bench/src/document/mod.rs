@@ -7,6 +7,7 @@
 
 pub mod chart;
 pub mod findings;
+mod load;
 mod region;
 mod results;
 mod section;

@@ -4,20 +4,21 @@ use std::path::Path;
 
 use crate::Outcome;
 use crate::emit::Emit;
-use crate::fanout::Fanout;
 use crate::latency::Latency;
 use crate::replay::Replay;
 use crate::report::Report;
 
 use super::findings::{Bench, Findings};
+use super::load::{Encoding, FanOut};
 use super::results;
 
 /// All that the documents show, in this order.
-const BENCHES: [Kind; 4] = [
+const BENCHES: [Kind; 5] = [
     Kind::of::<Latency>(),
     Kind::of::<Emit>(),
     Kind::of::<Replay>(),
-    Kind::of::<Fanout>(),
+    Kind::of::<FanOut>(),
+    Kind::of::<Encoding>(),
 ];
 
 /// What stands in the region of a measurement that has no results.

@@ -106,14 +106,21 @@ impl Chart {
 
     /// The chart, if there is anything to draw.
     pub(super) fn draw(self, sections: &[Section]) -> Outcome<Option<String>> {
-        let (sections, sources): (Vec<_>, Vec<_>) = sections
+        let mut sections: Vec<_> = sections
             .iter()
             .filter(|section| self.has_part(section))
-            .map(|section| (section, section.source.as_str()))
-            .unzip();
+            .collect();
         if sections.is_empty() {
             return Ok(None);
         }
+        if let Self::Bars(_) = self {
+            // Bars of different runs do not compare; the last measurement is the one that has the most servers.
+            sections.drain(..sections.len() - 1);
+        }
+        let sources: Vec<_> = sections
+            .iter()
+            .map(|section| section.source.as_str())
+            .collect();
         let findings = sections.iter().map(|section| &section.findings);
         let svg = match self {
             Self::Bars(chart) => {
