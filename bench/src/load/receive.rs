@@ -5,6 +5,7 @@
 //! [`Framing`]; the payloads are our events.
 
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use memchr::memmem::Finder;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use slab::Slab;
 
 use crate::Outcome;
@@ -27,7 +29,7 @@ const READ_BYTES: usize = 256 << 10;
 const FRAME_BYTES: usize = 1 << 20;
 
 /// Connections that one look at all of them may find ready.
-const READY: usize = 1024;
+const READY: usize = 256;
 
 /// The name that an event's due time has in its data.
 const DUE: &[u8] = br#""due_ns":"#;
@@ -121,7 +123,6 @@ impl<F> Stream<F> {
 /// Reads streams, and counts how late their events are by a schedule.
 pub struct Receiver<F> {
     poll: OwnedFd,
-    ready: Vec<Event>,
     streams: Slab<Stream<F>>,
     scratch: Box<[u8]>,
     due: Finder<'static>,
@@ -150,7 +151,6 @@ impl<F: Framing> Receiver<F> {
     pub fn new(schedule: Option<Schedule>) -> Outcome<Self> {
         Ok(Self {
             poll: epoll::create(CreateFlags::CLOEXEC)?,
-            ready: Vec::with_capacity(READY),
             streams: Slab::new(),
             scratch: vec![0; READ_BYTES + FRAME_BYTES].into_boxed_slice(),
             due: Finder::new(DUE),
@@ -225,18 +225,16 @@ impl<F: Framing> Receiver<F> {
 
     /// Reads whatever is there, each stream once, waiting for so long at most until there is something.
     pub fn turn(&mut self, longest: Duration) -> Outcome<()> {
-        let mut ready = std::mem::take(&mut self.ready);
-        ready.clear();
         let timeout = Timespec::try_from(longest)?;
-        let room = rustix::buffer::spare_capacity(&mut ready);
-        match epoll::wait(&self.poll, room, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        let mut room = [const { MaybeUninit::<Event>::uninit() }; READY];
+        let ready = match epoll::wait(&self.poll, &mut room, Some(&timeout)) {
+            Ok((ready, _)) => ready,
+            Err(Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
-        }
-        for event in &ready {
+        };
+        for event in ready {
             self.read(usize::try_from(event.data.u64())?, READ_BYTES)?;
         }
-        self.ready = ready;
         Ok(())
     }
 
