@@ -7,10 +7,12 @@
 #![forbid(unsafe_code)]
 
 pub mod disk;
+pub mod drain;
 pub mod emit;
 pub mod fanout;
 pub mod http;
 pub mod latency;
+pub mod limit;
 pub mod machine;
 pub mod pace;
 pub mod quantiles;

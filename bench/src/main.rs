@@ -7,7 +7,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use todoki_bench::report::{Report, Row};
 use todoki_bench::settings::Settings;
-use todoki_bench::{Outcome, emit, fanout, latency, replay};
+use todoki_bench::{Outcome, emit, fanout, latency, limit, replay};
+
+/// As in `todoki`: a measurement that runs the server's code runs it as the server does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Bad usage, as in `todoki` itself.
 const USAGE: u8 = 64;
@@ -29,6 +33,7 @@ Examples:
   target/release/bench latency --seconds 20
   target/release/bench emit --rounds 5
   target/release/bench replay --events 10000000 --data /mnt/disk
+  target/release/bench limit --gate 0.90
   target/release/bench all --quick
 
 Prints a table in Markdown and the raw figures as one line of JSON for each measurement.
@@ -44,6 +49,12 @@ enum Measure {
     Replay,
     /// One stream to many subscribers
     Fanout,
+    /// A delivery against a bare sender, on the same sockets; needs no server
+    Limit {
+        /// Fail when a delivery costs more than the bare sender divided by this
+        #[arg(long, value_name = "RATIO")]
+        gate: Option<f64>,
+    },
     /// All of them
     All,
 }
@@ -74,11 +85,21 @@ fn measure(measure: Measure, settings: &Settings) -> Outcome<()> {
         Measure::Emit => publish("emit", settings, emit::run),
         Measure::Replay => publish("replay", settings, replay::run),
         Measure::Fanout => publish("fanout", settings, fanout::run),
+        Measure::Limit { gate } => {
+            let mut verdict = Ok(());
+            publish("limit", settings, |settings| {
+                let rows = limit::run(settings)?;
+                verdict = limit::judge(&rows, gate);
+                Ok(rows)
+            })?;
+            verdict
+        }
         Measure::All => [
             Measure::Latency,
             Measure::Emit,
             Measure::Replay,
             Measure::Fanout,
+            Measure::Limit { gate: None },
         ]
         .into_iter()
         .try_for_each(|one| self::measure(one, settings)),

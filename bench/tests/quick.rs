@@ -21,11 +21,12 @@ fn every_measurement_runs_and_checks_what_it_reads() {
     assert!(output.status.success(), "{told}");
     let stdout = String::from_utf8_lossy(&output.stdout);
     let lines = stdout.lines().filter(|line| line.starts_with('{'));
-    assert_eq!(lines.count(), 4, "{stdout}");
+    assert_eq!(lines.count(), 5, "{stdout}");
     let machines = std::fs::read_dir(results.path()).unwrap();
     let machine = machines.map(|dir| dir.unwrap().path()).next().unwrap();
-    for name in ["latency.json", "emit.json", "replay.json", "fanout.json"] {
-        assert!(machine.join(name).is_file(), "{name}");
+    for name in ["latency", "emit", "replay", "fanout", "limit"] {
+        let name = format!("{name}.json");
+        assert!(machine.join(&name).is_file(), "{name}");
     }
 }
 
