@@ -8,9 +8,11 @@
 
 pub mod disk;
 pub mod document;
+pub mod drain;
 pub mod emit;
 pub mod http;
 pub mod latency;
+pub mod limit;
 pub mod load;
 pub mod machine;
 pub mod pace;

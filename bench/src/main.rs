@@ -10,7 +10,11 @@ use todoki_bench::document::{self, Options};
 use todoki_bench::load::{self, Mode, bare, publish};
 use todoki_bench::report::{Report, Row};
 use todoki_bench::settings::Settings;
-use todoki_bench::{Outcome, emit, latency, replay};
+use todoki_bench::{Outcome, emit, latency, limit, replay};
+
+/// As in `todoki`: a measurement that runs the server's code runs it as the server does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Bad usage, as in `todoki` itself.
 const USAGE: u8 = 64;
@@ -39,6 +43,7 @@ Examples:
   target/release/bench load saturation --publishers 1,4
   target/release/bench load idle --connections 50000 --rounds 1
   target/release/bench load slow --seconds 30
+  target/release/bench limit --gate 0.90
   target/release/bench all --quick
   target/release/bench report
   target/release/bench report --check
@@ -57,6 +62,12 @@ enum Measure {
     /// One stream to many subscribers, under the conditions that break servers
     #[command(subcommand)]
     Load(Mode),
+    /// A delivery against a bare sender, on the same sockets; needs no server
+    Limit {
+        /// Fail when a delivery costs more than the bare sender divided by this
+        #[arg(long, value_name = "RATIO")]
+        gate: Option<f64>,
+    },
     /// All of them
     All,
     /// Writes the documents and charts from the results; measures nothing
@@ -93,6 +104,7 @@ fn measure(measure: &Measure, settings: &Settings) -> Outcome<()> {
         Measure::Emit => report("emit", settings, emit::run),
         Measure::Replay => report("replay", settings, replay::run),
         Measure::Load(mode) => load(mode, settings),
+        Measure::Limit { gate } => limit(*gate, settings),
         Measure::All => all(settings),
         Measure::Publisher => publish::run(),
         Measure::BareSender => bare::run(),
@@ -111,7 +123,17 @@ fn all(settings: &Settings) -> Outcome<()> {
         let words = ["bench", "load"].iter().chain(mode);
         measure(&Cli::try_parse_from(words)?.measure, settings)?;
     }
-    Ok(())
+    limit(None, settings)
+}
+
+fn limit(gate: Option<f64>, settings: &Settings) -> Outcome<()> {
+    let mut verdict = Ok(());
+    report("limit", settings, |settings| {
+        let rows = limit::run(settings)?;
+        verdict = limit::judge(&rows, gate);
+        Ok(rows)
+    })?;
+    verdict
 }
 
 fn load(mode: &Mode, settings: &Settings) -> Outcome<()> {

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::process::Command;
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "latency",
     "emit",
     "replay",
@@ -18,6 +18,7 @@ const NAMES: [&str; 10] = [
     "load-replay",
     "load-slow",
     "load-churn",
+    "limit",
 ];
 
 #[test]

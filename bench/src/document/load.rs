@@ -1,6 +1,11 @@
 //! What the rows of `bench load` say.
 
+use crate::load::churn::ChurnRow;
 use crate::load::fan_out::{FanOutRow, Generator, Subject};
+use crate::load::idle::IdleRow;
+use crate::load::saturation::SaturationRow;
+use crate::load::slow::SlowRow;
+use crate::load::storm::StormRow;
 
 use super::chart::{BarChart, Who};
 use super::findings::{Bench, Findings};
@@ -60,6 +65,134 @@ impl Bench for Encoding {
     }
 }
 
+/// As much as the server can.
+pub(super) struct Saturation;
+
+impl Bench for Saturation {
+    const NAME: &'static str = "load-saturation";
+    type Row = SaturationRow;
+
+    fn findings(rows: &[SaturationRow], findings: &mut Findings) {
+        let todoki = Subject::Todoki.name();
+        for row in rows.iter().filter(|row| row.subscribers == 100) {
+            let (who, case) = if row.subject == todoki {
+                (
+                    Who::Ours,
+                    format!("{} publishers, {}", row.publishers, row.encoding),
+                )
+            } else {
+                (Who::Limit, String::new())
+            };
+            let case = judged(case, row.generator);
+            let per_s = row.deliveries_per_cpu_s;
+            if who == Who::Ours && row.drafts_per_emit == 32 {
+                findings.figure(Target::Saturation, &case, per_s);
+            }
+            let label = match who {
+                Who::Ours => format!("{todoki}, {case}"),
+                _ => row.subject.clone(),
+            };
+            findings.bar(BarChart::Saturation, who, label, per_s);
+        }
+    }
+}
+
+/// Connections on which nothing happens.
+pub(super) struct Idle;
+
+/// Connections that the design's target speaks of.
+const IDLE_CONNECTIONS: u32 = 10_000;
+
+impl Bench for Idle {
+    const NAME: &'static str = "load-idle";
+    type Row = IdleRow;
+
+    fn findings(rows: &[IdleRow], findings: &mut Findings) {
+        for row in rows {
+            let bytes = row.resident_bytes_per_connection;
+            let case = format!("{} connections", row.connections);
+            findings
+                .figure(Target::IdleMemory, &case, bytes)
+                .easier_if(row.connections < IDLE_CONNECTIONS);
+            let label = format!("{}, {case}", row.subject);
+            findings.bar(BarChart::IdleMemory, Who::Ours, label, bytes);
+        }
+    }
+}
+
+/// Many readers of all history beside a live stream.
+pub(super) struct Storm;
+
+impl Bench for Storm {
+    const NAME: &'static str = "load-replay";
+    type Row = StormRow;
+
+    fn findings(rows: &[StormRow], findings: &mut Findings) {
+        for row in rows {
+            let label = format!("live beside {} replays", row.readers);
+            findings.span(judged(label, row.generator), row.to_subscriber);
+        }
+    }
+}
+
+/// A part of the subscribers reads slowly.
+pub(super) struct Slow;
+
+impl Bench for Slow {
+    const NAME: &'static str = "load-slow";
+    type Row = SlowRow;
+
+    fn findings(rows: &[SlowRow], findings: &mut Findings) {
+        for row in rows {
+            let is_easier =
+                row.subscribers < 100 || row.slow * 2 < row.subscribers || row.rate_per_s < 500;
+            let (growth, times) = (mib(row.resident_growth_mib), row.to_subscriber);
+            let case = judged(
+                format!("{} of {} slow", row.slow, row.subscribers),
+                row.generator,
+            );
+            findings
+                .figure(Target::SlowGrowth, &case, growth)
+                .easier_if(is_easier);
+            findings
+                .figure(Target::SlowP99, &case, times.p99_ms)
+                .easier_if(is_easier);
+            findings.span(format!("the others, {case}"), times);
+        }
+    }
+}
+
+/// Subscribers come and go.
+pub(super) struct Churn;
+
+impl Bench for Churn {
+    const NAME: &'static str = "load-churn";
+    type Row = ChurnRow;
+
+    fn findings(rows: &[ChurnRow], findings: &mut Findings) {
+        for row in rows {
+            let label = format!("those that stay, {} joins/s", row.joins_per_s);
+            findings.span(judged(label, row.generator), row.to_subscriber);
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a process has far less than 2^53 bytes"
+)]
+fn mib(mib: u64) -> f64 {
+    (mib << 20) as f64
+}
+
+/// A case, with a word where the figures are the generator's rather than the server's.
+fn judged(case: String, generator: Generator) -> String {
+    match generator {
+        Generator::Held => case,
+        generator => format!("{case}; {}", generator.name()),
+    }
+}
+
 fn latencies(row: &FanOutRow, findings: &mut Findings) {
     let times = row.to_subscriber;
     match (row.subscribers, row.rate_per_s) {
@@ -89,10 +222,7 @@ fn case(row: &FanOutRow) -> String {
         "off" => row.encoding.clone(),
         compression => format!("{}, {compression}", row.encoding),
     };
-    match row.generator {
-        Generator::Held => framed,
-        generator => format!("{framed}; {}", generator.name()),
-    }
+    judged(framed, row.generator)
 }
 
 fn is_by(row: &FanOutRow, subject: Subject) -> bool {

@@ -5,20 +5,27 @@ use std::path::Path;
 use crate::Outcome;
 use crate::emit::Emit;
 use crate::latency::Latency;
+use crate::limit::Limit;
 use crate::replay::Replay;
 use crate::report::Report;
 
 use super::findings::{Bench, Findings};
-use super::load::{Encoding, FanOut};
+use super::load::{Churn, Encoding, FanOut, Idle, Saturation, Slow, Storm};
 use super::results;
 
 /// All that the documents show, in this order.
-const BENCHES: [Kind; 5] = [
+const BENCHES: [Kind; 11] = [
     Kind::of::<Latency>(),
     Kind::of::<Emit>(),
     Kind::of::<Replay>(),
     Kind::of::<FanOut>(),
     Kind::of::<Encoding>(),
+    Kind::of::<Saturation>(),
+    Kind::of::<Idle>(),
+    Kind::of::<Storm>(),
+    Kind::of::<Slow>(),
+    Kind::of::<Churn>(),
+    Kind::of::<Limit>(),
 ];
 
 /// What stands in the region of a measurement that has no results.

@@ -12,6 +12,9 @@ const ROW: i32 = 30;
 /// Pixels above and below a bar.
 const GAP: i32 = 5;
 
+/// On a log scale the shortest bar ends at so many times where it begins, or it would hardly be seen.
+const SHORTEST: f64 = 4.0;
+
 /// The chart. There has to be a bar.
 pub(super) fn draw(facts: &Facts, mut bars: Vec<Bar>, sources: &[&str]) -> Outcome<String> {
     bars.sort_by(|a, b| {
@@ -29,7 +32,7 @@ pub(super) fn draw(facts: &Facts, mut bars: Vec<Bar>, sources: &[&str]) -> Outco
     let mut svg = String::new();
     let rows = ROW * i32::try_from(bars.len())?;
     let canvas = Canvas::new(&mut svg, facts.title, rows, longest.unwrap_or(0), sources)?;
-    let axis = Axis::new(facts.scale, least, greatest, canvas.values());
+    let axis = Axis::new(facts.scale, least / SHORTEST, greatest, canvas.values());
     canvas.axis(&axis, facts.axis)?;
     for (bar, number) in bars.iter().zip(0..) {
         let (colour, hand) = match bar.who {

@@ -27,8 +27,8 @@ const DOT: i32 = 5;
 const TITLE_SIZE: f64 = 20.0;
 const TEXT_SIZE: f64 = 16.0;
 const SMALL_SIZE: f64 = 13.5;
-/// A character of text is seldom wider in a sans-serif font of `TEXT_SIZE`.
-const CHARACTER: i32 = 7;
+/// A character is seldom wider, on average over a label, in a bold sans-serif font of `TEXT_SIZE`.
+const CHARACTER: i32 = 8;
 
 pub(super) const GROUND: RGBColor = RGBColor(255, 255, 255);
 pub(super) const INK: RGBColor = RGBColor(31, 35, 40);

@@ -16,7 +16,7 @@ const AXIS: &str = "ms since it was due (an open loop, log scale); less is bette
 /// Pixels from a distribution to the next: two lines of text.
 const ROW: i32 = 42;
 /// Characters of the four figures below a label, in their smaller size.
-const SHORTEST: usize = 28;
+const SHORTEST: usize = 24;
 
 /// What is marked, from the left.
 const MARKS: [(&str, RGBColor); 4] = [
