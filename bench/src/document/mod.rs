@@ -1,8 +1,8 @@
 //! Documents and charts written from results, so that no figure is copied by hand and none outlives its run.
 //!
-//! Measurements save their rows ([`crate::report`]); the newest of each ([`results`]) becomes a [`section`]: its table,
+//! Measurements save their rows ([`crate::report`]); the newest of each (`results`) becomes a `section`: its table,
 //! and its [`findings`], which are held against the design's targets ([`target`]) and drawn ([`chart`]). Documents keep
-//! their prose, and have marked [`region`]s for the rest. Nothing is measured here, and nothing depends on the clock: the
+//! their prose, and have marked `region`s for the rest. Nothing is measured here, and nothing depends on the clock: the
 //! same results give the same bytes.
 
 pub mod chart;
