@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use todoki_codec::deflate::{Deflater, Inflater};
 
 use crate::Outcome;
+use crate::document::findings::{Bench, Findings};
+use crate::document::target::Target;
 use crate::report::Row;
 use crate::sample;
 use crate::settings::Settings;
@@ -29,6 +31,9 @@ struct Way {
     window: usize,
 }
 
+/// As a group does it.
+const OURS: &str = "shared, windows of 128";
+
 const WAYS: [Way; 5] = [
     Way {
         name: "each on its own",
@@ -41,7 +46,7 @@ const WAYS: [Way; 5] = [
         window: 16,
     },
     Way {
-        name: "shared, windows of 128",
+        name: OURS,
         lines: 1,
         window: 128,
     },
@@ -87,6 +92,23 @@ impl Row for CompressionRow {
             format!("{:.0}", self.deflate_ns),
             format!("{:.0}", self.inflate_ns),
         ]
+    }
+}
+
+/// What the documents say of compression.
+#[derive(Debug)]
+pub struct Compression;
+
+impl Bench for Compression {
+    const NAME: &'static str = "compression";
+    type Row = CompressionRow;
+
+    fn findings(rows: &[CompressionRow], findings: &mut Findings) {
+        for row in rows.iter().filter(|row| row.way == OURS) {
+            findings.figure(Target::CompressionRatio, OURS.to_owned(), row.ratio);
+            let micros = row.deflate_ns / 1e3;
+            findings.figure(Target::CompressionCost, OURS.to_owned(), micros);
+        }
     }
 }
 

@@ -7,12 +7,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use todoki::clock;
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
 use crate::Outcome;
+use crate::document::findings::{Bench, Findings};
+use crate::document::target::Target;
 use crate::http::{self, Connection};
 use crate::quantiles::{Quantiles, Times};
 use crate::report::Row;
@@ -24,7 +26,7 @@ use crate::settings::Settings;
 const CASES: [(u32, u32); 5] = [(1, 1), (64, 1), (64, 32), (1, 256), (8, 256)];
 
 /// A line of the emit table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct EmitRow {
     publishers: u32,
     batch: u32,
@@ -60,6 +62,22 @@ impl Row for EmitRow {
             format!("{:.2}", self.driver_cpu_s_per_100k),
             format!("{:.2}", self.server_cores),
         ]
+    }
+}
+
+/// The measurement, as the documents show it.
+#[derive(Debug)]
+pub struct Emit;
+
+impl Bench for Emit {
+    const NAME: &'static str = "emit";
+    type Row = EmitRow;
+
+    fn findings(rows: &[EmitRow], findings: &mut Findings) {
+        for row in rows.iter().filter(|row| row.batch > 1) {
+            let case = format!("{} × {}", row.publishers, row.batch);
+            findings.figure(Target::BatchedEmit, case, row.events_per_s);
+        }
     }
 }
 

@@ -6,12 +6,13 @@
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
-use todoki::clock;
+use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
 use crate::disk;
-use crate::pace::{self, Schedule};
+use crate::document::findings::{Bench, Findings};
+use crate::document::target::Target;
+use crate::pace::{self, HttpEmitter, Schedule};
 use crate::quantiles::{Quantiles, Times};
 use crate::report::Row;
 use crate::server::ServerProcess;
@@ -23,8 +24,14 @@ use crate::wire::{self, Order};
 /// interval delays the next, as it does for a producer that has but one.
 const CASES: [(u32, u32); 3] = [(100, 1), (1000, 1), (1000, 8)];
 
+/// What the design grants a lone emit above one sync.
+const ABOVE_SYNC_MS: f64 = 1.0;
+
+/// Each event on the wire.
+const EVENT_BYTES: usize = 200;
+
 /// A line of the latency table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct LatencyRow {
     rate_per_s: u32,
     connections: u32,
@@ -58,6 +65,34 @@ impl Row for LatencyRow {
     }
 }
 
+/// The measurement, as the documents show it.
+#[derive(Debug)]
+pub struct Latency;
+
+impl Bench for Latency {
+    const NAME: &'static str = "latency";
+    type Row = LatencyRow;
+
+    fn findings(rows: &[LatencyRow], findings: &mut Findings) {
+        for row in rows {
+            let case = format!("{}/s on {}", row.rate_per_s, connections(row.connections));
+            let bound = row.disk_sync.p99_ms + ABOVE_SYNC_MS;
+            let p99_ms = row.to_answer.p99_ms;
+            findings
+                .figure(Target::LoneEmitP99, &case, p99_ms)
+                .beside(bound);
+            findings.span(format!("emits, {case}"), row.to_subscriber);
+        }
+    }
+}
+
+fn connections(count: u32) -> String {
+    match count {
+        1 => "1 connection".to_owned(),
+        _ => format!("{count} connections"),
+    }
+}
+
 /// Measures each case in each round, and reports the round whose median is the median.
 pub fn run(settings: &Settings) -> Outcome<Vec<LatencyRow>> {
     let mut rounds: Vec<Vec<LatencyRow>> = CASES.iter().map(|_| Vec::new()).collect();
@@ -84,32 +119,25 @@ fn case(settings: &Settings, rate: u32, connections: u32) -> Outcome<LatencyRow>
     let mut subscription = runtime.block_on(Subscription::open(address, ""))?;
     // `subscribed`: from here on every event comes.
     runtime.block_on(subscription.next())?;
-    let interval = Duration::from_secs(1) / rate;
-    let whole = settings.warm_up() + settings.duration();
-    let schedule = Schedule {
-        begin: clock::instant() + Duration::from_millis(50),
-        interval,
-        connections,
-        count: u32::try_from(whole.as_nanos() / interval.as_nanos())?,
-        warm_up: settings.warm_up(),
-    };
-    let (to_subscriber, to_answer) = thread::scope(|scope| {
-        let publishers: Vec<_> = (0..connections)
-            .map(|first| scope.spawn(move || pace::publish(address, schedule, first)))
-            .collect();
+    let emitters: Vec<_> = (0..connections)
+        .map(|_| HttpEmitter::open(address, 1, EVENT_BYTES))
+        .collect::<Outcome<_>>()?;
+    let schedule = Schedule::new(rate, connections, settings.warm_up(), settings.duration())?;
+    let (to_subscriber, published) = thread::scope(|scope| {
+        let publishing = scope.spawn(|| pace::publish(schedule, emitters));
         // A publisher that fails leaves us waiting for what it did not emit, so the wait has an end.
-        let patience = whole + Duration::from_secs(30);
+        let patience = schedule.length() + Duration::from_secs(30);
         let received = runtime.block_on(async {
             tokio::time::timeout(patience, receive(&mut subscription, schedule)).await
         });
-        let to_answer = pace::joined(publishers)?;
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>((received??, to_answer))
+        let published = publishing.join().map_err(|_| "a publisher panicked")??;
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>((received??, published))
     })?;
     Ok(LatencyRow {
         rate_per_s: rate,
         connections,
         to_subscriber: to_subscriber.quantiles(),
-        to_answer: to_answer.quantiles(),
+        to_answer: published.to_answer.quantiles(),
         disk_sync,
     })
 }

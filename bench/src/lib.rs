@@ -2,16 +2,19 @@
 //!
 //! A measurement starts a [`server`] process, drives it over real sockets ([`http`], [`websocket`]) with known drafts
 //! ([`sample`]), checks what came back ([`wire`]), and hands rows to the [`report`]. The measurements are [`latency`],
-//! [`emit`] and [`replay`]; a new one adds a module with a `run` and a subcommand in `main`. The criterion benches in
-//! `benches/` measure single functions.
+//! [`emit`], [`replay`] and [`load`]; a new one adds a module with a `run` and a subcommand in `main`. What they saved
+//! becomes documents and charts in [`document`]. The criterion benches in `benches/` measure single functions.
 #![forbid(unsafe_code)]
 
 pub mod compression;
 pub mod disk;
+pub mod document;
+pub mod drain;
 pub mod emit;
-pub mod fanout;
 pub mod http;
 pub mod latency;
+pub mod limit;
+pub mod load;
 pub mod machine;
 pub mod pace;
 pub mod quantiles;

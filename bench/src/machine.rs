@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
 
 /// A machine, as far as it matters to us.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Machine {
     /// As the processor calls itself.
     pub cpu: String,
@@ -51,6 +51,22 @@ impl Machine {
             .map(str::to_ascii_lowercase)
             .collect();
         format!("{}x-{}", self.cores, words.join("-"))
+    }
+}
+
+impl std::fmt::Display for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            cpu,
+            cores,
+            memory_mib,
+            kernel,
+            file_system,
+        } = self;
+        write!(
+            f,
+            "{cores} × {cpu}, {memory_mib} MiB, Linux {kernel}, {file_system}"
+        )
     }
 }
 

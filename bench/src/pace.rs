@@ -1,27 +1,31 @@
 //! An open loop: emits are due at fixed times, and each carries in its data when it was due.
 
 use std::net::SocketAddr;
-use std::thread::{self, ScopedJoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
 
+use bytes::Bytes;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Outcome;
 use crate::http::{self, Connection};
 use crate::quantiles::Times;
-use crate::sample::COMMON_KIND;
+use crate::sample::timed_drafts;
 
 /// A sleeping thread wakes late by some 60 µs, so the last bit is waited for awake.
 const AWAKE: Duration = Duration::from_micros(120);
 
-/// When emits are due.
-#[derive(Clone, Copy, Debug)]
+/// When emits are due. All times are since [`Schedule::begin`], which every process of the machine can tell.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Schedule {
-    /// When the first is.
-    pub begin: Instant,
+    /// When the first is, by [`monotonic`].
+    pub begin: Duration,
     /// From one to the next.
     pub interval: Duration,
-    /// Connections that they take turns on.
+    /// Connections that they take turns on: whichever is free takes the next.
     pub connections: u32,
     /// Emits in all.
     pub count: u32,
@@ -30,19 +34,47 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// After the beginning.
-    fn due(&self, place: u32) -> Duration {
+    /// So many emits a second for so long, beginning in a moment, in which processes start and connect.
+    pub fn new(rate: u32, connections: u32, warm_up: Duration, counted: Duration) -> Outcome<Self> {
+        let interval = Duration::from_secs(1) / rate;
+        let count = (warm_up + counted).as_nanos() / interval.as_nanos();
+        Ok(Self {
+            begin: monotonic() + Self::START,
+            interval,
+            connections,
+            count: u32::try_from(count)?,
+            warm_up,
+        })
+    }
+
+    /// From when a schedule is made until it begins.
+    const START: Duration = Duration::from_millis(200);
+
+    /// How long it takes from its beginning.
+    pub fn length(&self) -> Duration {
+        self.interval * self.count
+    }
+
+    /// When the emit in this place is due.
+    pub fn due(&self, place: u32) -> Duration {
         self.interval * place
+    }
+
+    /// The time.
+    pub fn now(&self) -> Duration {
+        monotonic().saturating_sub(self.begin)
     }
 
     /// How late it is for what was due then; `None` during warm-up.
     pub fn late(&self, due: Duration) -> Option<Duration> {
-        (due >= self.warm_up).then(|| self.begin.elapsed().saturating_sub(due))
+        (due >= self.warm_up).then(|| self.now().saturating_sub(due))
     }
 
-    fn wait_for(&self, due: Duration) {
+    /// Returns when it is time.
+    pub fn wait_for(&self, due: Duration) {
+        let at = self.begin + due;
         loop {
-            let left = due.saturating_sub(self.begin.elapsed());
+            let left = at.saturating_sub(monotonic());
             match left.checked_sub(AWAKE) {
                 Some(asleep) if !asleep.is_zero() => thread::sleep(asleep),
                 _ if left.is_zero() => return,
@@ -52,38 +84,145 @@ impl Schedule {
     }
 }
 
+/// The clock that all processes of a machine share.
+pub fn monotonic() -> Duration {
+    clock(ClockId::Monotonic)
+}
+
+/// Time that the calling thread has had a core for.
+pub fn thread_cpu() -> Duration {
+    clock(ClockId::ThreadCPUTime)
+}
+
+fn clock(id: ClockId) -> Duration {
+    let time = clock_gettime(id);
+    // Neither clock is ever before its zero, and nanoseconds are less than a second.
+    Duration::new(
+        time.tv_sec.try_into().unwrap_or(0),
+        time.tv_nsec.try_into().unwrap_or(0),
+    )
+}
+
 /// A runtime for one thread.
 pub fn runtime() -> Outcome<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
-/// What all publishers measured.
-pub fn joined(publishers: Vec<ScopedJoinHandle<'_, Outcome<Times>>>) -> Outcome<Times> {
-    let mut all = Times::new()?;
-    for publisher in publishers {
-        let times = publisher.join().map_err(|_| "a publisher panicked")??;
-        all.add(&times)?;
-    }
-    Ok(all)
+/// What one connection speaks to emit.
+pub trait Emitter {
+    /// What is sent for the emit in this place, which is due then. It is made before it is due.
+    fn prepare(&mut self, place: u32, due: Duration) -> Bytes;
+
+    /// Sends it, and waits for the answer if there is to be one.
+    fn send(&mut self, emit: Bytes) -> Outcome<()>;
 }
 
-/// Emits every so-many-th event, each when it is due; measures how late the answers are.
-pub fn publish(address: SocketAddr, schedule: Schedule, first: u32) -> Outcome<Times> {
-    let runtime = runtime()?;
-    let mut connection = runtime.block_on(Connection::open(address))?;
-    let mut times = Times::new()?;
-    for place in (first..schedule.count).step_by(schedule.connections as usize) {
-        let due = schedule.due(place);
-        let body = format!(
-            r#"{{"kind":"{COMMON_KIND}","data":{{"due_ns":{}}}}}"#,
-            due.as_nanos()
-        );
-        let request = http::emit("application/json", &body);
-        schedule.wait_for(due);
-        runtime.block_on(connection.send(&request))?;
-        if let Some(late) = schedule.late(due) {
-            times.record(late);
-        }
+/// What publishers measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Published {
+    /// From when an emit was due until it was sent: what the publisher itself is late.
+    pub sent_late: Times,
+    /// From when an emit was due until its producer had the answer.
+    pub to_answer: Times,
+    /// Emits, the uncounted ones included.
+    pub emits: u64,
+}
+
+impl Published {
+    /// Nothing yet.
+    pub fn new() -> Outcome<Self> {
+        Ok(Self {
+            sent_late: Times::new()?,
+            to_answer: Times::new()?,
+            emits: 0,
+        })
     }
-    Ok(times)
+
+    /// Counts all of `other`.
+    pub fn add(&mut self, other: &Self) -> Outcome<()> {
+        self.sent_late.add(&other.sent_late)?;
+        self.to_answer.add(&other.to_answer)?;
+        self.emits += other.emits;
+        Ok(())
+    }
+}
+
+/// Emits everything when it is due, each connection on a thread of its own. An emit that finds all of them waiting for
+/// an answer is late, and that is told.
+pub fn publish<E: Emitter + Send>(schedule: Schedule, emitters: Vec<E>) -> Outcome<Published> {
+    let next = AtomicU32::new(0);
+    thread::scope(|scope| {
+        let publishers: Vec<_> = emitters
+            .into_iter()
+            .map(|emitter| scope.spawn(|| publish_on(schedule, &next, emitter)))
+            .collect();
+        let mut all = Published::new()?;
+        for publisher in publishers {
+            all.add(&publisher.join().map_err(|_| "a publisher panicked")??)?;
+        }
+        Ok(all)
+    })
+}
+
+fn publish_on(
+    schedule: Schedule,
+    next: &AtomicU32,
+    mut emitter: impl Emitter,
+) -> Outcome<Published> {
+    let mut published = Published::new()?;
+    loop {
+        // Only the number is shared, so no order with other memory is needed.
+        let place = next.fetch_add(1, Ordering::Relaxed);
+        if place >= schedule.count {
+            return Ok(published);
+        }
+        let due = schedule.due(place);
+        let emit = emitter.prepare(place, due);
+        schedule.wait_for(due);
+        if let Some(late) = schedule.late(due) {
+            published.sent_late.record(late);
+        }
+        emitter.send(emit)?;
+        if let Some(late) = schedule.late(due) {
+            published.to_answer.record(late);
+        }
+        published.emits += 1;
+    }
+}
+
+/// Emits to a Todoki server, over HTTP.
+#[derive(Debug)]
+pub struct HttpEmitter {
+    runtime: Runtime,
+    connection: Connection,
+    drafts: u32,
+    event_bytes: usize,
+}
+
+impl HttpEmitter {
+    /// A connection whose emits have so many drafts that become events of this size.
+    pub fn open(address: SocketAddr, drafts: u32, event_bytes: usize) -> Outcome<Self> {
+        let runtime = runtime()?;
+        let connection = runtime.block_on(Connection::open(address))?;
+        Ok(Self {
+            runtime,
+            connection,
+            drafts,
+            event_bytes,
+        })
+    }
+}
+
+impl Emitter for HttpEmitter {
+    fn prepare(&mut self, _: u32, due: Duration) -> Bytes {
+        http::emit(
+            "application/x-ndjson",
+            &timed_drafts(self.drafts, due, self.event_bytes),
+        )
+    }
+
+    fn send(&mut self, emit: Bytes) -> Outcome<()> {
+        self.runtime.block_on(self.connection.send(&emit))?;
+        Ok(())
+    }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Outcome;
 
@@ -26,6 +27,11 @@ impl Times {
         self.0.saturating_record(nanos);
     }
 
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
     /// Counts all of `other`.
     pub fn add(&mut self, other: &Self) -> Outcome<()> {
         Ok(self.0.add(&other.0)?)
@@ -44,12 +50,31 @@ impl Times {
     }
 }
 
+/// As pairs of a time in nanoseconds and how often it was, so that processes can hand each other all they know.
+impl Serialize for Times {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let recorded = self.0.iter_recorded();
+        serializer
+            .collect_seq(recorded.map(|step| (step.value_iterated_to(), step.count_at_value())))
+    }
+}
+
+impl<'de> Deserialize<'de> for Times {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut times = Self::new().map_err(D::Error::custom)?;
+        for (nanos, count) in Vec::<(u64, u64)>::deserialize(deserializer)? {
+            times.0.saturating_record_n(nanos, count);
+        }
+        Ok(times)
+    }
+}
+
 fn millis(nanos: u64) -> f64 {
     Duration::from_nanos(nanos).as_secs_f64() * 1e3
 }
 
 /// Half of the times, 99 % and 99.9 % of them are at most so long.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Quantiles {
     /// How many there were.
     pub count: u64,
@@ -70,5 +95,21 @@ impl std::fmt::Display for Quantiles {
             "{:.2} / {:.2} / {:.2} / {:.1}",
             self.p50_ms, self.p99_ms, self.p999_ms, self.max_ms
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_can_be_handed_to_another_process() {
+        let mut times = Times::new().unwrap();
+        for millis in [1, 1, 20, 300] {
+            times.record(Duration::from_millis(millis));
+        }
+        let mut json = simd_json::serde::to_vec(&times).unwrap();
+        let read: Times = simd_json::serde::from_slice(&mut json).unwrap();
+        assert_eq!(read.0, times.0);
     }
 }

@@ -4,11 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use todoki::clock;
 use tokio::runtime::Builder;
 
 use crate::Outcome;
+use crate::document::findings::{Bench, Findings};
+use crate::document::target::{Target, plain};
 use crate::http::{self, Connection};
 use crate::report::Row;
 use crate::sample::{self, RARE_EVERY, RARE_KIND};
@@ -20,8 +22,11 @@ use crate::wire::{self, ArrayReader, Order};
 /// Drafts in one request while the log is filled: the most that one may have.
 const BATCH: usize = 1000;
 
+/// Events that the design wants the first one of quickly.
+const TARGET_STORED: usize = 10_000_000;
+
 /// A way to read the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Way {
     WebSocket,
@@ -61,7 +66,7 @@ impl Way {
 }
 
 /// A line of the replay table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct ReplayRow {
     way: Way,
     stored: usize,
@@ -106,6 +111,28 @@ impl Row for ReplayRow {
     }
 }
 
+/// The measurement, as the documents show it.
+#[derive(Debug)]
+pub struct Replay;
+
+impl Bench for Replay {
+    const NAME: &'static str = "replay";
+    type Row = ReplayRow;
+
+    fn findings(rows: &[ReplayRow], findings: &mut Findings) {
+        for row in rows {
+            let way = row.way.name();
+            if row.way.step() == 1 {
+                findings.figure(Target::Replay, way, row.events_per_server_cpu_s);
+            }
+            let case = format!("{way}, of {} stored", plain(rounded(row.stored as u64)));
+            findings
+                .figure(Target::FirstEvent, case, row.first_event_ms)
+                .easier_if(row.stored < TARGET_STORED);
+        }
+    }
+}
+
 /// Fills one log, then reads it each way in each round, and reports the median round.
 pub fn run(settings: &Settings) -> Outcome<Vec<ReplayRow>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -121,6 +148,14 @@ pub fn run(settings: &Settings) -> Outcome<Vec<ReplayRow>> {
         }
     }
     Ok(rounds.into_iter().map(median).collect())
+}
+
+/// Stores so many events, rounded down to whole emits, and says how many.
+pub fn fill(server: &ServerProcess, events: usize) -> Outcome<u64> {
+    let events = events / BATCH * BATCH;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(store(server, events))?;
+    Ok(events as u64)
 }
 
 async fn store(server: &ServerProcess, events: usize) -> Outcome<()> {

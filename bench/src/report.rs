@@ -4,15 +4,16 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use todoki::clock;
 
 use crate::Outcome;
 use crate::machine::{self, Machine};
 use crate::settings::Settings;
 
-/// A line of a table.
-pub trait Row: Serialize {
+/// A line of a table, which reads back from the JSON that it was saved as.
+pub trait Row: Serialize + DeserializeOwned {
     /// Names of the columns, with their units.
     const COLUMNS: &'static [&'static str];
 
@@ -21,29 +22,37 @@ pub trait Row: Serialize {
 }
 
 /// The figures of one measurement, and where they come from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Report<R> {
-    bench: &'static str,
-    date: String,
-    commit: String,
-    command: String,
-    machine: Machine,
-    load_before: String,
-    load_after: String,
-    rows: Vec<R>,
+    /// Which measurement.
+    pub bench: String,
+    /// When it ended, in UTC.
+    pub date: String,
+    /// What was checked out.
+    pub commit: String,
+    /// How it was called.
+    pub command: String,
+    /// Where.
+    pub machine: Machine,
+    /// How much else was going on when it began.
+    pub load_before: String,
+    /// And when it ended.
+    pub load_after: String,
+    /// The figures.
+    pub rows: Vec<R>,
 }
 
 impl<R: Row> Report<R> {
     /// Runs a measurement.
     pub fn of(
-        bench: &'static str,
+        bench: &str,
         settings: &Settings,
         run: impl FnOnce(&Settings) -> Outcome<Vec<R>>,
     ) -> Outcome<Self> {
         let load_before = machine::load();
         let rows = run(settings)?;
         Ok(Self {
-            bench,
+            bench: bench.to_owned(),
             date: clock::now().to_string(),
             commit: machine::commit(),
             command: command(),
@@ -59,28 +68,46 @@ impl<R: Row> Report<R> {
         Ok(simd_json::serde::to_string(self)?)
     }
 
+    /// Reads one back.
+    pub fn read(mut json: Vec<u8>) -> Outcome<Self> {
+        Ok(simd_json::serde::from_slice(&mut json)?)
+    }
+
     /// A heading, what is needed to judge the figures, and the table.
     pub fn markdown(&self) -> String {
-        let mut text = format!("### {}\n\n", self.bench);
-        let Machine {
-            cpu,
-            cores,
-            memory_mib,
-            kernel,
-            file_system,
-        } = &self.machine;
+        let name = &self.bench;
+        format!("### {name}\n\n{}\n\n{}", self.provenance(), self.table())
+    }
+
+    /// What is needed to judge the figures.
+    pub fn provenance(&self) -> String {
         let lines = [
-            format!("`{}` at {}, {}", self.command, self.commit, self.date),
-            format!("{cores} × {cpu}, {memory_mib} MiB, Linux {kernel}, {file_system}"),
+            format!("`{}` at {}, {}", self.command, self.commit, self.second()),
+            self.machine.to_string(),
             format!(
                 "load average {} before, {} after",
                 self.load_before, self.load_after
             ),
         ];
-        text.push_str(&lines.join("  \n"));
-        text.push_str("\n\n");
-        table(&self.rows, &mut text);
-        text
+        lines.join("  \n")
+    }
+
+    /// The rows under the names of their columns.
+    pub fn table(&self) -> String {
+        let rows: Vec<_> = self.rows.iter().map(Row::cells).collect();
+        table(R::COLUMNS, &rows)
+    }
+
+    /// The date to a second.
+    fn second(&self) -> String {
+        self.date
+            .get(..19)
+            .map_or_else(|| self.date.clone(), |date| format!("{date}Z"))
+    }
+
+    /// The day of the date.
+    pub fn day(&self) -> &str {
+        self.date.get(..10).unwrap_or("undated")
     }
 
     /// Writes the JSON to the directory of results, if there is to be one, and says where.
@@ -88,8 +115,7 @@ impl<R: Row> Report<R> {
         let Some(results) = &settings.results else {
             return Ok(None);
         };
-        let day = self.date.get(..10).unwrap_or("undated");
-        let dir = results.join(format!("{day}-{}", self.machine.slug()));
+        let dir = results.join(format!("{}-{}", self.day(), self.machine.slug()));
         fs::create_dir_all(&dir)?;
         let path = dir.join(format!("{}.json", self.bench));
         fs::write(&path, self.json()? + "\n")?;
@@ -97,15 +123,17 @@ impl<R: Row> Report<R> {
     }
 }
 
-fn table<R: Row>(rows: &[R], out: &mut String) {
-    let rule = vec!["---"; R::COLUMNS.len()];
-    let lines = [R::COLUMNS.join(" | "), rule.join(" | ")]
+/// A table in Markdown.
+pub fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
+    let rule = vec!["---"; columns.len()];
+    let lines = [columns.join(" | "), rule.join(" | ")]
         .into_iter()
-        .chain(rows.iter().map(|row| row.cells().join(" | ")));
-    for line in lines {
+        .chain(rows.iter().map(|cells| cells.join(" | ")));
+    lines.fold(String::new(), |mut text, line| {
         // Writing into memory cannot fail.
-        writeln!(out, "| {line} |").ok();
-    }
+        writeln!(text, "| {line} |").ok();
+        text
+    })
 }
 
 /// As it was called, without where the program is.

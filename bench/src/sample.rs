@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::ops::Range;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use todoki_codec::{Cursor, Draft, Ids, Kind, encode};
@@ -80,6 +81,26 @@ fn team_event(number: i64) -> Vec<u8> {
         .to_vec()
 }
 
+/// Bytes of an event around `data`, with a cursor of five digits.
+const ENVELOPE_BYTES: usize = 181;
+
+/// So many drafts that say when they were due, as NDJSON. Their events have about so many bytes, if `due_ns` leaves room.
+pub fn timed_drafts(count: u32, due: Duration, event_bytes: usize) -> String {
+    let data = timed_data(due, event_bytes);
+    let line = format!(r#"{{"kind":"{COMMON_KIND}","data":{data}}}"#);
+    vec![line.as_str(); count as usize].join("\n")
+}
+
+/// The `data` of such an event.
+pub fn timed_data(due: Duration, event_bytes: usize) -> String {
+    let due = format!(r#"{{"due_ns":{}"#, due.as_nanos());
+    let around = due.len() + r#","pad":""}"#.len();
+    match event_bytes.saturating_sub(ENVELOPE_BYTES + around) {
+        0 => due + "}",
+        room => format!(r#"{due},"pad":"{}"}}"#, "x".repeat(room)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +114,19 @@ mod tests {
             assert!(matches!(emit(&draft.into(), Form::Json), Ok(Emit::One(_))));
         }
         assert_eq!(data(DATA_BYTES).len(), DATA_BYTES);
+    }
+
+    #[test]
+    fn timed_drafts_become_events_of_the_size_that_was_asked_for() {
+        for bytes in [220, 2000] {
+            let body = timed_drafts(2, Duration::from_millis(1500), bytes);
+            let Ok(Emit::Batch(drafts)) = emit(&body.into(), Form::Ndjson) else {
+                panic!("lines are a batch");
+            };
+            let cursor = Cursor::new(12_345).unwrap();
+            let event = encode::event(cursor, Timestamp::UNIX_EPOCH, &drafts[1]);
+            assert_eq!(event.json.len(), bytes);
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
 
-    /// Write raw JSON to DIR/DATE-MACHINE/NAME.json
+    /// Write raw JSON to DIR/DATE-MACHINE/NAME.json; `report` reads it there [its default: bench/results]
     #[arg(long, global = true, value_name = "DIR")]
     pub results: Option<PathBuf>,
 

@@ -20,7 +20,8 @@ pub fn member(json: &[u8], name: &str) -> Option<u64> {
     number(json.get(at + key.len()..)?)
 }
 
-fn number(text: &[u8]) -> Option<u64> {
+/// The number that the text begins with.
+pub fn number(text: &[u8]) -> Option<u64> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
     let (mut count, mut number) = (0, 0_u64);
     for digit in digits {
@@ -59,6 +60,11 @@ impl Order {
         self.last = cursor;
         self.count += 1;
         Ok(())
+    }
+
+    /// The cursor of the last event, or the position before the first.
+    pub fn last(&self) -> u64 {
+        self.last
     }
 
     /// Events so far.

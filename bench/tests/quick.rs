@@ -7,6 +7,21 @@
 use std::path::Path;
 use std::process::Command;
 
+const NAMES: [&str; 12] = [
+    "latency",
+    "emit",
+    "replay",
+    "compression",
+    "load-fan-out",
+    "load-encoding",
+    "load-saturation",
+    "load-idle",
+    "load-replay",
+    "load-slow",
+    "load-churn",
+    "limit",
+];
+
 #[test]
 fn every_measurement_runs_and_checks_what_it_reads() {
     let bench = Path::new(env!("CARGO_BIN_EXE_bench"));
@@ -21,10 +36,10 @@ fn every_measurement_runs_and_checks_what_it_reads() {
     assert!(output.status.success(), "{told}");
     let stdout = String::from_utf8_lossy(&output.stdout);
     let lines = stdout.lines().filter(|line| line.starts_with('{'));
-    assert_eq!(lines.count(), 5, "{stdout}");
+    assert_eq!(lines.count(), NAMES.len(), "{stdout}");
     let machines = std::fs::read_dir(results.path()).unwrap();
     let machine = machines.map(|dir| dir.unwrap().path()).next().unwrap();
-    for name in ["latency", "emit", "replay", "fanout", "compression"] {
+    for name in NAMES {
         assert!(machine.join(format!("{name}.json")).is_file(), "{name}");
     }
 }

@@ -122,6 +122,12 @@ impl Hub {
         }
     }
 
+    /// Whether every shard sleeps: what was released before has been distributed, and offered to every socket.
+    pub fn is_asleep(&self) -> bool {
+        let is_asleep = |shard: &Door| shard.inbox.is_asleep.load(Ordering::SeqCst);
+        self.shards.iter().all(is_asleep)
+    }
+
     /// Hands a client to the shard with the fewest members.
     pub async fn admit(&self, arrival: Arrival) {
         let fewest = self

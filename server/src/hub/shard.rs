@@ -124,27 +124,48 @@ impl Unstarted {
                 .name(format!("shard-{number}"))
                 .spawn(move || {
                     let _ended = ended;
-                    let position = log.bounds().head;
-                    let shard = Rc::new(Shard {
-                        log,
-                        floor: RefCell::new(Floor::new(position)),
-                        scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
-                        inflater: RefCell::new(Inflater::stateless()),
-                        reads: Semaphore::new(READS),
-                        wheel: RefCell::default(),
-                        settings,
-                        inbox,
-                        is_stopping: Cell::new(false),
-                    });
+                    let shard = Shard::new(log, settings, inbox);
                     LocalSet::new().block_on(&runtime, shard.run(arriving, stop, done));
                 })?;
             threads.push(thread);
         }
         Ok(threads)
     }
+
+    /// Runs the shards as tasks of the caller's thread, inside its `LocalSet`, until `done` is cancelled: for whoever
+    /// measures what a shard costs.
+    pub async fn run_here<L: Log>(
+        self,
+        log: &Arc<L>,
+        settings: Settings,
+        stop: &CancellationToken,
+        done: &CancellationToken,
+    ) {
+        let mut shards = JoinSet::new();
+        for (inbox, arriving) in self.shards {
+            let shard = Shard::new(Arc::clone(log), settings, inbox);
+            shards.spawn_local(shard.run(arriving, stop.clone(), done.clone()));
+        }
+        shards.join_all().await;
+    }
 }
 
 impl<L: Log> Shard<L> {
+    fn new(log: Arc<L>, settings: Settings, inbox: Arc<Inbox>) -> Rc<Self> {
+        let position = log.bounds().head;
+        Rc::new(Self {
+            log,
+            floor: RefCell::new(Floor::new(position)),
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            inflater: RefCell::new(Inflater::stateless()),
+            reads: Semaphore::new(READS),
+            wheel: RefCell::default(),
+            settings,
+            inbox,
+            is_stopping: Cell::new(false),
+        })
+    }
+
     async fn run(
         self: Rc<Self>,
         mut arriving: mpsc::Receiver<Arrival>,

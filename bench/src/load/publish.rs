@@ -1,0 +1,97 @@
+//! The publisher, a process of its own.
+//!
+//! Either an open loop, in which each emit is due at its time and says so in its data, or a closed one, in which each
+//! connection emits again when it is answered.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::child::{self, Part};
+use crate::Outcome;
+use crate::pace::{self, Emitter, HttpEmitter, Published, Schedule};
+
+/// The hidden subcommand that is this part.
+pub const SUBCOMMAND: &str = "publisher";
+
+/// What to publish.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Where.
+    pub address: SocketAddr,
+    /// Drafts in each emit.
+    pub drafts: u32,
+    /// Bytes of each event on the wire, about.
+    pub event_bytes: usize,
+    /// How fast.
+    pub pace: Pace,
+}
+
+/// How fast to publish.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub enum Pace {
+    /// Each emit at its time.
+    Open(Schedule),
+    /// Each connection as soon as it is answered.
+    Closed {
+        /// Connections.
+        connections: u32,
+        /// For how long.
+        lasts: Duration,
+    },
+}
+
+/// Starts publishing in a process of its own; [`Part::hear`] what was [`Published`] when it is done.
+pub fn start(job: &Job) -> Outcome<Part> {
+    let mut part = Part::start(SUBCOMMAND)?;
+    part.tell(job)?;
+    Ok(part)
+}
+
+/// The part itself.
+pub fn run() -> Outcome<()> {
+    let job: Job = child::told()?;
+    let open = || HttpEmitter::open(job.address, job.drafts, job.event_bytes);
+    let published = match job.pace {
+        Pace::Open(schedule) => {
+            let emitters = (0..schedule.connections).map(|_| open());
+            pace::publish(schedule, emitters.collect::<Outcome<_>>()?)?
+        }
+        Pace::Closed { connections, lasts } => {
+            let emitters = (0..connections).map(|_| open());
+            saturate(emitters.collect::<Outcome<_>>()?, lasts)?
+        }
+    };
+    child::say(&published)
+}
+
+fn saturate<E: Emitter + Send>(emitters: Vec<E>, lasts: Duration) -> Outcome<Published> {
+    let until = pace::monotonic() + lasts;
+    thread::scope(|scope| {
+        let publishers: Vec<_> = emitters
+            .into_iter()
+            .map(|emitter| scope.spawn(move || saturate_on(emitter, until)))
+            .collect();
+        let mut all = Published::new()?;
+        for publisher in publishers {
+            all.add(&publisher.join().map_err(|_| "a publisher panicked")??)?;
+        }
+        Ok(all)
+    })
+}
+
+fn saturate_on(mut emitter: impl Emitter, until: Duration) -> Outcome<Published> {
+    let mut published = Published::new()?;
+    let mut now = pace::monotonic();
+    while now < until {
+        let emit = emitter.prepare(0, Duration::ZERO);
+        emitter.send(emit)?;
+        let answered = pace::monotonic();
+        published.to_answer.record(answered.saturating_sub(now));
+        published.emits += 1;
+        now = answered;
+    }
+    Ok(published)
+}
