@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod emit;
 pub mod guard;
+pub mod histogram;
 pub mod hub;
 pub mod listen;
 pub mod log;
