@@ -93,6 +93,10 @@ pub struct Serve {
     #[arg(long, env = "TODOKI_COALESCE_MS", default_value_t = 5, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=1000))]
     pub coalesce_ms: u64,
 
+    /// Tell metrics to whoever asks, without the token: for scrapers that cannot send one, on a network that you trust
+    #[arg(long, env = "TODOKI_OPEN_METRICS")]
+    pub open_metrics: bool,
+
     /// Begin a new epoch: say so after restoring a backup, so that clients do not mistake it for the history they knew
     #[arg(long)]
     pub new_epoch: bool,

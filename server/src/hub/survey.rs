@@ -1,7 +1,7 @@
 //! What a shard says of itself when it is asked.
 //!
 //! A shard answers between two turns of its members, so what it says agrees with itself and with what was written. That
-//! takes it some ten nanoseconds for each member, and nothing while nobody asks.
+//! costs it a walk over its members, and nothing while nobody asks.
 
 use std::time::Duration;
 

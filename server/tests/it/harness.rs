@@ -42,6 +42,7 @@ pub(crate) fn config(data: &TempDir) -> Serve {
         heartbeat: Duration::from_secs(30),
         max_connections: 2_000,
         coalesce_ms: 5,
+        open_metrics: false,
         new_epoch: false,
         deadlines: Deadlines::default(),
     }
