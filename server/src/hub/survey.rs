@@ -118,3 +118,54 @@ pub(super) async fn ask(shards: impl Iterator<Item = &mpsc::Sender<Question>>) -
     }
     Some(whole)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn survey(subscribers: u64) -> Survey {
+        let mut survey = Survey::default();
+        for number in 1..=subscribers {
+            survey.live.note(number, Duration::from_secs(number));
+        }
+        survey.behind.note(1, Duration::ZERO);
+        survey.counts.writes = subscribers;
+        survey.counts.lateness.add(1, subscribers);
+        survey.groups = 2;
+        survey
+    }
+
+    #[test]
+    fn what_shards_say_is_added_up_and_of_the_worst_the_worst_is_kept() {
+        let mut whole = Survey::default();
+        whole.add(&survey(3));
+        whole.add(&survey(2));
+        assert_eq!((whole.subscribers(), whole.behind.subscribers), (7, 2));
+        let Standing {
+            lag_events,
+            lag_events_most,
+            lag,
+            lag_most,
+            ..
+        } = whole.live;
+        assert_eq!((lag_events, lag_events_most), (9, 3));
+        assert_eq!((lag.as_secs(), lag_most.as_secs()), (9, 3));
+        assert_eq!((whole.counts.writes, whole.counts.lateness.count()), (5, 5));
+        assert_eq!(whole.groups, 4);
+    }
+
+    #[tokio::test]
+    async fn every_shard_is_asked_and_one_that_has_ended_is_no_answer() {
+        let (one, mut asked) = mpsc::channel::<Question>(QUESTIONS);
+        let (other, mut other_asked) = mpsc::channel::<Question>(QUESTIONS);
+        let shards = [one, other];
+        let answering = async {
+            drop(asked.recv().await.unwrap().send(survey(1)));
+            drop(other_asked.recv().await.unwrap().send(survey(2)));
+        };
+        let (whole, ()) = tokio::join!(ask(shards.iter()), answering);
+        assert_eq!(whole.unwrap().subscribers(), 5);
+        drop(other_asked);
+        assert!(ask(shards.iter()).await.is_none());
+    }
+}

@@ -82,6 +82,9 @@ async fn what_is_exposed_is_well_formed_and_keeps_the_promised_names() {
         1.0
     );
     assert!(scrape.value("todoki_shards") >= 1.0);
+    let promised = format!("the same {} series", scrape.len());
+    let operations = include_str!("../../../docs/OPERATIONS.md");
+    assert!(operations.contains(&promised), "{promised}");
 }
 
 #[tokio::test]

@@ -68,6 +68,11 @@ impl Exposition {
         *value.unwrap_or_else(|| panic!("no {series}"))
     }
 
+    /// How many series there are.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     pub(super) fn kind(&self, name: &str) -> Option<&str> {
         let family = self.families.iter().find(|family| family.name == name);
         family.map(|family| family.kind.as_str())
