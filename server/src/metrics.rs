@@ -1,6 +1,6 @@
 //! `GET /metrics`: what a server counts, in the text format of Prometheus.
 //!
-//! [`LIST`] has every metric, with what it means and where its number comes from; docs/OPERATIONS.md shows the same list
+//! `LIST` has every metric, with what it means and where its number comes from; docs/OPERATIONS.md shows the same list
 //! to people, and a test holds the two together. Units are seconds and bytes. No label comes from a client: each has the
 //! values that a table of this server gives it, so the number of series is fixed when it is built.
 //!

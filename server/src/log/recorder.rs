@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::histogram::{Histogram, SIZES, TIMES};
 
-/// See the [module](self).
+/// Where a log counts, and where that is read.
 #[derive(Debug, Default)]
 pub struct Recorder {
     counts: Mutex<Counts>,

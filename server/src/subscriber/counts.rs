@@ -33,7 +33,7 @@ const ENDINGS: [(&str, u16); 16] = [
     ("server", OTHER),
 ];
 
-/// See the [module](self).
+/// What was counted since the shard began.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     gaps: [u64; 3],
