@@ -97,6 +97,9 @@ pub struct Serve {
     /// for some more time of the server's, once for all clients with the same filter
     #[arg(long, env = "TODOKI_COMPRESSION", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub compression: bool,
+    /// Tell metrics to whoever asks, without the token: for scrapers that cannot send one, on a network that you trust
+    #[arg(long, env = "TODOKI_OPEN_METRICS")]
+    pub open_metrics: bool,
 
     /// Begin a new epoch: say so after restoring a backup, so that clients do not mistake it for the history they knew
     #[arg(long)]

@@ -13,6 +13,7 @@ use todoki_codec::{Cursor, Draft, query};
 
 use crate::log::Log;
 use crate::reply::{self, Body, Refusal};
+use crate::traffic::Traffic;
 
 /// Makes a retry of the whole request return the first cursors.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -20,27 +21,42 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Answers an emit whose body arrives within the deadline.
 pub async fn emit<L: Log>(
     log: &L,
+    traffic: &Traffic,
     deadline: Duration,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
+    let mut drafts = 0;
+    let answer = append(log, deadline, request, &mut drafts).await;
+    traffic.emit(drafts, &answer);
+    answer.map(reply::json)
+}
+
+/// Also says how many drafts were read, whatever becomes of them.
+async fn append<L: Log>(
+    log: &L,
+    deadline: Duration,
+    request: Request<Incoming>,
+    read: &mut u64,
+) -> Result<String, Refusal> {
     query::nothing(request.uri().query().unwrap_or_default())?;
     let form = form(request.headers())?;
     let key = idempotency_key(request.headers())?;
     let body = read_body(request.into_body(), deadline).await?;
-    let answer = match decode::emit(&body, form)? {
+    Ok(match decode::emit(&body, form)? {
         Emit::One(mut draft) => {
+            *read = 1;
             draft.id = draft.id.or(key);
             let cursors = log.append(vec![draft]).await?;
             cursors.first().map(ToString::to_string).unwrap_or_default()
         }
         Emit::Batch(mut drafts) => {
+            *read = drafts.len() as u64;
             if let Some(key) = &key {
                 name_each(&mut drafts, key)?;
             }
             array(&log.append(drafts).await?)
         }
-    };
-    Ok(reply::json(answer))
+    })
 }
 
 fn form(headers: &HeaderMap) -> Result<Form, Refusal> {

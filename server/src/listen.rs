@@ -84,13 +84,15 @@ pub async fn accept<L: Log>(listener: TcpListener, app: Arc<App<L>>, max_connect
     let stop = app.stop.clone();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((stream, peer)) => match Arc::clone(&permits).try_acquire_owned() {
-                Ok(permit) => {
+            Ok((stream, peer)) => {
+                if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
                     app.tasks
                         .spawn(serve(Arc::clone(&app), stream, peer, Arc::new(permit)));
+                } else {
+                    app.traffic.refused_connections.add(1);
+                    turn_away(&stream, max_connections);
                 }
-                Err(_) => turn_away(&stream, max_connections),
-            },
+            }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

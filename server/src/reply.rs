@@ -12,6 +12,7 @@ use hyper::header::{
     SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
+use prometheus_client::encoding::prometheus_text;
 use serde::Serialize;
 use todoki_codec::Cursor;
 use todoki_codec::decode::EmitError;
@@ -43,6 +44,11 @@ pub fn json_body(body: Body) -> Response<Body> {
 /// `200` with a line of text.
 pub fn text(content: &'static str) -> Response<Body> {
     with_type(StatusCode::OK, "text/plain; charset=utf-8", full(content))
+}
+
+/// `200` with metrics.
+pub fn metrics(content: String) -> Response<Body> {
+    with_type(StatusCode::OK, prometheus_text::CONTENT_TYPE, full(content))
 }
 
 /// `204` to `OPTIONS`.
@@ -149,6 +155,8 @@ pub enum Refusal {
     Append(AppendError),
     /// The log cannot be read.
     Read(ReadError),
+    /// The shards do not say what they count.
+    Unmeasured,
 }
 
 impl From<QueryError> for Refusal {
@@ -224,6 +232,7 @@ impl Refusal {
             },
             Self::Append(error) => append_status(error),
             Self::Read(_) => (StatusCode::SERVICE_UNAVAILABLE, "log_unavailable"),
+            Self::Unmeasured => (StatusCode::SERVICE_UNAVAILABLE, "metrics_unavailable"),
         }
     }
 
@@ -309,7 +318,7 @@ impl Display for Refusal {
             Self::TransferCoding => f.write_str("Transfer-Encoding must be chunked, given once"),
             Self::NotFound => f.write_str(
                 "no such path; see /ws/event-bus, /api/event-bus, /api/event-bus/emit, /api/event-bus/latest, \
-                 /api/event-bus/replay, /health",
+                 /api/event-bus/replay, /health, /metrics",
             ),
             Self::Method { allow } => write!(f, "this path answers {allow}"),
             Self::Unauthorised => f.write_str(
@@ -343,6 +352,7 @@ impl Display for Refusal {
             Self::Emit(error) => error.fmt(f),
             Self::Append(error) => error.fmt(f),
             Self::Read(_) => f.write_str("the log cannot be read just now"),
+            Self::Unmeasured => f.write_str("the server is too busy to say what it counts"),
         }
     }
 }
@@ -350,6 +360,8 @@ impl Display for Refusal {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use crate::traffic::CODES;
 
     /// Codes and their statuses, as this file chooses them and as the document lists them.
     #[test]
@@ -380,5 +392,7 @@ mod tests {
             .flat_map(|codes| codes.split('`').skip(1).step_by(2))
             .collect();
         assert_eq!(chosen, listed);
+        let counted: BTreeSet<_> = CODES.iter().map(|code| code.name).collect();
+        assert_eq!(chosen, counted, "every refusal is counted by its code");
     }
 }

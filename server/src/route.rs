@@ -11,10 +11,11 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Auth;
 use crate::hub::Hub;
 use crate::listen::Deadlines;
-use crate::log::Log;
+use crate::log::{Log, Recorder};
 use crate::reply::{self, Body, Refusal};
+use crate::traffic::Traffic;
 use crate::upgrade::Origins;
-use crate::{emit, guard, page, upgrade};
+use crate::{emit, guard, metrics, page, upgrade};
 
 /// Everything that a request may need.
 #[derive(Debug)]
@@ -31,6 +32,12 @@ pub struct App<L> {
     pub origins: Origins,
     /// Whether clients that offer it are sent compressed messages.
     pub is_compressing: bool,
+    /// Whether metrics are told without the token.
+    pub has_open_metrics: bool,
+    /// What the log counts.
+    pub recorder: Arc<Recorder>,
+    /// What is counted here.
+    pub traffic: Traffic,
     /// How long clients may take.
     pub deadlines: Deadlines,
     /// Connections and subscribers, to be waited for at the end.
@@ -47,6 +54,7 @@ enum Endpoint {
     Health,
     Live,
     Ready,
+    Metrics,
 }
 
 struct Route {
@@ -60,7 +68,7 @@ const POST: &str = "OPTIONS, POST";
 /// An upgrade is a GET, and nothing else would mean anything.
 const UPGRADE: &str = "GET, OPTIONS";
 
-const ROUTES: [Route; 8] = [
+const ROUTES: [Route; 9] = [
     Route {
         path: "/ws/event-bus",
         endpoint: Endpoint::Subscribe,
@@ -101,6 +109,11 @@ const ROUTES: [Route; 8] = [
         endpoint: Endpoint::Ready,
         allow: GET,
     },
+    Route {
+        path: "/metrics",
+        endpoint: Endpoint::Metrics,
+        allow: GET,
+    },
 ];
 
 /// Answers one request, whatever it is.
@@ -113,6 +126,7 @@ pub async fn answer<L: Log>(
     let path = request.uri().path().to_owned();
     let response = dispatch(&app, request).await.unwrap_or_else(|refusal| {
         tracing::debug!(%method, path, %refusal, "refused");
+        app.traffic.refuse(&refusal);
         refusal.response()
     });
     tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
@@ -153,10 +167,12 @@ async fn dispatch<L: Log>(
         ))),
         // A refused browser must be told inside the WebSocket, so it authenticates for itself.
         Endpoint::Subscribe => upgrade::upgrade(app, request).await,
+        Endpoint::Metrics if app.has_open_metrics => metrics::metrics(&**app, query).await,
         _ if !app.auth.admits(request.headers(), query) => Err(Refusal::Unauthorised),
-        Endpoint::Emit => emit::emit(&*app.log, app.deadlines.body, request).await,
+        Endpoint::Emit => emit::emit(&*app.log, &app.traffic, app.deadlines.body, request).await,
         Endpoint::Page => page::page(&*app.log, query).await,
         Endpoint::Latest => page::latest(&*app.log, query),
         Endpoint::Replay => page::replay(&app.log, query),
+        Endpoint::Metrics => metrics::metrics(&**app, query).await,
     }
 }

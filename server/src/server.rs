@@ -17,9 +17,10 @@ use crate::config::{self, Serve};
 use crate::hub::Hub;
 use crate::hub::shard::Settings;
 use crate::listen;
-use crate::log::{Bounds, Embedded, Log, OpenError, Options};
+use crate::log::{Bounds, Embedded, Log, OpenError, Options, Recorder};
 use crate::retention::{self, Retention};
 use crate::route::App;
+use crate::traffic::Traffic;
 use crate::upgrade::Origins;
 
 /// Connections may finish what they do for so long once the server drains.
@@ -119,7 +120,8 @@ impl Server {
             return Err(ServerError::OpenToAll(config.listen));
         }
         let stop = CancellationToken::new();
-        let (log, hub, shards) = open_log(&config, &stop).await?;
+        let recorder = Arc::<Recorder>::default();
+        let (log, hub, shards) = open_log(&config, &recorder, &stop).await?;
         let (auth, token) = match given {
             Some(token) => (Auth::new(&token), Token::Given),
             None => generated_token(&config)?,
@@ -136,6 +138,9 @@ impl Server {
             auth,
             origins: Origins::new(config.allow_origin.clone()),
             is_compressing: config.compression,
+            has_open_metrics: config.open_metrics,
+            recorder,
+            traffic: Traffic::default(),
             deadlines: config.deadlines,
             tasks: TaskTracker::new(),
         });
@@ -221,10 +226,12 @@ impl Server {
 
 async fn open_log(
     config: &Serve,
+    recorder: &Arc<Recorder>,
     stop: &CancellationToken,
 ) -> Result<(Arc<Embedded>, Arc<Hub>, Shards), ServerError> {
     let options = Options {
         renew_epoch: config.new_epoch,
+        recorder: Arc::clone(recorder),
         ..Options::default()
     };
     let data = config.data.clone();

@@ -17,9 +17,10 @@ use hyper::header::{
 };
 use hyper::{Request, Response, Version};
 use hyper_util::rt::TokioIo;
+use todoki_codec::Cursor;
 use todoki_codec::deflate::offer;
 use todoki_codec::frame::CloseCode;
-use todoki_codec::query;
+use todoki_codec::query::{self, Start};
 
 use crate::auth;
 use crate::listen::{Permit, Socket};
@@ -42,6 +43,7 @@ pub async fn upgrade<L: Log>(
             // A browser cannot see a refused upgrade's status, only the code of a close behind it.
             Origin::Allowed => {
                 let (response, socket) = accept(&mut request)?;
+                app.traffic.turned_away.add(1);
                 app.tasks.spawn(turn_away(socket));
                 Ok(response)
             }
@@ -49,6 +51,7 @@ pub async fn upgrade<L: Log>(
         };
     }
     let subscription = query::subscription(&query)?;
+    let is_resumed = resumes(subscription.start);
     let place = place(&app.log, subscription, None).await?;
     let extension = agreed_extension(app, request.headers());
     let (mut response, socket) = accept(&mut request)?;
@@ -58,6 +61,9 @@ pub async fn upgrade<L: Log>(
             .headers_mut()
             .insert(SEC_WEBSOCKET_EXTENSIONS, extension);
     }
+    if is_resumed {
+        app.traffic.resumed.add(1);
+    }
     let permit = request.extensions().get::<Permit>().cloned();
     let app = Arc::clone(app);
     app.tasks.clone().spawn(async move {
@@ -66,6 +72,11 @@ pub async fn upgrade<L: Log>(
         }
     });
     Ok(response)
+}
+
+/// Whether a client goes on from where it was: after a cursor that it must have been given. 0 is not one.
+fn resumes(start: Option<Start>) -> bool {
+    matches!(start, Some(Start::After(cursor)) if cursor > Cursor::ORIGIN)
 }
 
 /// Hands the upgraded socket to a shard.

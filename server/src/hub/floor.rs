@@ -18,6 +18,7 @@ use slab::Slab;
 use todoki_codec::{Cursor, Event, Filter, Kind};
 
 use super::group::{GROUP_BYTES, Group, Key};
+use super::meter::{Meter, Stretch};
 use super::ring::{Lag, Ring, Run};
 use super::segment::{Entry, place};
 
@@ -85,6 +86,8 @@ pub struct Floor<S> {
     /// Members with something to write that are not blocked, in the order of their turns.
     ready: VecDeque<MemberId>,
     segment_bytes: usize,
+    /// Counts what is done here.
+    pub(crate) meter: Meter,
 }
 
 #[derive(Debug)]
@@ -114,6 +117,10 @@ struct Behind {
     position: Cursor,
     outbox: Vec<u8>,
     written: usize,
+    /// Events in the outbox.
+    events: u64,
+    /// Whether it was live and could not keep up.
+    is_slow: bool,
 }
 
 /// How a member that is behind may go on.
@@ -149,6 +156,7 @@ impl<S: Sink> Floor<S> {
             waiting: Vec::new(),
             ready: VecDeque::new(),
             segment_bytes: 0,
+            meter: Meter::default(),
         }
     }
 
@@ -166,7 +174,7 @@ impl<S: Sink> Floor<S> {
     pub fn jump(&mut self, position: Cursor) {
         let ids: Vec<_> = self.members.iter().map(|(id, _)| MemberId(id)).collect();
         for id in ids {
-            self.fall_behind(id, self.position);
+            self.lose(id, self.position);
         }
         let groups: Vec<_> = self.groups.iter().map(|(id, _)| id).collect();
         for id in groups {
@@ -208,7 +216,11 @@ impl<S: Sink> Floor<S> {
         self.groups[group].members.push(id.0);
         let member = &mut self.members[id.0];
         member.group = group;
-        member.behind().position = position;
+        let behind = member.behind();
+        behind.position = position;
+        if std::mem::take(&mut behind.is_slow) {
+            self.meter.counts.gave_up += 1;
+        }
     }
 
     /// Takes a member out of its group's stream, and says where it stands: everything that matches up to there is written
@@ -226,7 +238,11 @@ impl<S: Sink> Floor<S> {
     /// Lets a member go, and gives its sink back.
     pub fn leave(&mut self, id: MemberId) -> S {
         self.leave_group(id);
-        self.members.remove(id.0).sink
+        let member = self.members.remove(id.0);
+        if matches!(&member.stage, Stage::Behind(behind) if behind.is_slow) {
+            self.meter.counts.gave_up += 1;
+        }
+        member.sink
     }
 
     /// How far a member is: everything that matches up to here is written, or about to be.
@@ -240,6 +256,23 @@ impl<S: Sink> Floor<S> {
     /// Bytes and events that wait in a member's ring.
     pub fn lag(&self, id: MemberId) -> Lag {
         self.members[id.0].ring.lag()
+    }
+
+    /// Every member's sink, whether it is live, and how many events it has not been given: those that wait in its ring, or
+    /// all that the log has up to `head`.
+    pub fn standings(&self, head: Cursor) -> impl Iterator<Item = (&S, bool, u64)> {
+        self.members.iter().map(move |(_, member)| {
+            let (is_live, events) = match &member.stage {
+                Stage::Live => (true, member.ring.lag().events),
+                Stage::Behind(behind) => (false, behind.events + head.count_since(behind.position)),
+            };
+            (&member.sink, is_live, events)
+        })
+    }
+
+    /// Groups there are, and the bytes reserved for their segments.
+    pub fn groups(&self) -> (usize, usize) {
+        (self.groups.len(), self.segment_bytes)
     }
 
     /// Bytes that wait for a member alone.
@@ -271,7 +304,7 @@ impl<S: Sink> Floor<S> {
             if member.ring.push(run).is_ok() {
                 member.private.push_back(frames);
             } else {
-                self.fall_behind(id, self.position);
+                self.lose(id, self.position);
                 return self.say(id, frames);
             }
         }
@@ -333,7 +366,7 @@ impl<S: Sink> Floor<S> {
         }
         let ring = &self.members[id.0].ring;
         if runs.iter().any(|run| ring.push(*run).is_err()) {
-            self.fall_behind(id, self.round_start);
+            self.lose(id, self.round_start);
         } else {
             self.make_ready(id);
         }
@@ -379,6 +412,7 @@ impl<S: Sink> Floor<S> {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.meter.counts.blocked_writes += 1;
                     return Turn::Blocked;
                 }
                 Err(_) => return Turn::Gone,
@@ -404,6 +438,7 @@ impl<S: Sink> Floor<S> {
             return Err(io::ErrorKind::WriteZero.into());
         }
         member.written += place(written);
+        self.meter.wrote(written);
         if run.segment != PRIVATE {
             member.taken_bytes += written as u64;
         }
@@ -412,7 +447,19 @@ impl<S: Sink> Floor<S> {
             _ if member.written == run.end - run.start => u64::from(run.events),
             _ => strand.given(run, run.start + member.written).0,
         };
-        member.ring.take(given - member.given, written as u64);
+        let events = given - member.given;
+        if run.segment != PRIVATE {
+            let end = start + place(written);
+            let stretch = Stretch {
+                group: member.group,
+                segment: run.segment,
+                start,
+                end,
+            };
+            self.meter
+                .gave(stretch, events, || strand.units(run.segment, start, end));
+        }
+        member.ring.take(events, written as u64);
         member.given = given;
         member.finish_run(run);
         Ok(written)
@@ -433,7 +480,9 @@ impl<S: Sink> Floor<S> {
         }
         behind.written += written;
         member.taken_bytes += written as u64;
+        self.meter.wrote(written);
         if behind.written == behind.outbox.len() {
+            self.meter.counts.log_events += std::mem::take(&mut behind.events);
             // The next page may be long in coming, and most members are never behind again.
             (behind.outbox, behind.written) = (Vec::new(), 0);
             member.sink.nudge();
@@ -491,6 +540,9 @@ impl<S: Sink> Floor<S> {
                 read(self.position)
             }
             Entry::Now(runs) => {
+                if behind.is_slow {
+                    self.meter.counts.caught_up += 1;
+                }
                 if runs.is_empty() {
                     self.groups[member.group].open_window();
                 }
@@ -507,12 +559,28 @@ impl<S: Sink> Floor<S> {
         }
     }
 
-    /// What was read from the log for a member that is behind, and how far it reaches.
-    pub fn refill(&mut self, id: MemberId, reached: Cursor, write: impl FnOnce(&mut Vec<u8>)) {
+    /// So many events that were read from the log for a member that is behind, and how far they reach.
+    pub fn refill(
+        &mut self,
+        id: MemberId,
+        reached: Cursor,
+        events: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         let behind = self.members[id.0].behind();
         write(&mut behind.outbox);
+        behind.events += events as u64;
         behind.position = reached;
         self.make_ready(id);
+    }
+
+    /// A member that cannot keep up falls behind.
+    fn lose(&mut self, id: MemberId, given: Cursor) {
+        if self.is_live(id) {
+            self.fall_behind(id, given);
+            self.members[id.0].behind().is_slow = true;
+            self.meter.counts.fell_behind += 1;
+        }
     }
 
     /// Takes a member out of its group's stream. It keeps what it must still write: the rest of a frame that it has
@@ -543,6 +611,7 @@ impl<S: Sink> Floor<S> {
                             reached,
                             unit.end,
                         ));
+                        behind.events += u64::from(unit.events);
                     }
                     behind.position = if is_begun {
                         unit.last
@@ -647,7 +716,7 @@ impl<S: Sink> Floor<S> {
         for place in 0..self.groups[group].members.len() {
             let id = MemberId(self.groups[group].members[place]);
             if self.is_live(id) && self.members[id.0].needs(oldest) {
-                self.fall_behind(id, self.position);
+                self.lose(id, self.position);
             }
         }
         let strand = &mut self.groups[group].strand;
@@ -694,6 +763,8 @@ impl Behind {
             position,
             outbox: Vec::new(),
             written: 0,
+            events: 0,
+            is_slow: false,
         }
     }
 }

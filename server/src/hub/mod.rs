@@ -8,15 +8,18 @@
 //! - [`segment`]: those bytes, contiguous, so that one system call writes many frames;
 //! - [`ring`]: what a subscriber has yet to be given, as a few runs of those bytes;
 //! - [`floor`]: who is here, and whose turn it is;
-//! - [`shard`]: the thread, its rounds, and the log for those who are behind.
+//! - [`shard`]: the thread, its rounds, and the log for those who are behind;
+//! - [`meter`] and [`survey`]: what a shard counts, and what it says when it is asked.
 //!
 //! The hub knows no HTTP.
 
 pub mod floor;
 pub mod group;
+pub mod meter;
 pub mod ring;
 pub mod segment;
 pub mod shard;
+pub mod survey;
 
 /// The atomics of a ring; the model puts its own in their place.
 mod sync {
@@ -29,6 +32,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossbeam::queue::ArrayQueue;
 use tokio::sync::{Notify, mpsc};
 
+use self::survey::{Question, Survey};
+use crate::clock;
 use crate::log::Batch;
 use crate::subscriber::Arrival;
 
@@ -50,12 +55,20 @@ pub struct Hub {
 struct Door {
     inbox: Arc<Inbox>,
     arrivals: mpsc::Sender<Arrival>,
+    questions: mpsc::Sender<Question>,
+}
+
+/// A batch, and when it became durable.
+#[derive(Debug)]
+struct Released {
+    batch: Batch,
+    at: u64,
 }
 
 /// What other threads put before a shard.
 #[derive(Debug)]
 pub struct Inbox {
-    batches: ArrayQueue<Batch>,
+    batches: ArrayQueue<Released>,
     /// A batch found no room; the shard reads it from the log.
     has_missed: AtomicBool,
     is_asleep: AtomicBool,
@@ -75,8 +88,8 @@ impl Inbox {
         }
     }
 
-    fn offer(&self, batch: Batch) {
-        if self.batches.push(batch).is_err() {
+    fn offer(&self, released: Released) {
+        if self.batches.push(released).is_err() {
             self.has_missed.store(true, Ordering::SeqCst);
         }
         // Waking costs microseconds, so only one who sleeps is woken. SeqCst, as in `sleep`: of "a batch is there" and
@@ -117,8 +130,10 @@ impl Inbox {
 impl Hub {
     /// Gives a durable batch to every shard. Batches come in cursor order, without a hole.
     pub fn release(&self, batch: &Batch) {
+        let at = clock::nanos();
         for shard in &self.shards {
-            shard.inbox.offer(Batch::clone(batch));
+            let batch = Batch::clone(batch);
+            shard.inbox.offer(Released { batch, at });
         }
     }
 
@@ -126,6 +141,16 @@ impl Hub {
     pub fn is_asleep(&self) -> bool {
         let is_asleep = |shard: &Door| shard.inbox.is_asleep.load(Ordering::SeqCst);
         self.shards.iter().all(is_asleep)
+    }
+
+    /// Shards there are.
+    pub fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// What all shards say of themselves; `None` when one of them has ended.
+    pub async fn survey(&self) -> Option<Survey> {
+        survey::ask(self.shards.iter().map(|shard| &shard.questions)).await
     }
 
     /// Hands a client to the shard with the fewest members.

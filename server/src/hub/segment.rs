@@ -175,6 +175,14 @@ impl Strand {
         )
     }
 
+    /// The units that end behind `start`, and at or before `end`.
+    pub fn units(&self, segment: u32, start: u32, end: u32) -> &[Unit] {
+        let units = &self.segment(segment).units;
+        let begin = units.partition_point(|unit| unit.end <= start);
+        let reached = units.partition_point(|unit| unit.end <= end);
+        &units[begin..reached]
+    }
+
     /// Whether a place is inside a unit, so that bytes before and behind it belong together.
     pub fn is_inside(&self, segment: u32, place: u32) -> bool {
         let units = &self.segment(segment).units;

@@ -21,8 +21,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::floor::Floor;
-use super::{ARRIVALS, Door, Hub, Inbox};
-use crate::log::{Batch, Log, PageRequest};
+use super::survey::{QUESTIONS, Question, Survey};
+use super::{ARRIVALS, Door, Hub, Inbox, Released};
+use crate::clock;
+use crate::log::{Log, PageRequest};
 use crate::subscriber::{self, Arrival, Line};
 
 /// Batches distributed in one go; between goes members write.
@@ -67,6 +69,13 @@ impl<L> std::fmt::Debug for Shard<L> {
     }
 }
 
+impl<L> Shard<L> {
+    /// Counts what became of a subscriber.
+    pub(crate) fn count(&self, count: impl FnOnce(&mut subscriber::Counts)) {
+        count(&mut self.floor.borrow_mut().meter.counts.subscribers);
+    }
+}
+
 /// What the shards of a server are told.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -81,7 +90,15 @@ pub struct Settings {
 /// The shards' ends, from before their threads run.
 #[derive(Debug)]
 pub struct Unstarted {
-    shards: Vec<(Arc<Inbox>, mpsc::Receiver<Arrival>)>,
+    shards: Vec<Inside>,
+}
+
+/// A shard's door, from inside.
+#[derive(Debug)]
+struct Inside {
+    inbox: Arc<Inbox>,
+    arriving: mpsc::Receiver<Arrival>,
+    asking: mpsc::Receiver<Question>,
 }
 
 impl Hub {
@@ -92,11 +109,17 @@ impl Hub {
         for _ in 0..shards {
             let inbox = Arc::new(Inbox::new());
             let (arrivals, arriving) = mpsc::channel(ARRIVALS);
+            let (questions, asking) = mpsc::channel(QUESTIONS);
             hub.shards.push(Door {
                 inbox: Arc::clone(&inbox),
                 arrivals,
+                questions,
             });
-            unstarted.shards.push((inbox, arriving));
+            unstarted.shards.push(Inside {
+                inbox,
+                arriving,
+                asking,
+            });
         }
         (hub, unstarted)
     }
@@ -114,7 +137,12 @@ impl Unstarted {
         ended: &CancellationToken,
     ) -> std::io::Result<Vec<JoinHandle<()>>> {
         let mut threads = Vec::new();
-        for (number, (inbox, arriving)) in self.shards.into_iter().enumerate() {
+        for (number, inside) in self.shards.into_iter().enumerate() {
+            let Inside {
+                inbox,
+                arriving,
+                asking,
+            } = inside;
             let (log, stop, done) = (Arc::clone(log), stop.clone(), done.clone());
             let ended = ended.clone().drop_guard();
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -125,7 +153,7 @@ impl Unstarted {
                 .spawn(move || {
                     let _ended = ended;
                     let shard = Shard::new(log, settings, inbox);
-                    LocalSet::new().block_on(&runtime, shard.run(arriving, stop, done));
+                    LocalSet::new().block_on(&runtime, shard.run(arriving, asking, stop, done));
                 })?;
             threads.push(thread);
         }
@@ -142,9 +170,14 @@ impl Unstarted {
         done: &CancellationToken,
     ) {
         let mut shards = JoinSet::new();
-        for (inbox, arriving) in self.shards {
+        for Inside {
+            inbox,
+            arriving,
+            asking,
+        } in self.shards
+        {
             let shard = Shard::new(Arc::clone(log), settings, inbox);
-            shards.spawn_local(shard.run(arriving, stop.clone(), done.clone()));
+            shards.spawn_local(shard.run(arriving, asking, stop.clone(), done.clone()));
         }
         shards.join_all().await;
     }
@@ -169,6 +202,7 @@ impl<L: Log> Shard<L> {
     async fn run(
         self: Rc<Self>,
         mut arriving: mpsc::Receiver<Arrival>,
+        mut asking: mpsc::Receiver<Question>,
         stop: CancellationToken,
         done: CancellationToken,
     ) {
@@ -181,6 +215,8 @@ impl<L: Log> Shard<L> {
                     members.spawn_local(subscriber::serve(Rc::clone(&self), arrival));
                 }
                 Some(_) = members.join_next() => self.inbox.leave(),
+                // Who asked may have left meanwhile.
+                Some(answer) = asking.recv() => drop(answer.send(self.survey())),
                 () = stop.cancelled(), if !self.is_stopping.get() => self.send_all_away(),
                 () = done.cancelled() => break,
                 // Only a panic ends them. Without rounds nobody is given anything, so the thread ends, which is noticed.
@@ -190,6 +226,12 @@ impl<L: Log> Shard<L> {
         }
         rounds.abort();
         beats.abort();
+    }
+
+    fn survey(&self) -> Survey {
+        let head = self.log.bounds().head;
+        let now = Instant::now();
+        Survey::of(&mut self.floor.borrow_mut(), head, |line| line.lag(now))
     }
 
     fn send_all_away(&self) {
@@ -209,9 +251,11 @@ impl<L: Log> Shard<L> {
             self.inbox.sleep().await;
             let started = Instant::now();
             self.round().await;
-            let gap = (started.elapsed() * REST).min(self.settings.coalesce);
+            let took = started.elapsed();
+            self.count_round(took);
+            let gap = (took * REST).min(self.settings.coalesce);
             // The timer counts whole milliseconds; a shorter wait is no wait.
-            if gap >= started.elapsed() + Duration::from_millis(1) {
+            if gap >= took + Duration::from_millis(1) {
                 tokio::time::sleep_until(started + gap).await;
             } else {
                 tokio::task::yield_now().await;
@@ -228,25 +272,53 @@ impl<L: Log> Shard<L> {
         }
     }
 
+    fn count_round(&self, took: Duration) {
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.floor.borrow_mut().meter.counts.rounds.add(took, 1);
+    }
+
     fn flush(&self) -> bool {
-        self.floor.borrow_mut().flush(TURNS)
+        let mut floor = self.floor.borrow_mut();
+        // Once for all these turns: reading the clock for each would cost more than all the counting.
+        floor.meter.set_time(clock::nanos());
+        floor.flush(TURNS)
     }
 
     /// Distributes what is in the inbox. `true` when that was as much as is taken in one go.
     async fn pull(&self) -> bool {
         let has_missed = self.inbox.take_missed();
-        let batches: Vec<Batch> = std::iter::from_fn(|| self.inbox.batches.pop())
+        let batches: Vec<Released> = std::iter::from_fn(|| self.inbox.batches.pop())
             .take(PULL_BATCHES)
             .collect();
         if has_missed {
+            self.floor.borrow_mut().meter.counts.overruns += 1;
             self.read_up_to(self.log.bounds().head).await;
         } else if let Some(first) = batches.first() {
-            self.read_up_to(first[0].cursor.before()).await;
+            self.read_up_to(first.batch[0].cursor.before()).await;
         }
         let mut floor = self.floor.borrow_mut();
         let position = floor.position();
-        floor.distribute(batches.iter().map(|batch| newer(batch, position)));
+        for Released { batch, at } in &batches {
+            if let Some(last) = newer(batch, position).last() {
+                floor.meter.note_commit(last.cursor, *at);
+            }
+        }
+        floor.distribute(
+            batches
+                .iter()
+                .map(|released| newer(&released.batch, position)),
+        );
         batches.len() == PULL_BATCHES
+    }
+
+    /// Distributes a page of the log.
+    fn take_in(&self, events: &[Event]) {
+        let mut floor = self.floor.borrow_mut();
+        if let (Some(first), Some(last)) = (events.first(), events.last()) {
+            let at = clock::nanos().saturating_sub(age(first));
+            floor.meter.note_commit(last.cursor, at);
+        }
+        floor.distribute([events]);
     }
 
     /// Distributes from the log what the inbox had no room for.
@@ -264,9 +336,7 @@ impl<L: Log> Shard<L> {
                 max_bytes: PAGE_BYTES,
             };
             match self.log.page(request).await {
-                Ok(page) if page.earliest <= position.next() => {
-                    self.floor.borrow_mut().distribute([&page.events[..]]);
-                }
+                Ok(page) if page.earliest <= position.next() => self.take_in(&page.events),
                 // Forgotten before it was distributed. Nobody is given a hole: everyone reads the log, and is told.
                 Ok(page) => self.floor.borrow_mut().jump(page.earliest.before()),
                 Err(error) => {
@@ -276,6 +346,13 @@ impl<L: Log> Shard<L> {
             }
         }
     }
+}
+
+/// How long ago an event was stamped, which is just before it became durable. By the wall clock, so it is only asked
+/// where nothing better is known.
+fn age(event: &Event) -> u64 {
+    let age = clock::now().duration_since(event.time);
+    u64::try_from(age.as_nanos()).unwrap_or(0)
 }
 
 /// What of a batch is after a position.
@@ -291,7 +368,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::log::{AppendError, Bounds, Page, ReadError};
+    use crate::log::{AppendError, Batch, Bounds, Page, ReadError};
     use crate::subscriber::place::place;
 
     /// A log of five events whose reader panics: a bug that nobody has foreseen.

@@ -8,9 +8,12 @@
 //!   A draft whose `id` is stored already is not stored again: it is answered with its first cursor.
 //! - **Identity.** A cursor means something only within an epoch, minted when a log is created or restored.
 //!
+//! An implementation counts its commits in the [`Recorder`] that it is opened with.
+//!
 //! `log_contract` in the integration tests holds every implementation to this. The log knows no HTTP and no subscriber.
 
 mod embedded;
+mod recorder;
 
 use std::fmt;
 use std::future::Future;
@@ -22,6 +25,7 @@ use todoki_codec::{Cursor, Draft, Event, Filter};
 use uuid::Uuid;
 
 pub use embedded::{Embedded, Inspection, OpenError, Options, inspect};
+pub use recorder::{Counts, Recorder, Waiting};
 
 /// Distinct kinds in one log: kinds are a vocabulary, kept in memory and matched for every page. Far beyond what people
 /// name, far below what a producer that puts ids into its kinds would make.

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::clock;
 use crate::hub::floor::{Floor, MemberId, Sink, Turn};
 
 /// What the shard wants of a subscriber.
@@ -76,6 +77,12 @@ impl Line {
         self.blocked_since.get()
     }
 
+    /// For how long it has lagged: since it was told so, or else since its socket last took nothing and still does.
+    pub(crate) fn lag(&self, now: Instant) -> Duration {
+        let since = self.lagged_since.get().or(self.blocked_since.get());
+        since.map_or(Duration::ZERO, |since| now - since)
+    }
+
     /// Returns once there is something to look after.
     pub(super) async fn nudged(&self) {
         self.nudged.notified().await;
@@ -109,6 +116,7 @@ impl Sink for Rc<Line> {
 
 /// A turn outside the rounds: what it leaves is the subscriber's task to finish, since no round may come.
 pub(super) fn turn(floor: &mut Floor<Rc<Line>>, line: &Rc<Line>, id: MemberId) -> Turn {
+    floor.meter.set_time(clock::nanos());
     let turn = floor.turn(id);
     line.is_unfinished.set(turn == Turn::More);
     turn

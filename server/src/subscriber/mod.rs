@@ -8,6 +8,7 @@
 //! fails. Knows no HTTP.
 
 pub(crate) mod beat;
+mod counts;
 mod line;
 pub mod place;
 
@@ -35,6 +36,7 @@ use crate::listen::Permit;
 use crate::log::{Log, Page, PageRequest, ReadError};
 use place::{Gap, Place, missing, place};
 
+pub use counts::Counts;
 pub(crate) use line::{Line, Order};
 
 /// Bytes that wait for one client alone beyond which we stop reading: whoever asks must also listen.
@@ -73,8 +75,10 @@ pub struct Arrival {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Closed {
-    /// The client closed, or just left.
-    ByClient,
+    /// The client closed, with this code if with any.
+    ByClient(Option<CloseCode>),
+    /// The client left without closing.
+    Left,
     /// We closed it.
     ByUs(CloseCode),
     /// The socket failed.
@@ -94,6 +98,7 @@ pub(crate) fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) -> impl Futur
         permit,
         token,
     } = arrival;
+    let counting = Rc::clone(&shard);
     let mut joined = TcpStream::from_std(stream)
         .map(|stream| Subscriber::join(shard, stream, is_compressed, &place));
     async move {
@@ -104,6 +109,7 @@ pub(crate) fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) -> impl Futur
             }
             Err(error) => Closed::Socket(error.kind().into()),
         };
+        counting.count(|counts| counts.end(&closed));
         let line = joined.map(|subscriber| Rc::clone(&subscriber.line)).ok();
         if let Some(line) = line.and_then(Rc::into_inner) {
             Box::pin(farewell(line.stream)).await;
@@ -425,12 +431,11 @@ impl<L: Log> Subscriber<L> {
             replay.count += page.events.len() as u64;
         }
         let encoding = self.key.encoding;
-        self.shard
-            .floor
-            .borrow_mut()
-            .refill(self.id, page.reached, |out| {
-                group::frames(&page.events, encoding, out);
-            });
+        let count = page.events.len();
+        let mut floor = self.shard.floor.borrow_mut();
+        floor.refill(self.id, page.reached, count, |out| {
+            group::frames(&page.events, encoding, out);
+        });
     }
 
     /// Reads what the client says. The buffer is the shard's, so what is heard is decoded before anything is awaited.
@@ -443,11 +448,16 @@ impl<L: Log> Subscriber<L> {
                 return Err(self
                     .closing
                     .take()
-                    .map_or(Closed::ByClient, |closing| closing.outcome));
+                    .map_or(Closed::Left, |closing| closing.outcome));
             }
             Ok(bytes) => self.decode(&scratch[..bytes]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Vec::new()),
-            Err(error) => return Err(Closed::Socket(error)),
+            Err(error) => {
+                return Err(self
+                    .closing
+                    .take()
+                    .map_or(Closed::Socket(error), |closing| closing.outcome));
+            }
         };
         self.line.alive.set(Instant::now());
         Ok(heard)
@@ -585,6 +595,7 @@ impl<L: Log> Subscriber<L> {
     }
 
     fn say_gap(&mut self, gap: Gap) {
+        self.shard.count(|counts| counts.gap(gap.reason));
         let bounds = self.shard.log.bounds();
         self.say(&Message::Gap {
             reason: gap.reason,
@@ -647,7 +658,8 @@ impl<L: Log> Subscriber<L> {
 
     /// Repeats the client's close frame, as RFC 6455 §5.5.1 has it.
     fn close_as_asked(&mut self, close: Option<&CloseFrame>) {
-        self.hang_up(Closed::ByClient, true, |out| match close {
+        let code = close.map(|close| close.code);
+        self.hang_up(Closed::ByClient(code), true, |out| match close {
             Some(close) => frame::encode::close(close.code, "", out),
             None => frame::encode::close_without_code(out),
         });

@@ -44,6 +44,7 @@ pub(crate) fn config(data: &TempDir) -> Serve {
         max_connections: 2_000,
         coalesce_ms: 5,
         compression: true,
+        open_metrics: false,
         new_epoch: false,
         deadlines: Deadlines::default(),
     }

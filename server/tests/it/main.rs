@@ -12,6 +12,7 @@ mod embedded_log;
 mod harness;
 mod history;
 mod log_contract;
+mod metrics;
 mod model;
 mod process;
 mod subscribe;

@@ -140,6 +140,10 @@ struct World {
     floor: Floor<Rc<Wire>>,
     log: Vec<Event>,
     members: Vec<Watched>,
+    /// Events that members took which have left since.
+    left_with: usize,
+    /// Whether one left in the middle of a page, whose events count when all of it is written.
+    is_left_inside: bool,
 }
 
 impl World {
@@ -161,8 +165,9 @@ impl World {
                         .filter(|event| key.filter.matches(event))
                         .cloned()
                         .collect();
-                    self.floor
-                        .refill(id, end, |out| group::frames(&page, key.encoding, out));
+                    self.floor.refill(id, end, page.len(), |out| {
+                        group::frames(&page, key.encoding, out);
+                    });
                 }
                 Next::Write => {
                     if !matches!(self.floor.turn(id), Turn::Done | Turn::More) {
@@ -242,6 +247,9 @@ impl World {
             }
             Act::Leave(who) => {
                 let member = self.members.swap_remove(who % count);
+                self.left_with += heard(&member.wire).into_iter().flatten().count();
+                self.is_left_inside |=
+                    !self.floor.is_live(member.id) && !self.floor.is_written(member.id);
                 self.floor.leave(member.id);
             }
             Act::Refilter(who, pattern) => {
@@ -317,7 +325,7 @@ fn a_member_in_the_middle_of_a_window_reads_the_log_to_the_next() {
     // What is distributed while it reads begins a window, so that it comes in there.
     publish(&mut floor, 11..=12);
     assert_eq!(floor.next(late, floor.position(), None), read);
-    floor.refill(late, Cursor::new(10).unwrap(), |_| {});
+    floor.refill(late, Cursor::new(10).unwrap(), 0, |_| {});
     assert_eq!(floor.next(late, floor.position(), None), Next::Live);
 }
 
@@ -347,7 +355,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
     #[test]
     fn every_member_is_given_exactly_its_events_whatever_happens(acts in prop::collection::vec(act(), 1..120)) {
-        let mut world = World { floor: Floor::new(Cursor::ORIGIN), log: Vec::new(), members: Vec::new() };
+        let mut world = World { floor: Floor::new(Cursor::ORIGIN), log: Vec::new(), members: Vec::new(), left_with: 0, is_left_inside: false };
         for act in &acts {
             world.act(act);
         }
@@ -359,14 +367,21 @@ proptest! {
             world.drive_all();
         }
         let end = world.head().get();
+        let mut taken = world.left_with;
         for place in 0..world.members.len() {
             world.expect_up_to(place, end);
             let member = &world.members[place];
             let heard = heard(&member.wire);
             let events: Vec<_> = heard.iter().copied().flatten().collect();
+            taken += events.len();
             prop_assert_eq!(&events, &member.expected);
             prop_assert_eq!(heard.len() - events.len(), member.said, "what was said to it alone");
             prop_assert!(world.floor.is_live(member.id) && world.floor.lag(member.id) == Lag::default());
         }
+        let counts = world.floor.meter.settled();
+        let counted = counts.live_events + counts.log_events;
+        prop_assert!(counted <= taken as u64 && (counted == taken as u64 || world.is_left_inside), "{} of {}", counted, taken);
+        prop_assert_eq!(counts.lateness.count(), counts.live_events);
+        prop_assert_eq!(counts.fell_behind, counts.caught_up + counts.gave_up, "all are live again or gone");
     }
 }

@@ -32,7 +32,7 @@ use self::queue::Queue;
 use self::read::Readers;
 use self::shared::Shared;
 use self::writer::Writer;
-use super::{AppendError, Bounds, Log, Page, PageRequest, ReadError, Release};
+use super::{AppendError, Bounds, Log, Page, PageRequest, ReadError, Recorder, Release};
 
 pub use error::OpenError;
 pub use inspect::{Inspection, inspect};
@@ -47,6 +47,8 @@ pub struct Options {
     pub max_bytes: Option<u64>,
     /// The cursor after which a new log starts to count: for one that continues another. No effect on one that exists.
     pub start_after: Cursor,
+    /// Where commits are counted.
+    pub recorder: Arc<Recorder>,
 }
 
 /// A durable log in a directory: one SQLite file, one writer thread, a few readers.
@@ -74,8 +76,15 @@ impl Embedded {
             opened.trimmed_through,
             opened.kinds,
         ));
-        let (queue, inbox) = Queue::new(Arc::clone(&shared));
-        let writer = Writer::new(opened.connection, inbox, release, Arc::clone(&shared));
+        let recorder = &options.recorder;
+        let (queue, inbox) = Queue::new(Arc::clone(&shared), Arc::clone(recorder));
+        let writer = Writer::new(
+            opened.connection,
+            inbox,
+            release,
+            Arc::clone(&shared),
+            Arc::clone(recorder),
+        );
         let thread = std::thread::Builder::new()
             .name("log-writer".into())
             .spawn(move || writer.run())

@@ -8,7 +8,7 @@ use todoki_codec::{Cursor, Draft};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use super::shared::Shared;
-use crate::log::AppendError;
+use crate::log::{AppendError, Recorder, Waiting};
 
 /// Room is counted in units of so many bytes, at least one per request, so that one count bounds both.
 const UNIT_BYTES: usize = 4 << 10;
@@ -35,11 +35,13 @@ pub(super) struct Append {
     pub(super) bytes: usize,
     answer: oneshot::Sender<Result<Vec<Cursor>, AppendError>>,
     _room: OwnedSemaphorePermit,
+    waiting: Waiting,
 }
 
 impl Append {
     /// A producer that stopped waiting is nobody to tell: its drafts are stored all the same.
     pub(super) fn answer(self, answer: Result<Vec<Cursor>, AppendError>) {
+        drop(self.waiting);
         drop(self.answer.send(answer));
     }
 }
@@ -49,10 +51,12 @@ pub(super) struct Trim {
     pub(super) through: Cursor,
     answer: oneshot::Sender<Result<(), AppendError>>,
     _room: OwnedSemaphorePermit,
+    waiting: Waiting,
 }
 
 impl Trim {
     pub(super) fn answer(self, answer: Result<(), AppendError>) {
+        drop(self.waiting);
         drop(self.answer.send(answer));
     }
 }
@@ -107,10 +111,11 @@ pub(super) struct Queue {
     gate: Gate,
     room: Arc<Semaphore>,
     shared: Arc<Shared>,
+    recorder: Arc<Recorder>,
 }
 
 impl Queue {
-    pub(super) fn new(shared: Arc<Shared>) -> (Self, Inbox) {
+    pub(super) fn new(shared: Arc<Shared>, recorder: Arc<Recorder>) -> (Self, Inbox) {
         // A request holds at least one unit for as long as it is in the channel, so there is always a slot for it.
         let (sender, requests) = channel::bounded(QUEUE_UNITS as usize);
         let gate = Gate(Arc::new(Mutex::new(Some(sender))));
@@ -118,6 +123,7 @@ impl Queue {
             gate: gate.clone(),
             room: Arc::new(Semaphore::new(QUEUE_UNITS as usize)),
             shared,
+            recorder,
         };
         (queue, Inbox { gate, requests })
     }
@@ -127,6 +133,7 @@ impl Queue {
             .iter()
             .map(|draft| draft.data.len() + DRAFT_OVERHEAD_BYTES)
             .sum();
+        let waiting = self.recorder.enter();
         let room = self.room(bytes).await?;
         let (answer, answered) = oneshot::channel();
         self.send(Request::Append(Append {
@@ -134,17 +141,20 @@ impl Queue {
             bytes,
             answer,
             _room: room,
+            waiting,
         }))?;
         answered.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
     pub(super) async fn trim(&self, through: Cursor) -> Result<(), AppendError> {
+        let waiting = self.recorder.enter();
         let room = self.room(0).await?;
         let (answer, answered) = oneshot::channel();
         self.send(Request::Trim(Trim {
             through,
             answer,
             _room: room,
+            waiting,
         }))?;
         answered.await.unwrap_or_else(|_| Err(self.stopped()))
     }
@@ -205,7 +215,7 @@ mod tests {
 
     fn queue() -> (Arc<Queue>, Inbox) {
         let shared = Shared::new(Uuid::nil(), Cursor::ORIGIN, Cursor::ORIGIN, Vec::new());
-        let (queue, inbox) = Queue::new(Arc::new(shared));
+        let (queue, inbox) = Queue::new(Arc::new(shared), Arc::default());
         (Arc::new(queue), inbox)
     }
 

@@ -14,7 +14,7 @@ use super::queue::{Append, Inbox, Request, Trim};
 use super::schema;
 use super::shared::Shared;
 use crate::clock;
-use crate::log::{AppendError, Release};
+use crate::log::{AppendError, Recorder, Release};
 
 /// Drafts after which a group is closed: some ten milliseconds of inserting, which the last producer of the group
 /// waits for; beyond a thousand or so the fsync is spread thin already.
@@ -35,6 +35,7 @@ pub(super) struct Writer {
     inbox: Inbox,
     release: Release,
     shared: Arc<Shared>,
+    recorder: Arc<Recorder>,
     kinds: KindIds,
     trims: Vec<Trim>,
     is_closing: bool,
@@ -46,6 +47,7 @@ impl Writer {
         inbox: Inbox,
         release: Release,
         shared: Arc<Shared>,
+        recorder: Arc<Recorder>,
     ) -> Self {
         let kinds = KindIds::new(&shared.kinds());
         Self {
@@ -53,6 +55,7 @@ impl Writer {
             inbox,
             release,
             shared,
+            recorder,
             kinds,
             trims: Vec::new(),
             is_closing: false,
@@ -117,6 +120,7 @@ impl Writer {
         let (events, outcomes) = match self.commit(&appends) {
             Ok(committed) => committed,
             Err(error) => {
+                self.recorder.failed();
                 self.kinds.roll_back();
                 let refusal = refusal(&error);
                 for append in appends {
@@ -146,7 +150,10 @@ impl Writer {
             .collect::<Result<_, _>>()?;
         let rows = group.into_rows();
         let events = rows.write(&transaction, &mut self.kinds)?;
+        let begun = clock::instant();
         transaction.commit()?;
+        let drafts = appends.iter().map(|append| append.drafts.len()).sum();
+        self.recorder.committed(begun.elapsed(), drafts);
         Ok((events, outcomes))
     }
 

@@ -17,6 +17,7 @@ fn missing() -> Vec<Row> {
     let protected = [
         ("GET", "/api/event-bus"),
         ("GET", "/api/event-bus/latest"),
+        ("GET", "/metrics"),
         ("POST", "/api/event-bus/emit"),
         ("POST", "/api/event-bus/replay"),
     ];

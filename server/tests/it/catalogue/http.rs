@@ -235,13 +235,15 @@ fn targets() -> Vec<Row> {
     rows
 }
 
-const GETTERS: [&str; 5] = [
+const GETTERS: [&str; 6] = [
     "/api/event-bus",
     "/api/event-bus/latest",
     "/health",
     "/livez",
     "/readyz",
+    METRICS,
 ];
+const METRICS: &str = "/metrics";
 const POSTERS: [&str; 2] = ["/api/event-bus/emit", "/api/event-bus/replay"];
 const SOCKET: &str = "/ws/event-bus";
 

@@ -6,12 +6,13 @@ const PAGE: &str = "/api/event-bus";
 const LATEST: &str = "/api/event-bus/latest";
 const REPLAY: &str = "/api/event-bus/replay";
 const SOCKET: &str = "/ws/event-bus";
+const METRICS: &str = "/metrics";
 
 pub(super) fn subjects() -> Vec<Subject> {
     vec![
         Subject {
             title: "Parameters of every endpoint",
-            rows: [PAGE, LATEST, REPLAY, SOCKET, "/api/event-bus/emit"]
+            rows: [PAGE, LATEST, REPLAY, SOCKET, METRICS, "/api/event-bus/emit"]
                 .into_iter()
                 .flat_map(shared)
                 .collect(),
@@ -42,7 +43,7 @@ pub(super) fn ask(path: &str, query: &str) -> Request {
     match path {
         SOCKET => super::upgrade::handshake(&target),
         REPLAY => Request::new("POST", &target),
-        PAGE | LATEST | "/health" => Request::get(&target),
+        PAGE | LATEST | METRICS | "/health" => Request::get(&target),
         _ => Request::new("POST", &target)
             .header("Content-Type: application/json")
             .body("{}"),
