@@ -225,6 +225,11 @@ impl<S: Sink> Floor<S> {
         self.members.remove(id.0).sink
     }
 
+    /// What a member gets, and in which form.
+    pub fn key(&self, id: MemberId) -> &Key {
+        &self.groups[self.members[id.0].group].key
+    }
+
     /// How far a member is: everything that matches up to here is written, or about to be.
     pub fn watermark(&self, id: MemberId) -> Cursor {
         match &self.members[id.0].stage {

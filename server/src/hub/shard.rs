@@ -153,7 +153,7 @@ impl<L: Log> Shard<L> {
         loop {
             tokio::select! {
                 Some(arrival) = arriving.recv() => {
-                    members.spawn_local(subscriber::serve(Rc::clone(&self), arrival));
+                    members.spawn_local(subscriber::serve(Rc::clone(&self), Box::new(arrival)));
                 }
                 Some(_) = members.join_next() => self.inbox.leave(),
                 () = stop.cancelled(), if !self.is_stopping.get() => self.send_all_away(),

@@ -23,9 +23,11 @@ use todoki_codec::command::{self, Action, CommandError};
 use todoki_codec::frame::{self, CloseCode, CloseFrame, Decoder, Incoming, Limits, Role};
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::message::{GapReason, LagState, Message};
-use todoki_codec::query::{Direction, Slow, Subscription};
+use todoki_codec::query::{Direction, Encoding, Slow, Subscription};
+use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::clock;
 use crate::hub::floor::{MemberId, Next, Turn};
@@ -64,7 +66,7 @@ pub struct Arrival {
     /// Counts the connection.
     pub permit: Option<Permit>,
     /// Makes the end of the server wait for it.
-    pub token: tokio_util::task::task_tracker::TaskTrackerToken,
+    pub token: TaskTrackerToken,
 }
 
 /// Why a connection ended.
@@ -80,29 +82,47 @@ pub enum Closed {
 }
 
 /// Serves a client until it ends.
-pub(crate) async fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) {
-    let Arrival {
-        stream,
-        early,
-        place,
-        permit,
-        token,
-    } = arrival;
-    let closed = match TcpStream::from_std(stream) {
-        Ok(stream) => {
-            let mut subscriber = Subscriber::join(Rc::clone(&shard), stream, &place);
-            let line = Rc::clone(&subscriber.line);
-            let closed = subscriber.run(early).await;
-            drop(subscriber);
-            if let Ok(line) = Rc::try_unwrap(line) {
-                farewell(line.stream).await;
-            }
-            closed
+///
+/// Ten thousand idle clients are ten thousand of these futures, so what is needed for a moment is not kept in it: what
+/// an arrival brings is used up before the first wait, and rare waits (a command, the farewell) have a box of their own.
+pub(crate) async fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Box<Arrival>) {
+    let mut entered = match enter(shard, arrival) {
+        Ok(entered) => entered,
+        Err(error) => {
+            tracing::debug!(%error, "a subscriber's socket failed before it was heard");
+            return;
         }
-        Err(error) => Closed::Socket(error),
     };
+    let early = std::mem::take(&mut entered.heard);
+    Box::pin(entered.subscriber.act(early)).await;
+    let closed = entered.subscriber.run().await;
+    let line = Rc::clone(&entered.subscriber.line);
+    drop(entered.subscriber);
+    if let Ok(line) = Rc::try_unwrap(line) {
+        Box::pin(farewell(line.stream)).await;
+    }
     tracing::debug!(?closed, "subscriber left");
-    drop((permit, token));
+}
+
+/// A client that was taken in.
+struct Entered<L> {
+    subscriber: Subscriber<L>,
+    /// What it said right behind its upgrade request.
+    heard: Vec<Incoming>,
+    /// What counts the connection, kept until the very end.
+    _counted: (Option<Permit>, TaskTrackerToken),
+}
+
+fn enter<L: Log>(shard: Rc<Shard<L>>, arrival: Box<Arrival>) -> io::Result<Entered<L>> {
+    let arrival = *arrival;
+    let stream = TcpStream::from_std(arrival.stream)?;
+    let mut subscriber = Subscriber::join(shard, stream, &arrival.place);
+    let heard = subscriber.decode(&arrival.early);
+    Ok(Entered {
+        subscriber,
+        heard,
+        _counted: (arrival.permit, arrival.token),
+    })
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<Page, ReadError>>>>;
@@ -111,7 +131,6 @@ struct Subscriber<L> {
     shard: Rc<Shard<L>>,
     line: Rc<Line>,
     id: MemberId,
-    key: Key,
     slow: Slow,
     decoder: Decoder,
     replay: Option<Replay>,
@@ -161,14 +180,13 @@ impl<L: Log> Subscriber<L> {
         let id = shard
             .floor
             .borrow_mut()
-            .join(key.clone(), place.position, Rc::clone(&line));
+            .join(key, place.position, Rc::clone(&line));
         line.id.set(Some(id));
         shard.wheel.borrow_mut().join(&line);
         let mut subscriber = Self {
             shard,
             line,
             id,
-            key,
             slow: place.slow,
             decoder: Decoder::new(Role::Server, Limits::inbound()),
             replay: None,
@@ -206,12 +224,10 @@ impl<L: Log> Subscriber<L> {
         }
     }
 
-    async fn run(&mut self, early: BytesMut) -> Closed {
+    async fn run(&mut self) -> Closed {
         if self.shard.is_stopping() {
             self.line.order(Order::Drain);
         }
-        self.hear(&early).await;
-        drop(early);
         loop {
             if let Some(order) = self.line.take_order() {
                 self.obey(order);
@@ -229,17 +245,17 @@ impl<L: Log> Subscriber<L> {
             let line = Rc::clone(&self.line);
             let deadline = self.deadline();
             let may_read = self.shard.floor.borrow().private_bytes(self.id) < READ_STOP_BYTES;
+            let interest = interest(may_read, wait == Wait::Room);
             tokio::select! {
                 biased;
-                readable = line.stream.readable(), if may_read => {
-                    if let Err(closed) = self.read(readable).await {
+                ready = line.stream.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => {
+                    if let Err(closed) = self.read(ready).await {
                         return closed;
                     }
                 }
-                _ = line.stream.writable(), if wait == Wait::Room => {}
                 page = next_page(&mut self.reading), if self.reading.is_some() => self.take_page(page),
                 () = line.nudged() => {}
-                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                () = reached(deadline) => {
                     self.retry = self.retry.filter(|retry| *retry > Instant::now());
                 }
                 () = std::future::ready(()), if wait == Wait::Turn => {}
@@ -379,7 +395,7 @@ impl<L: Log> Subscriber<L> {
     fn read_page(&self, after: Cursor, until: Cursor) -> Reading {
         let shard = Rc::clone(&self.shard);
         let request = PageRequest {
-            filter: self.key.filter.clone(),
+            filter: self.shard.floor.borrow().key(self.id).filter.clone(),
             direction: Direction::After(after),
             until: Some(until),
             max_events: self.page_events(),
@@ -389,6 +405,10 @@ impl<L: Log> Subscriber<L> {
             let _turn = shard.reads.acquire().await;
             shard.log.page(request).await
         })
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.shard.floor.borrow().key(self.id).encoding
     }
 
     fn page_events(&self) -> usize {
@@ -416,7 +436,7 @@ impl<L: Log> Subscriber<L> {
         if let Some(replay) = &mut self.replay {
             replay.count += page.events.len() as u64;
         }
-        let encoding = self.key.encoding;
+        let encoding = self.encoding();
         self.shard
             .floor
             .borrow_mut()
@@ -426,8 +446,10 @@ impl<L: Log> Subscriber<L> {
     }
 
     /// Reads what the client says. The buffer is the shard's, so what is heard is decoded before anything is awaited.
-    async fn read(&mut self, readable: io::Result<()>) -> Result<(), Closed> {
-        readable.map_err(Closed::Socket)?;
+    async fn read(&mut self, ready: io::Result<Ready>) -> Result<(), Closed> {
+        if !ready.map_err(Closed::Socket)?.is_readable() {
+            return Ok(());
+        }
         let heard = {
             let shard = Rc::clone(&self.shard);
             let mut scratch = shard.scratch.borrow_mut();
@@ -446,11 +468,6 @@ impl<L: Log> Subscriber<L> {
         self.line.alive.set(Instant::now());
         self.act(heard).await;
         Ok(())
-    }
-
-    async fn hear(&mut self, bytes: &[u8]) {
-        let heard = self.decode(bytes);
-        self.act(heard).await;
     }
 
     fn decode(&mut self, mut bytes: &[u8]) -> Vec<Incoming> {
@@ -479,7 +496,7 @@ impl<L: Log> Subscriber<L> {
                 Incoming::Close(close) => self.close_as_asked(close.as_ref()),
                 Incoming::Ping(payload) => self.say_frame(|out| frame::encode::pong(&payload, out)),
                 Incoming::Pong(_) => {}
-                Incoming::Text { bytes, .. } => self.command(&bytes).await,
+                Incoming::Text { bytes, .. } => Box::pin(self.command(&bytes)).await,
                 Incoming::Binary { .. } => {
                     self.close(CloseCode::UNSUPPORTED, "commands are text messages");
                 }
@@ -515,7 +532,7 @@ impl<L: Log> Subscriber<L> {
         let standing = self.shard.floor.borrow_mut().stand(self.id);
         let standing = place::Standing {
             position: standing,
-            encoding: self.key.encoding,
+            encoding: self.encoding(),
             slow: self.slow,
         };
         match place(&self.shard.log, subscription, Some(standing)).await {
@@ -524,12 +541,12 @@ impl<L: Log> Subscriber<L> {
                 self.was_live = false;
                 self.line.lagged_since.take();
                 self.slow = place.slow;
-                self.key = Key {
+                let key = Key {
                     filter: place.filter.clone(),
                     encoding: place.encoding,
                 };
                 let mut floor = self.shard.floor.borrow_mut();
-                floor.rejoin(self.id, self.key.clone(), place.position);
+                floor.rejoin(self.id, key, place.position);
                 drop(floor);
                 self.begin(&place, reference);
             }
@@ -674,6 +691,24 @@ pub async fn refuse(mut stream: TcpStream, code: CloseCode, reason: &str) -> io:
     tokio::time::timeout(CLOSE_WAIT, stream.write_all(&close)).await??;
     farewell(stream).await;
     Ok(())
+}
+
+/// What to ask of a socket in one wait; two would be held by every idle client.
+fn interest(may_read: bool, wants_room: bool) -> Option<Interest> {
+    match (may_read, wants_room) {
+        (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+        (true, false) => Some(Interest::READABLE),
+        (false, true) => Some(Interest::WRITABLE),
+        (false, false) => None,
+    }
+}
+
+/// Returns at the deadline, if there is one. An idle client has none, so the timer has a box of its own.
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => Box::pin(sleep_until(deadline)).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn next_page(reading: &mut Option<Reading>) -> Result<Page, ReadError> {
