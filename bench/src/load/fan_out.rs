@@ -280,6 +280,12 @@ impl<F: Framing> Run<F> {
         let receiver_cores = receiver_cpu.as_secs_f64() / took.as_secs_f64();
         let sent_late = sent_late.quantiles();
         let deliveries = self.receiver.deliveries();
+        let due = u64::from(self.schedule.count) * u64::from(case.subscribers);
+        let generator = if deliveries < due {
+            Generator::PublisherLate
+        } else {
+            Generator::judged(Some(&sent_late), receiver_cores)
+        };
         let sender_cpu = sender_after.cpu.saturating_sub(self.sender_before.cpu);
         let lags = self.receiver.streams().map(|(_, one)| one.seen().lags);
         FanOutRow {
@@ -295,7 +301,7 @@ impl<F: Framing> Run<F> {
             sent_late,
             lags: lags.sum(),
             receiver_cores,
-            generator: Generator::judged(Some(&sent_late), receiver_cores),
+            generator,
             resident_mib: sender_after.resident_bytes >> 20,
         }
     }
