@@ -180,7 +180,10 @@ fn measure(
         replays: replayed.replays,
         replayed_events_per_s: rounded(replayed.events) / took_s,
         server_cores: after.cpu.saturating_sub(before.cpu).as_secs_f64() / took_s,
-        generator: Generator::judged(Some(&sent_late), receiver_cpu.as_secs_f64() / took_s),
+        generator: Generator::judged(
+            Some(&published.own_late),
+            receiver_cpu.as_secs_f64() / took_s,
+        ),
         resident_before_mib: before.resident_bytes >> 20,
         resident_after_mib: after.resident_bytes >> 20,
     })
