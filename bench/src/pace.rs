@@ -120,8 +120,11 @@ pub trait Emitter {
 /// What publishers measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Published {
-    /// From when an emit was due until it was sent: what the publisher itself is late.
+    /// From when an emit was due until it was sent.
     pub sent_late: Times,
+    /// The same, of those emits for which a connection was free in time: what the publisher itself is late. Others
+    /// waited for the answer to the one before.
+    pub own_late: Times,
     /// From when an emit was due until its producer had the answer.
     pub to_answer: Times,
     /// Emits, the uncounted ones included.
@@ -133,6 +136,7 @@ impl Published {
     pub fn new() -> Outcome<Self> {
         Ok(Self {
             sent_late: Times::new()?,
+            own_late: Times::new()?,
             to_answer: Times::new()?,
             emits: 0,
         })
@@ -141,6 +145,7 @@ impl Published {
     /// Counts all of `other`.
     pub fn add(&mut self, other: &Self) -> Outcome<()> {
         self.sent_late.add(&other.sent_late)?;
+        self.own_late.add(&other.own_late)?;
         self.to_answer.add(&other.to_answer)?;
         self.emits += other.emits;
         Ok(())
@@ -178,9 +183,13 @@ fn publish_on(
         }
         let due = schedule.due(place);
         let emit = emitter.prepare(place, due);
+        let is_in_time = schedule.now() < due;
         schedule.wait_for(due);
         if let Some(late) = schedule.late(due) {
             published.sent_late.record(late);
+            if is_in_time {
+                published.own_late.record(late);
+            }
         }
         emitter.send(emit)?;
         if let Some(late) = schedule.late(due) {

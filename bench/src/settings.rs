@@ -70,6 +70,18 @@ impl Settings {
         }
     }
 
+    /// These counts; a tiny run makes each at most `most`, and none twice.
+    pub fn counts(&self, counts: &[u32], most: u32) -> Vec<u32> {
+        let mut counts = counts.to_vec();
+        if self.quick {
+            for count in &mut counts {
+                *count = (*count).min(most);
+            }
+            counts.dedup();
+        }
+        counts
+    }
+
     /// The server program.
     pub fn server(&self) -> Outcome<PathBuf> {
         let path = match &self.server {

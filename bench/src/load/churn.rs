@@ -186,7 +186,7 @@ fn measure(settings: &Settings, flags: &Flags, joins: u32) -> Outcome<ChurnRow> 
         sent_late,
         cpu_us_per_delivery: cpu * 1e6 / rounded(deliveries),
         generator: Generator::judged(
-            Some(&sent_late),
+            Some(&published.own_late),
             receiver_cpu.as_secs_f64() / took.as_secs_f64(),
         ),
         resident_mib: after.resident_bytes >> 20,

@@ -174,3 +174,22 @@ pub fn more(socket: &mut TcpStream, bytes: &mut Vec<u8>) -> Outcome<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn more_connections_than_an_address_has_ports_leave_from_several() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let source = |number| {
+            let socket = connect(address, number, Tuning::default()).unwrap();
+            socket.local_addr().unwrap().ip().to_string()
+        };
+        assert_eq!(source(0), "127.0.0.1");
+        assert_eq!(source(PER_SOURCE), "127.0.0.2");
+    }
+}

@@ -69,16 +69,16 @@ impl Subject {
 pub enum Generator {
     /// They are: the generator kept up.
     Held,
-    /// Emits left late: no connection was free, or no core.
+    /// Emits left late although a connection was free for them: there was no core.
     PublisherLate,
     /// The receiver needed a whole core: the server may have waited for it.
     ReceiverBusy,
 }
 
 impl Generator {
-    /// Judged by how late emits left, if there was a schedule, and how much of a core the receiver had.
-    pub fn judged(sent_late: Option<&Quantiles>, receiver_cores: f64) -> Self {
-        if sent_late.is_some_and(|late| late.p99_ms > LATE_MS) {
+    /// Judged by how late the publisher itself was, if there was a schedule, and how much of a core the receiver had.
+    pub fn judged(own_late: Option<&Times>, receiver_cores: f64) -> Self {
+        if own_late.is_some_and(|late| late.quantiles().p99_ms > LATE_MS) {
             Self::PublisherLate
         } else if receiver_cores > BUSY_CORES {
             Self::ReceiverBusy
@@ -209,7 +209,8 @@ fn bare(
     })?;
     let goal = |sent: &bare::Sent| sent.events;
     let sent = receive_from(&mut run.receiver, &mut sender.part, goal)?;
-    Ok(run.end(subject.name(), case, &sent.late, sender.part.usage()?))
+    let (late, after) = (&sent.late, sender.part.usage()?);
+    Ok(run.end(subject.name(), case, late, late, after))
 }
 
 fn todoki(settings: &Settings, case: &Case) -> Outcome<FanOutRow> {
@@ -228,8 +229,13 @@ fn todoki(settings: &Settings, case: &Case) -> Outcome<FanOutRow> {
     })?;
     let goal = |published: &Published| published.emits;
     let published = receive_from(&mut run.receiver, &mut publisher, goal)?;
+    let Published {
+        sent_late,
+        own_late,
+        ..
+    } = &published;
     let name = Subject::Todoki.name();
-    Ok(run.end(name, case, &published.sent_late, server.usage()?))
+    Ok(run.end(name, case, sent_late, own_late, server.usage()?))
 }
 
 /// A case under way, whoever sends.
@@ -268,19 +274,25 @@ impl<F: Framing> Run<F> {
         })
     }
 
-    /// Everybody has everything, for which the sender has used so much.
+    /// Everybody has everything, for which the sender has used so much. See [`Published`] for the two ways to be late.
     pub fn end(
         self,
         subject: &str,
         case: &Case,
         sent_late: &Times,
+        own_late: &Times,
         sender_after: Usage,
     ) -> FanOutRow {
         let took = pace::monotonic().saturating_sub(self.began);
         let receiver_cpu = pace::thread_cpu().saturating_sub(self.receiver_before);
         let receiver_cores = receiver_cpu.as_secs_f64() / took.as_secs_f64();
-        let sent_late = sent_late.quantiles();
         let deliveries = self.receiver.deliveries();
+        let due = u64::from(self.schedule.count) * u64::from(case.subscribers);
+        let generator = if deliveries < due {
+            Generator::PublisherLate
+        } else {
+            Generator::judged(Some(own_late), receiver_cores)
+        };
         let sender_cpu = sender_after.cpu.saturating_sub(self.sender_before.cpu);
         let lags = self.receiver.streams().map(|(_, one)| one.seen().lags);
         FanOutRow {
@@ -293,10 +305,10 @@ impl<F: Framing> Run<F> {
             deliveries,
             cpu_us_per_delivery: sender_cpu.as_secs_f64() * 1e6 / rounded(deliveries),
             to_subscriber: self.receiver.times().quantiles(),
-            sent_late,
+            sent_late: sent_late.quantiles(),
             lags: lags.sum(),
             receiver_cores,
-            generator: Generator::judged(Some(&sent_late), receiver_cores),
+            generator,
             resident_mib: sender_after.resident_bytes >> 20,
         }
     }

@@ -110,7 +110,9 @@ fn measure(settings: &Settings, flags: &Flags) -> Outcome<IdleRow> {
             connect::subscribe(socket, "")
         })
     };
-    drop(subscribers(FIRST.min(count))?);
+    for stream in subscribers(FIRST.min(count))? {
+        stream.leave()?;
+    }
     thread::sleep(settle);
     let (baseline, files) = (server.usage()?, server.open_files()?);
 

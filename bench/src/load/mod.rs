@@ -78,14 +78,10 @@ pub struct FanOut {
 
 impl FanOut {
     fn cases(&self, settings: &Settings, subjects: &[(Subject, &str)]) -> Vec<(Subject, Case)> {
-        let each = self.subscribers.iter().flat_map(|count| {
-            let count = if settings.quick {
-                (*count).min(10)
-            } else {
-                *count
-            };
-            subjects.iter().map(move |subject| (count, *subject))
-        });
+        let counts = settings.counts(&self.subscribers, 10);
+        let each = counts
+            .iter()
+            .flat_map(|count| subjects.iter().map(move |subject| (*count, *subject)));
         each.map(|(subscribers, (subject, encoding))| {
             let case = Case {
                 subscribers,

@@ -6,7 +6,7 @@
 
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use memchr::memmem::Finder;
@@ -102,6 +102,14 @@ impl<F> Stream<F> {
     pub fn that_may_end(mut self) -> Self {
         self.may_end = true;
         self
+    }
+
+    /// Hangs up, and waits until the server has too.
+    pub fn leave(self) -> Outcome<()> {
+        self.socket.set_nonblocking(false)?;
+        self.socket.shutdown(Shutdown::Write)?;
+        io::copy(&mut &self.socket, &mut io::sink())?;
+        Ok(())
     }
 
     /// The cursor of its last event.
@@ -343,5 +351,87 @@ impl Seen {
             return Err(format!("the server told of a gap: {gap}").into());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use todoki_codec::frame::encode::text;
+
+    use super::*;
+    use crate::load::frames::Frames;
+
+    /// A receiver that expects events from 1 on, and the sender's end.
+    fn pair() -> (Receiver<Frames>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let schedule = Schedule {
+            begin: pace::monotonic(),
+            interval: Duration::from_millis(1),
+            connections: 1,
+            count: 3,
+            warm_up: Duration::from_nanos(2),
+        };
+        let mut receiver = Receiver::new(Some(schedule)).unwrap();
+        let stream = Stream::new(socket, Frames::messages(), Vec::new(), 0).unwrap();
+        receiver.add(stream).unwrap();
+        (receiver, listener.accept().unwrap().0)
+    }
+
+    fn frames(cursors: &[u64]) -> Vec<u8> {
+        let mut frames = Vec::new();
+        for cursor in cursors {
+            let event = format!(
+                r#"{{"type":"event","cursor":{cursor},"kind":"a","data":{{"due_ns":{cursor}}}}}"#
+            );
+            text(event.as_bytes(), &mut frames);
+        }
+        frames
+    }
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn events_are_counted_and_timed_however_they_are_cut() {
+        let (mut receiver, mut sender) = pair();
+        receiver.set_goal(3);
+        for piece in frames(&[1, 2, 3]).chunks(7) {
+            sender.write_all(piece).unwrap();
+            receiver.turn(SOON).unwrap();
+        }
+        receiver.run(SOON).unwrap();
+        assert_eq!(receiver.deliveries(), 3);
+        assert_eq!(
+            receiver.times().count(),
+            2,
+            "the first was due in the warm-up"
+        );
+    }
+
+    #[test]
+    fn a_hole_a_repetition_and_a_gap_are_failures() {
+        let mut gap = Vec::new();
+        text(br#"{"type":"gap","reason":"slow"}"#, &mut gap);
+        for wrong in [frames(&[1, 3]), frames(&[1, 1]), gap] {
+            let (mut receiver, mut sender) = pair();
+            sender.write_all(&wrong).unwrap();
+            assert!(receiver.turn(SOON).is_err());
+        }
+    }
+
+    #[test]
+    fn a_server_that_hangs_up_is_a_failure_unless_it_may() {
+        let (mut receiver, sender) = pair();
+        let mut lenient = Receiver::new(None).unwrap();
+        let stream = receiver.remove(0).unwrap();
+        lenient.add(stream.that_may_end()).unwrap();
+        drop(sender);
+        lenient.turn(SOON).unwrap();
+        assert_eq!(lenient.take_ended().len(), 1);
+        let (mut strict, sender) = pair();
+        drop(sender);
+        assert!(strict.turn(SOON).is_err());
     }
 }

@@ -127,16 +127,17 @@ impl Row for SaturationRow {
 
 /// Measures the bare sender and each number of publishers in each round, and reports the median rounds.
 pub fn run(settings: &Settings, flags: &Flags) -> Outcome<Vec<SaturationRow>> {
-    let publishers = || std::iter::once(0).chain(flags.publishers.iter().copied());
-    let mut rounds: Vec<Vec<SaturationRow>> = publishers().map(|_| Vec::new()).collect();
+    let mut publishers = vec![0];
+    publishers.extend(settings.counts(&flags.publishers, 2));
+    let mut rounds: Vec<Vec<SaturationRow>> = publishers.iter().map(|_| Vec::new()).collect();
     for round in 1..=settings.rounds() {
-        for (publishers, rows) in publishers().zip(&mut rounds) {
+        for (publishers, rows) in publishers.iter().zip(&mut rounds) {
             settings.note(&format!(
                 "saturation: round {round}, {publishers} publishers"
             ));
             rows.push(match publishers {
                 0 => bare(settings, flags)?,
-                _ => todoki(settings, flags, publishers)?,
+                _ => todoki(settings, flags, *publishers)?,
             });
         }
     }

@@ -221,7 +221,10 @@ fn measure(settings: &Settings, flags: &Flags, slow: u32) -> Outcome<SlowRow> {
             cut_off: sipped.cut_off,
             slow_events_before: sipped.events_before,
             drained_s: sipped.drained.as_secs_f64(),
-            generator: Generator::judged(Some(&sent_late), receiver_cpu.as_secs_f64() / took_s),
+            generator: Generator::judged(
+                Some(&published.own_late),
+                receiver_cpu.as_secs_f64() / took_s,
+            ),
         })
     })
 }

@@ -115,9 +115,10 @@ pub fn run(settings: &Settings, flags: &Flags) -> Outcome<Vec<StormRow>> {
     let server = ServerProcess::start(settings)?;
     settings.note(&format!("replay: storing {} events", settings.events()));
     let stored = replay::fill(&server, settings.events())?;
-    let mut rounds: Vec<Vec<StormRow>> = flags.readers.iter().map(|_| Vec::new()).collect();
+    let readers = settings.counts(&flags.readers, 1);
+    let mut rounds: Vec<Vec<StormRow>> = readers.iter().map(|_| Vec::new()).collect();
     for round in 1..=settings.rounds() {
-        for (readers, rows) in flags.readers.iter().zip(&mut rounds) {
+        for (readers, rows) in readers.iter().zip(&mut rounds) {
             settings.note(&format!("replay: round {round}, {readers} readers"));
             rows.push(measure(settings, flags, &server, stored, *readers)?);
         }
@@ -179,7 +180,10 @@ fn measure(
         replays: replayed.replays,
         replayed_events_per_s: rounded(replayed.events) / took_s,
         server_cores: after.cpu.saturating_sub(before.cpu).as_secs_f64() / took_s,
-        generator: Generator::judged(Some(&sent_late), receiver_cpu.as_secs_f64() / took_s),
+        generator: Generator::judged(
+            Some(&published.own_late),
+            receiver_cpu.as_secs_f64() / took_s,
+        ),
         resident_before_mib: before.resident_bytes >> 20,
         resident_after_mib: after.resident_bytes >> 20,
     })
