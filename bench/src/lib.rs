@@ -13,6 +13,7 @@ pub mod latency;
 pub mod load;
 pub mod machine;
 pub mod pace;
+pub mod peers;
 pub mod quantiles;
 pub mod replay;
 pub mod report;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use todoki_bench::load::{self, Mode, bare, publish};
+use todoki_bench::peers::{self, Peers};
 use todoki_bench::report::{Report, Row};
 use todoki_bench::settings::Settings;
 use todoki_bench::{Outcome, emit, latency, replay};
@@ -31,6 +32,7 @@ Examples:
   target/release/bench emit --rounds 5
   target/release/bench replay --events 10000000 --data /mnt/disk
   target/release/bench load fan-out --subscribers 100,1000 --seconds 10
+  target/release/bench peers --only todoki,nats --cases saturation
   target/release/bench all --quick
 
 Prints a table in Markdown and the raw figures as one line of JSON for each measurement.
@@ -47,7 +49,9 @@ enum Measure {
     /// One stream to many subscribers, under the conditions that break servers
     #[command(subcommand)]
     Load(Mode),
-    /// All of them
+    /// The same load at other servers: bench/peers/README.md says which, and what they promise
+    Peers(Peers),
+    /// All but the peers
     All,
     #[command(name = publish::SUBCOMMAND, hide = true)]
     Publisher,
@@ -81,6 +85,7 @@ fn measure(measure: &Measure, settings: &Settings) -> Outcome<()> {
         Measure::Emit => report("emit", settings, emit::run),
         Measure::Replay => report("replay", settings, replay::run),
         Measure::Load(mode) => load(mode, settings),
+        Measure::Peers(flags) => report("peers", settings, |s| peers::run(s, flags)),
         Measure::All => all(settings),
         Measure::Publisher => publish::run(),
         Measure::BareSender => bare::run(),
