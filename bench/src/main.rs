@@ -32,6 +32,9 @@ Examples:
   target/release/bench emit --rounds 5
   target/release/bench replay --events 10000000 --data /mnt/disk
   target/release/bench load fan-out --subscribers 100,1000 --seconds 10
+  target/release/bench load saturation --publishers 1,4
+  target/release/bench load idle --connections 50000 --rounds 1
+  target/release/bench load slow --seconds 30
   target/release/bench peers --only todoki,nats --cases saturation
   target/release/bench all --quick
 
@@ -96,13 +99,24 @@ fn all(settings: &Settings) -> Outcome<()> {
     for one in [Measure::Latency, Measure::Emit, Measure::Replay] {
         measure(&one, settings)?;
     }
-    Mode::all().iter().try_for_each(|mode| load(mode, settings))
+    for mode in load::ALL {
+        let words = ["bench", "load"].iter().chain(mode);
+        measure(&Cli::try_parse_from(words)?.measure, settings)?;
+    }
+    Ok(())
 }
 
 fn load(mode: &Mode, settings: &Settings) -> Outcome<()> {
     match mode {
         Mode::FanOut(flags) => report("load-fan-out", settings, |s| load::fan_out(s, flags)),
         Mode::Encoding(flags) => report("load-encoding", settings, |s| load::encoding(s, flags)),
+        Mode::Saturation(flags) => report("load-saturation", settings, |s| {
+            load::saturation::run(s, flags)
+        }),
+        Mode::Idle(flags) => report("load-idle", settings, |s| load::idle::run(s, flags)),
+        Mode::Replay(flags) => report("load-replay", settings, |s| load::storm::run(s, flags)),
+        Mode::Slow(flags) => report("load-slow", settings, |s| load::slow::run(s, flags)),
+        Mode::Churn(flags) => report("load-churn", settings, |s| load::churn::run(s, flags)),
     }
 }
 

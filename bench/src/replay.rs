@@ -123,6 +123,14 @@ pub fn run(settings: &Settings) -> Outcome<Vec<ReplayRow>> {
     Ok(rounds.into_iter().map(median).collect())
 }
 
+/// Stores so many events, rounded down to whole emits, and says how many.
+pub fn fill(server: &ServerProcess, events: usize) -> Outcome<u64> {
+    let events = events / BATCH * BATCH;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(store(server, events))?;
+    Ok(events as u64)
+}
+
 async fn store(server: &ServerProcess, events: usize) -> Outcome<()> {
     let mut connection = Connection::open(server.address()).await?;
     for first in (1..=events).step_by(BATCH) {

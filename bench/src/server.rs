@@ -39,11 +39,17 @@ pub struct Usage {
 impl ServerProcess {
     /// Starts one, and waits until it listens.
     pub fn start(settings: &Settings) -> Outcome<Self> {
+        Self::start_with(settings, &[])
+    }
+
+    /// Starts one with more flags.
+    pub fn start_with(settings: &Settings, flags: &[&str]) -> Outcome<Self> {
         let data = settings.fresh_data()?;
         let mut child = Command::new(settings.server()?)
             .args(["serve", "--listen", "127.0.0.1:0", "--token", TOKEN])
             .arg("--data")
             .arg(data.path())
+            .args(flags)
             .env("TODOKI_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -78,6 +84,11 @@ impl ServerProcess {
     /// What it has used so far.
     pub fn usage(&self) -> Outcome<Usage> {
         usage(&self.child.id().to_string())
+    }
+
+    /// Descriptors that it has open: its end's count of connections.
+    pub fn open_files(&self) -> Outcome<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
     }
 }
 

@@ -9,6 +9,19 @@ use std::process::Command;
 
 use todoki_bench::peers::PeerRow;
 
+const NAMES: [&str; 10] = [
+    "latency",
+    "emit",
+    "replay",
+    "load-fan-out",
+    "load-encoding",
+    "load-saturation",
+    "load-idle",
+    "load-replay",
+    "load-slow",
+    "load-churn",
+];
+
 #[test]
 fn every_measurement_runs_and_checks_what_it_reads() {
     let bench = Path::new(env!("CARGO_BIN_EXE_bench"));
@@ -23,17 +36,11 @@ fn every_measurement_runs_and_checks_what_it_reads() {
     assert!(output.status.success(), "{told}");
     let stdout = String::from_utf8_lossy(&output.stdout);
     let lines = stdout.lines().filter(|line| line.starts_with('{'));
-    assert_eq!(lines.count(), 5, "{stdout}");
+    assert_eq!(lines.count(), NAMES.len(), "{stdout}");
     let machines = std::fs::read_dir(results.path()).unwrap();
     let machine = machines.map(|dir| dir.unwrap().path()).next().unwrap();
-    for name in [
-        "latency.json",
-        "emit.json",
-        "replay.json",
-        "load-fan-out.json",
-        "load-encoding.json",
-    ] {
-        assert!(machine.join(name).is_file(), "{name}");
+    for name in NAMES {
+        assert!(machine.join(format!("{name}.json")).is_file(), "{name}");
     }
 }
 

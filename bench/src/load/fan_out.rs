@@ -75,9 +75,9 @@ pub enum Generator {
 }
 
 impl Generator {
-    /// Judged by how late emits left, and how much of a core the receiver had.
-    pub fn judged(sent_late: &Quantiles, receiver_cores: f64) -> Self {
-        if sent_late.p99_ms > LATE_MS {
+    /// Judged by how late emits left, if there was a schedule, and how much of a core the receiver had.
+    pub fn judged(sent_late: Option<&Quantiles>, receiver_cores: f64) -> Self {
+        if sent_late.is_some_and(|late| late.p99_ms > LATE_MS) {
             Self::PublisherLate
         } else if receiver_cores > BUSY_CORES {
             Self::ReceiverBusy
@@ -295,7 +295,7 @@ impl<F: Framing> Run<F> {
             sent_late,
             lags: lags.sum(),
             receiver_cores,
-            generator: Generator::judged(&sent_late, receiver_cores),
+            generator: Generator::judged(Some(&sent_late), receiver_cores),
             resident_mib: sender_after.resident_bytes >> 20,
         }
     }

@@ -7,11 +7,16 @@
 
 pub mod bare;
 pub mod child;
+pub mod churn;
 pub mod connect;
 pub mod fan_out;
 pub mod frames;
+pub mod idle;
 pub mod publish;
 pub mod receive;
+pub mod saturation;
+pub mod slow;
+pub mod storm;
 
 use std::thread;
 use std::time::Duration;
@@ -32,22 +37,28 @@ pub enum Mode {
     FanOut(FanOut),
     /// The same stream in frames of one message and of many lines
     Encoding(FanOut),
+    /// As much as goes through, after the bare sender
+    Saturation(saturation::Flags),
+    /// Memory of connections to which nothing happens
+    Idle(idle::Flags),
+    /// Readers of all history beside a live stream
+    Replay(storm::Flags),
+    /// Subscribers that hardly read beside others that do
+    Slow(slow::Flags),
+    /// Subscribers that come and go beside others that stay
+    Churn(churn::Flags),
 }
 
-impl Mode {
-    /// The main cases of every mode, as `bench all` measures them.
-    pub fn all() -> Vec<Self> {
-        let flags = |subscribers: &[u32]| FanOut {
-            subscribers: subscribers.to_vec(),
-            rate: 1000,
-            event_bytes: 200,
-        };
-        vec![
-            Self::FanOut(flags(&[1, 100, 500, 1000])),
-            Self::Encoding(flags(&[100])),
-        ]
-    }
-}
+/// The main cases, as `bench all` measures them: arguments of `bench load`.
+pub const ALL: [&[&str]; 7] = [
+    &["fan-out"],
+    &["encoding", "--subscribers", "100"],
+    &["saturation"],
+    &["idle"],
+    &["replay"],
+    &["slow"],
+    &["churn"],
+];
 
 /// Flags of a steady stream.
 #[derive(Args, Clone, Debug)]

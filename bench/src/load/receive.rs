@@ -5,6 +5,7 @@
 //! [`Framing`]; the payloads are our events.
 
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use memchr::memmem::Finder;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use slab::Slab;
 
 use crate::Outcome;
@@ -27,7 +29,7 @@ const READ_BYTES: usize = 256 << 10;
 const FRAME_BYTES: usize = 1 << 20;
 
 /// Connections that one look at all of them may find ready.
-const READY: usize = 1024;
+const READY: usize = 256;
 
 /// The name that an event's due time has in its data.
 const DUE: &[u8] = br#""due_ns":"#;
@@ -132,7 +134,6 @@ impl<F> Stream<F> {
 /// Reads streams, and counts how late their events are by a schedule.
 pub struct Receiver<F> {
     poll: OwnedFd,
-    ready: Vec<Event>,
     streams: Slab<Stream<F>>,
     scratch: Box<[u8]>,
     due: Finder<'static>,
@@ -161,7 +162,6 @@ impl<F: Framing> Receiver<F> {
     pub fn new(schedule: Option<Schedule>) -> Outcome<Self> {
         Ok(Self {
             poll: epoll::create(CreateFlags::CLOEXEC)?,
-            ready: Vec::with_capacity(READY),
             streams: Slab::new(),
             scratch: vec![0; READ_BYTES + FRAME_BYTES].into_boxed_slice(),
             due: Finder::new(DUE),
@@ -242,18 +242,16 @@ impl<F: Framing> Receiver<F> {
 
     /// Reads whatever is there, each stream once, waiting for so long at most until there is something.
     pub fn turn(&mut self, longest: Duration) -> Outcome<()> {
-        let mut ready = std::mem::take(&mut self.ready);
-        ready.clear();
         let timeout = Timespec::try_from(longest)?;
-        let room = rustix::buffer::spare_capacity(&mut ready);
-        match epoll::wait(&self.poll, room, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        let mut room = [const { MaybeUninit::<Event>::uninit() }; READY];
+        let ready = match epoll::wait(&self.poll, &mut room, Some(&timeout)) {
+            Ok((ready, _)) => ready,
+            Err(Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
-        }
-        for event in &ready {
+        };
+        for event in ready {
             self.read(usize::try_from(event.data.u64())?, READ_BYTES)?;
         }
-        self.ready = ready;
         Ok(())
     }
 
@@ -349,7 +347,13 @@ impl<F: Framing> Receiver<F> {
         stream.rest.clear();
         stream.rest.extend_from_slice(rest);
         if let Some(answer) = stream.framing.owed() {
-            (&stream.socket).write_all(&answer)?;
+            match (&stream.socket).write_all(&answer) {
+                // It has hung up, and what it said before is read.
+                Err(error) if may_lose && error.kind() == io::ErrorKind::BrokenPipe => {
+                    return self.end(number);
+                }
+                written => written?,
+            }
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::row::{CaseName, Figures, PeerRow};
 use super::subject::{Subject, Window};
 use crate::Outcome;
 use crate::load::fan_out::{self, Run};
-use crate::load::receive::{Framing, Receiver};
+use crate::load::receive::Receiver;
 use crate::load::{LOOK_UP, PATIENCE, rounded};
 use crate::pace;
 use crate::server::Usage;
@@ -122,7 +122,8 @@ impl Case {
             let publishing = scope.spawn(move || publisher.follow(schedule));
             while_publishing(publishing, || run.receiver.turn(LOOK_UP))
         })?;
-        let cut_off = read_the_rest(&mut run.receiver, published.emits)?;
+        read_the_rest(&mut run.receiver, published.emits)?;
+        let cut_off = cut_off(&mut run.receiver)?;
         let lost = self.lost(published.emits, run.receiver.deliveries());
         let row = run.end("", &case, &published.sent_late, subject.process.usage()?);
         Ok(Figures {
@@ -169,7 +170,8 @@ impl Case {
         })?;
         let second = look(&receiver)?;
         let first = first.ok_or("it was over before it began")?;
-        let cut_off = read_the_rest(&mut receiver, batches * u64::from(self.batch))?;
+        read_the_rest(&mut receiver, batches * u64::from(self.batch))?;
+        let cut_off = cut_off(&mut receiver)?;
         let count = second.deliveries - first.deliveries;
         let deliveries = rounded(count);
         let cpu = second.cpu.saturating_sub(first.cpu).as_secs_f64();
@@ -192,11 +194,9 @@ impl Case {
         rate: u32,
     ) -> Outcome<Figures> {
         let settings = &settings.lasting(STALLED_TIMES);
-        let mut streams = subject.subscribe(self.subscribers)?;
-        let mut stalled = Receiver::new(None)?;
-        for stream in streams.split_off(streams.len() / 2) {
-            stalled.add(stream.untimed())?;
-        }
+        let half = self.subscribers / 2;
+        let streams = subject.subscribe(self.subscribers - half)?;
+        let mut stalled = Stalled::subscribe(subject, half)?;
         let case = self.fan_out(rate);
         let before = subject.process.usage()?;
         let mut run = Run::begin(settings, &case, subject.publishers(), streams, before)?;
@@ -205,30 +205,27 @@ impl Case {
             run.schedule,
         );
         let mut most = before;
-        let mut next = pace::monotonic();
         let published = thread::scope(|scope| {
             let publishing = scope.spawn(move || publisher.follow(schedule));
             while_publishing(publishing, || {
                 run.receiver.turn(LOOK_UP)?;
-                if pace::monotonic() >= next {
-                    next += SIP_EVERY;
-                    sip(&mut stalled)?;
+                if stalled.sip()? {
                     most = larger(most, subject.process.usage()?);
                 }
                 Ok(())
             })
         })?;
-        let fast = read_the_rest(&mut run.receiver, published.emits)?;
+        read_the_rest(&mut run.receiver, published.emits)?;
+        let cut_off = cut_off(&mut run.receiver)?;
         most = larger(most, subject.process.usage()?);
-        // Now they read as fast as they can: what still comes was kept for them.
-        let slow = read_the_rest(&mut stalled, published.emits)?;
-        let deliveries = run.receiver.deliveries() + stalled.deliveries();
+        stalled.let_go(published.emits)?;
+        let deliveries = run.receiver.deliveries() + stalled.receiver.deliveries();
         let lost = self.lost(published.emits, deliveries);
         let row = run.end("", &case, &published.sent_late, most);
         Ok(Figures {
             deliveries: Some(deliveries),
             lost: Some(lost),
-            cut_off: Some(fast + slow),
+            cut_off: Some(cut_off + stalled.cut_off),
             to_subscriber: Some(row.to_subscriber),
             generator: Some(row.generator),
             resident_growth_mib: Some(mib(before, most)),
@@ -277,8 +274,8 @@ fn while_publishing<T>(
     publishing.join().map_err(|_| "a publisher panicked")?
 }
 
-/// Reads until everybody has everything up to this event, or no more comes; says how many were hung up on.
-fn read_the_rest(receiver: &mut Receiver<PeerFraming>, last: u64) -> Outcome<u32> {
+/// Reads until everybody that is left has everything up to this event, or no more comes.
+fn read_the_rest(receiver: &mut Receiver<PeerFraming>, last: u64) -> Outcome<()> {
     receiver.set_goal(last);
     let until = pace::monotonic() + PATIENCE;
     let mut news = (receiver.deliveries(), pace::monotonic());
@@ -292,15 +289,73 @@ fn read_the_rest(receiver: &mut Receiver<PeerFraming>, last: u64) -> Outcome<u32
             break;
         }
     }
+    Ok(())
+}
+
+/// How many were hung up on.
+fn cut_off(receiver: &mut Receiver<PeerFraming>) -> Outcome<u32> {
     Ok(u32::try_from(receiver.take_ended().len())?)
 }
 
-/// Each reads a little, whether or not there is more.
-fn sip(stalled: &mut Receiver<impl Framing>) -> Outcome<()> {
-    let numbers: Vec<_> = stalled.streams().map(|(number, _)| number).collect();
-    numbers
-        .into_iter()
-        .try_for_each(|number| stalled.read(number, SIP_BYTES))
+/// The half that hardly reads.
+struct Stalled<'a> {
+    subject: &'a Subject<'a>,
+    receiver: Receiver<PeerFraming>,
+    cut_off: u32,
+    next: Duration,
+}
+
+impl<'a> Stalled<'a> {
+    fn subscribe(subject: &'a Subject<'a>, count: u32) -> Outcome<Self> {
+        let mut receiver = Receiver::new(None)?;
+        for number in 0..count {
+            receiver.add(subject.subscribe_slowly(number)?)?;
+        }
+        Ok(Self {
+            subject,
+            receiver,
+            cut_off: 0,
+            next: pace::monotonic(),
+        })
+    }
+
+    /// When it is time, each reads a little, whether or not there is more; says whether it was time.
+    fn sip(&mut self) -> Outcome<bool> {
+        if pace::monotonic() < self.next {
+            return Ok(false);
+        }
+        self.next += SIP_EVERY;
+        let streams = self.receiver.streams();
+        let numbers: Vec<_> = streams.map(|(number, _)| number).collect();
+        for number in numbers {
+            self.receiver.read(number, SIP_BYTES)?;
+        }
+        self.come_back()?;
+        Ok(true)
+    }
+
+    /// Now they read as fast as they can: what still comes was kept for them.
+    fn let_go(&mut self, last: u64) -> Outcome<()> {
+        loop {
+            read_the_rest(&mut self.receiver, last)?;
+            if self.come_back()? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Those that the server has hung up on come back where they stood, if it lets them; says how many.
+    fn come_back(&mut self) -> Outcome<u32> {
+        let mut count = 0;
+        for ended in self.receiver.take_ended() {
+            self.cut_off += 1;
+            if let Some(stream) = self.subject.resume(&ended) {
+                self.receiver.add(stream?)?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
 }
 
 fn larger(one: Usage, other: Usage) -> Usage {

@@ -12,10 +12,12 @@ use super::framing::PeerFraming;
 use super::installed::Installed;
 use super::process::PeerProcess;
 use super::publish::PeerEmitter;
+use super::subscribe;
 use crate::Outcome;
 use crate::load::connect;
 use crate::load::fan_out::PUBLISHERS;
 use crate::load::receive::Stream;
+use crate::load::slow::NETWORK;
 use crate::pace::{self, Emitter, HttpEmitter, Published, Schedule};
 use crate::settings::Settings;
 
@@ -54,6 +56,26 @@ impl<'a> Subject<'a> {
         })?;
         // Servers may lose events and hang up, and then that is the figure.
         Ok(streams.into_iter().map(Stream::that_may_lose).collect())
+    }
+
+    /// Subscribes as a client behind a network does.
+    pub fn subscribe_slowly(&self, number: u32) -> Outcome<Stream<PeerFraming>> {
+        let address = self.process.address();
+        let stream = connect::subscriber(address, number, NETWORK, |socket| {
+            self.peer.subscribe.begin(socket)
+        });
+        Ok(stream?.that_may_lose().untimed())
+    }
+
+    /// Comes back where a stream ended, if the server can do that; only our own is asked to.
+    pub fn resume(&self, ended: &Stream<PeerFraming>) -> Option<Outcome<Stream<PeerFraming>>> {
+        if self.peer.publish.is_some() {
+            return None;
+        }
+        let stream = connect::subscriber(self.process.address(), 0, NETWORK, |socket| {
+            subscribe::todoki(socket, &format!("cursor={}", ended.last()))
+        });
+        Some(stream.map(|stream| stream.that_may_lose().untimed()))
     }
 
     /// How many connections a steady publisher has.

@@ -43,14 +43,7 @@ impl Subscribe {
     /// Subscribes to everything that is published from now on. Events are numbered from 1.
     pub fn begin(self, socket: &mut TcpStream) -> Outcome<Start<PeerFraming>> {
         match self {
-            Self::Todoki => {
-                let start = connect::subscribe(socket, "")?;
-                Ok(Start {
-                    framing: PeerFraming::Frames(start.framing),
-                    early: start.early,
-                    after: start.after,
-                })
-            }
+            Self::Todoki => todoki(socket, ""),
             Self::WebSocket(path) => {
                 let early = upgrade(socket, path)?;
                 Ok(from_the_first(
@@ -73,6 +66,16 @@ impl Subscribe {
             }
         }
     }
+}
+
+/// Subscribes at our own server.
+pub(super) fn todoki(socket: &mut TcpStream, query: &str) -> Outcome<Start<PeerFraming>> {
+    let start = connect::subscribe(socket, query)?;
+    Ok(Start {
+        framing: PeerFraming::Frames(start.framing),
+        early: start.early,
+        after: start.after,
+    })
 }
 
 fn from_the_first(framing: PeerFraming, early: Vec<u8>) -> Start<PeerFraming> {
