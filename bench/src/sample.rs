@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn timed_drafts_become_events_of_the_size_that_was_asked_for() {
-        for bytes in [210, 2000] {
+        for bytes in [250, 2000] {
             let body = timed_drafts(2, Duration::from_millis(1500), bytes);
             let Ok(Emit::Batch(drafts)) = emit(&body.into(), Form::Ndjson) else {
                 panic!("lines are a batch");

@@ -230,11 +230,11 @@ mod tests {
     #[test]
     fn nats_messages_are_found_by_their_length_and_pings_answered() {
         let stream = b"PONG\r\nMSG events 1 7\r\n{\"a\":1}\r\nPING\r\n\
-            MSG events 1 reply.to 9\r\n{\"b\":\"\r\n\"}\r\n+OK\r\nMSG events 1 0\r\n\r\n";
+            MSG events 1 reply.to 10\r\n{\"b\":\"\r\n\"}\r\n+OK\r\nMSG events 1 0\r\n\r\n";
         let (events, owed) = read(|| PeerFraming::Nats(Nats::default()), stream);
         assert_eq!(
             events,
-            ["{\"a\":1}", "{\"b\":\"\r\n\"", ""].map(String::from)
+            ["{\"a\":1}", "{\"b\":\"\r\n\"}", ""].map(String::from)
         );
         assert_eq!(owed, b"PONG\r\n");
     }

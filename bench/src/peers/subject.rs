@@ -247,11 +247,13 @@ mod tests {
         let window = Window::default();
         let until = pace::monotonic() + Duration::from_secs(10);
         let soon = pace::monotonic() + Duration::from_millis(20);
-        assert_eq!(window.place(AHEAD_EVENTS, until), Some(0));
-        assert_eq!(window.place(1, soon), None);
-        window.reach(AHEAD_EVENTS);
-        assert_eq!(window.place(AHEAD_EVENTS, until), Some(1));
+        let batch = AHEAD_EVENTS / 2;
+        assert_eq!(window.place(batch, until), Some(0));
+        assert_eq!(window.place(batch, until), Some(1));
+        assert_eq!(window.place(batch, soon), None);
+        window.reach(batch);
+        assert_eq!(window.place(batch, until), Some(2));
         window.close();
-        assert_eq!(window.place(1, until), None);
+        assert_eq!(window.place(batch, until), None);
     }
 }
