@@ -3,7 +3,7 @@
 //! What measures is kept apart from what is measured. The publisher ([`publish`]) is a process of its own and follows a
 //! schedule; the receiver ([`receive`]) is a thread that reads all connections and looks at messages in place; the server
 //! is a process of its own, so its processor time is its alone. The bare sender ([`bare`]) goes through the same receiver,
-//! to show what the generator and the machine can do at best. [`fan_out`] and its siblings are the modes.
+//! to show what the generator and the machine can do at best. [`mod@fan_out`] and its siblings are the modes.
 
 pub mod bare;
 pub mod child;

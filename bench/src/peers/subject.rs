@@ -27,7 +27,7 @@ const SATURATING: u32 = 8;
 /// How many events publishers may be ahead of the slowest subscriber at saturation: more than any server here has under
 /// way when it is busy, and less than the least of their queues holds, so that the measure is what arrives and not what
 /// is thrown away.
-const AHEAD_EVENTS: u64 = 2048;
+pub const AHEAD_EVENTS: u64 = 2048;
 
 /// A server that runs.
 #[derive(Debug)]
