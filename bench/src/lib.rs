@@ -17,6 +17,7 @@ pub mod limit;
 pub mod load;
 pub mod machine;
 pub mod pace;
+pub mod peers;
 pub mod quantiles;
 pub mod replay;
 pub mod report;

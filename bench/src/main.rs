@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use todoki_bench::document::{self, Options};
 use todoki_bench::load::{self, Mode, bare, publish};
+use todoki_bench::peers::{self, Peers};
 use todoki_bench::report::{Report, Row};
 use todoki_bench::settings::Settings;
 use todoki_bench::{Outcome, compression, emit, latency, limit, replay};
@@ -44,6 +45,7 @@ Examples:
   target/release/bench load idle --connections 50000 --rounds 1
   target/release/bench load slow --seconds 30
   target/release/bench limit --gate 0.90
+  target/release/bench peers --only todoki,nats --cases saturation
   target/release/bench all --quick
   target/release/bench report
   target/release/bench report --check
@@ -70,7 +72,9 @@ enum Measure {
         #[arg(long, value_name = "RATIO")]
         gate: Option<f64>,
     },
-    /// All of them
+    /// The same load at other servers: bench/peers/README.md says which, and what they promise
+    Peers(Peers),
+    /// All but the peers
     All,
     /// Writes the documents and charts from the results; measures nothing
     Report(Options),
@@ -108,6 +112,7 @@ fn measure(measure: &Measure, settings: &Settings) -> Outcome<()> {
         Measure::Load(mode) => load(mode, settings),
         Measure::Limit { gate } => limit(*gate, settings),
         Measure::Compression => report("compression", settings, compression::run),
+        Measure::Peers(flags) => report("peers", settings, |s| peers::run(s, flags)),
         Measure::All => all(settings),
         Measure::Publisher => publish::run(),
         Measure::BareSender => bare::run(),

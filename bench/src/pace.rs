@@ -55,6 +55,14 @@ impl Schedule {
         self.interval * self.count
     }
 
+    /// Whether so much more time has passed than the schedule has that whoever follows it is to give up: what could not be
+    /// sent by then is late in any case, and a server that stalls its publishers is not to stall the measurement.
+    pub fn is_over(&self) -> bool {
+        self.now() >= self.length() + Self::OVERTIME
+    }
+
+    const OVERTIME: Duration = Duration::from_secs(1);
+
     /// When the emit in this place is due.
     pub fn due(&self, place: u32) -> Duration {
         self.interval * place
@@ -178,7 +186,7 @@ fn publish_on(
     loop {
         // Only the number is shared, so no order with other memory is needed.
         let place = next.fetch_add(1, Ordering::Relaxed);
-        if place >= schedule.count {
+        if place >= schedule.count || schedule.is_over() {
             return Ok(published);
         }
         let due = schedule.due(place);

@@ -61,6 +61,29 @@ impl Settings {
         self.duration() / 5
     }
 
+    /// The same with one round.
+    #[must_use]
+    pub fn once(&self) -> Self {
+        Self {
+            rounds: 1,
+            ..self.clone()
+        }
+    }
+
+    /// The same with cases so many times as long.
+    #[must_use]
+    pub fn lasting(&self, times: u32) -> Self {
+        Self {
+            seconds: self.seconds * times,
+            ..self.clone()
+        }
+    }
+
+    /// A place beside this program.
+    pub fn beside(name: &str) -> Outcome<PathBuf> {
+        Ok(beside_us()?.join(name))
+    }
+
     /// Events that a replay reads.
     pub fn events(&self) -> usize {
         if self.quick {

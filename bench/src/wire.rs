@@ -62,6 +62,17 @@ impl Order {
         Ok(())
     }
 
+    /// The next event of a stream that some may be missing in.
+    pub fn skip_to(&mut self, cursor: u64) -> Outcome<()> {
+        if cursor <= self.last {
+            let last = self.last;
+            return Err(format!("event {cursor} came after {last}").into());
+        }
+        self.last = cursor;
+        self.count += 1;
+        Ok(())
+    }
+
     /// The cursor of the last event, or the position before the first.
     pub fn last(&self) -> u64 {
         self.last
@@ -121,6 +132,16 @@ mod tests {
         assert!(order.check(100).is_err());
         assert!(order.check(300).is_err());
         assert_eq!(order.count(), 1);
+    }
+
+    #[test]
+    fn a_stream_that_may_lose_events_may_not_repeat_them() {
+        let mut order = Order::new(0, 1);
+        assert!(order.skip_to(2).is_ok());
+        assert!(order.skip_to(2).is_err());
+        assert!(order.skip_to(1).is_err());
+        assert!(order.skip_to(5).is_ok());
+        assert_eq!((order.count(), order.last()), (2, 5));
     }
 
     #[test]

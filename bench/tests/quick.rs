@@ -7,6 +7,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use todoki_bench::peers::PeerRow;
+
 const NAMES: [&str; 12] = [
     "latency",
     "emit",
@@ -42,6 +44,45 @@ fn every_measurement_runs_and_checks_what_it_reads() {
     for name in NAMES {
         assert!(machine.join(format!("{name}.json")).is_file(), "{name}");
     }
+}
+
+#[test]
+fn peers_that_are_not_here_are_rows_that_say_why() {
+    let bench = Path::new(env!("CARGO_BIN_EXE_bench"));
+    build_server(bench);
+    let nowhere = tempfile::tempdir().unwrap();
+    let output = Command::new(bench)
+        .args([
+            "peers",
+            "--quick",
+            "--cases",
+            "saturation,stalled_half,idle",
+        ])
+        .args(["--only", "bare_sender,todoki,nats", "--installed"])
+        .arg(nowhere.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let mut stdout = output.stdout;
+    let start = memchr::memmem::find(&stdout, b"\n{").unwrap();
+    let report: Peers = simd_json::serde::from_slice(&mut stdout[start + 1..]).unwrap();
+    let missing = |name: &str| {
+        let rows = report.rows.iter().filter(|row| row.peer == name);
+        rows.map(|row| row.missing.clone()).collect::<Vec<_>>()
+    };
+    let why = "not installed: run bench/peers/install".to_owned();
+    assert_eq!(missing("nats"), vec![Some(why); 3]);
+    assert_eq!(missing("todoki"), vec![None; 3]);
+    assert_eq!(missing("bare_sender"), [None]);
+    let ours = report.rows.iter().filter(|row| row.peer == "todoki");
+    assert!(ours.clone().all(|row| row.figures.lost.unwrap_or(0) == 0));
+}
+
+/// What is looked at of `peers.json`.
+#[derive(serde::Deserialize)]
+struct Peers {
+    rows: Vec<PeerRow>,
 }
 
 /// The server is another package's program, which a test of this one does not build by itself.

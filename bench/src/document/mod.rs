@@ -8,6 +8,7 @@
 pub mod chart;
 pub mod findings;
 mod load;
+mod peers;
 mod region;
 mod results;
 mod section;

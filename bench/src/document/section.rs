@@ -12,10 +12,11 @@ use crate::report::Report;
 
 use super::findings::{Bench, Findings};
 use super::load::{Churn, Encoding, FanOut, Idle, Saturation, Slow, Storm};
+use super::peers::Peers;
 use super::results;
 
 /// All that the documents show, in this order.
-const BENCHES: [Kind; 12] = [
+const BENCHES: [Kind; 13] = [
     Kind::of::<Latency>(),
     Kind::of::<Emit>(),
     Kind::of::<Replay>(),
@@ -27,6 +28,7 @@ const BENCHES: [Kind; 12] = [
     Kind::of::<Slow>(),
     Kind::of::<Churn>(),
     Kind::of::<Limit>(),
+    Kind::of::<Peers>(),
     Kind::of::<Compression>(),
 ];
 

@@ -26,9 +26,6 @@ pub const SUBCOMMAND: &str = "bare-sender";
 /// Events in one write at saturation: about the 64 KiB that the server gives a subscriber in one turn.
 const SATURATED_EVENTS: u32 = 256;
 
-/// A sender that cannot hold its schedule goes on for so long behind its end, and leaves out the rest.
-const OVERTIME: Duration = Duration::from_secs(1);
-
 /// What to send.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Job {
@@ -106,8 +103,7 @@ struct Sending {
 impl Sending {
     fn follow(&mut self, schedule: &Schedule, job: &Job) -> Outcome<()> {
         let mut place = 0;
-        let end = schedule.length() + OVERTIME;
-        while place < schedule.count && schedule.now() < end {
+        while place < schedule.count && !schedule.is_over() {
             schedule.wait_for(schedule.due(place) + job.gather);
             let now = schedule.now();
             loop {

@@ -115,7 +115,7 @@ pub fn encoding(settings: &Settings, flags: &FanOut) -> Outcome<Vec<FanOutRow>> 
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often whoever reads looks up when nothing comes.
-const LOOK_UP: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_UP: Duration = Duration::from_millis(20);
 
 /// Reads while a part does its work, and then until all subscribers have what `goal` says was sent.
 pub fn receive_from<F: Framing, T: DeserializeOwned + Send>(
@@ -148,6 +148,6 @@ pub fn while_hearing<T: DeserializeOwned + Send>(
     clippy::cast_precision_loss,
     reason = "counts of events stay far below 2^53"
 )]
-fn rounded(count: u64) -> f64 {
+pub(crate) fn rounded(count: u64) -> f64 {
     count as f64
 }

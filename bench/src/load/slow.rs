@@ -29,7 +29,7 @@ const SIP: Duration = Duration::from_secs(1);
 
 /// A slow client behind a network, not a stalled one. Loopback's segments are 64 KB, and a receiver does not open its
 /// window for less than one: at a kilobyte a second the server would hear nothing for a minute.
-const NETWORK: Tuning = Tuning {
+pub(crate) const NETWORK: Tuning = Tuning {
     receive_bytes: Some(16 << 10),
     segment_bytes: Some(1460),
 };
