@@ -9,8 +9,12 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::outgoing;
 use crate::clock;
 use crate::hub::floor::{Floor, MemberId, Sink, Turn};
+
+/// How often a client whose socket takes nothing is looked at before it is given up.
+const LOOKS: u32 = 8;
 
 /// What the shard wants of a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +42,10 @@ pub(crate) struct Line {
     pub(super) lagged_since: Cell<Option<Instant>>,
     /// Whether its last turn outside a round ended with more to write.
     pub(super) is_unfinished: Cell<bool>,
+    /// Since when it has taken nothing: from us, or of what the kernel holds for it.
     blocked_since: Cell<Option<Instant>>,
+    /// Bytes that it had not acknowledged when that was last looked at.
+    unacknowledged: Cell<u32>,
     /// When it last began to take nothing, whether it still does or not.
     pub(super) stalled_at: Cell<Option<Instant>>,
     order: Cell<Option<Order>>,
@@ -57,6 +64,7 @@ impl Line {
             lagged_since: Cell::new(None),
             is_unfinished: Cell::new(false),
             blocked_since: Cell::new(None),
+            unacknowledged: Cell::new(0),
             stalled_at: Cell::new(None),
             order: Cell::new(None),
         }
@@ -77,10 +85,35 @@ impl Line {
         self.blocked_since.get()
     }
 
+    /// Notes whether a client whose socket takes nothing from us still takes what the kernel holds for it: the socket has
+    /// room again only once tens of kilobytes have left, which is a minute of a client that reads a little at a time.
+    pub(super) fn note_progress(&self) {
+        if self.blocked_since.get().is_some()
+            && self
+                .look_at_queue()
+                .is_some_and(|(before, now)| now < before)
+        {
+            self.blocked_since.set(Some(Instant::now()));
+        }
+    }
+
+    /// What was not acknowledged when last looked at, and now.
+    fn look_at_queue(&self) -> Option<(u32, u32)> {
+        let now = outgoing::unacknowledged(&self.stream).ok()?;
+        Some((self.unacknowledged.replace(now), now))
+    }
+
     /// For how long it has lagged: since it was told so, or else since its socket last took nothing and still does.
     pub(crate) fn lag(&self, now: Instant) -> Duration {
         let since = self.lagged_since.get().or(self.blocked_since.get());
         since.map_or(Duration::ZERO, |since| now - since)
+    }
+
+    /// When to look at a client whose socket takes nothing: to see whether it takes what the kernel holds, and at last to
+    /// give it up.
+    pub(super) fn next_look(&self, stall: Duration) -> Option<Instant> {
+        let since = self.blocked_since.get()?;
+        Some((since + stall).min(Instant::now() + stall / LOOKS))
     }
 
     /// Returns once there is something to look after.
@@ -97,6 +130,7 @@ impl Sink for Rc<Line> {
                 if self.blocked_since.get().is_none() {
                     let now = Some(Instant::now());
                     self.blocked_since.set(now);
+                    self.look_at_queue();
                     self.stalled_at.set(now);
                 }
             }

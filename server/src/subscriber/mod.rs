@@ -10,6 +10,7 @@
 pub(crate) mod beat;
 mod counts;
 mod line;
+mod outgoing;
 pub mod place;
 
 use std::future::{Future, poll_fn};
@@ -263,6 +264,7 @@ impl<L: Log> Subscriber<L> {
 
     /// Whether this is the end.
     fn finished(&mut self) -> Option<Closed> {
+        self.line.note_progress();
         let now = Instant::now();
         if self
             .line
@@ -278,10 +280,7 @@ impl<L: Log> Subscriber<L> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let stalled = self
-            .line
-            .blocked_since()
-            .map(|since| since + self.shard.settings.write_stall);
+        let stalled = self.line.next_look(self.shard.settings.write_stall);
         let closing = self.closing.as_ref().map(|closing| closing.until);
         [stalled, closing, self.retry].into_iter().flatten().min()
     }

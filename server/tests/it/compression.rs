@@ -5,7 +5,7 @@ use todoki_codec::deflate::Deflater;
 use todoki_codec::frame::CloseCode;
 use todoki_codec::frame::encode::masked;
 
-use crate::harness::{Client, TOKEN, TestServer};
+use crate::harness::{Client, PATIENCE, TOKEN, TestServer};
 
 /// RSV1, in the first byte of a frame.
 const COMPRESSED: u8 = 0x40;
@@ -128,7 +128,7 @@ async fn clients_that_join_at_any_time_are_given_the_same_events() {
 
 #[tokio::test]
 async fn a_slow_client_reads_the_log_plain_and_comes_back_into_the_stream() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(|config| config.deadlines.write_stall = PATIENCE).await;
     let mut stalled = server.subscribe_compressed("").await;
     // Noise stays large when it is compressed, so the sockets are full soon.
     let mut random = 1_u64;

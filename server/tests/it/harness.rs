@@ -158,7 +158,16 @@ impl TestServer {
 
     /// An upgrade with these headers, or the answer that refused it.
     pub(crate) async fn upgrade(&self, query: &str, headers: &str) -> Result<Client, Answer> {
-        let mut stream = self.connect().await;
+        self.upgrade_on(self.connect().await, query, headers).await
+    }
+
+    /// The same, on a connection of the test's own.
+    pub(crate) async fn upgrade_on(
+        &self,
+        mut stream: TcpStream,
+        query: &str,
+        headers: &str,
+    ) -> Result<Client, Answer> {
         let request = format!(
             "GET /ws/event-bus?{query} HTTP/1.1\r\nHost: it\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
@@ -317,6 +326,11 @@ impl Client {
                 return None;
             }
         }
+    }
+
+    /// Hears these bytes next, which the test has read itself.
+    pub(crate) fn push_back(&mut self, bytes: &[u8]) {
+        self.inbox.extend_from_slice(bytes);
     }
 
     fn whole(&mut self, incoming: Incoming) -> Incoming {

@@ -1,9 +1,11 @@
 //! What a subscriber sees: the behaviours that clients were promised, over real sockets.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use simd_json::prelude::*;
 use todoki_codec::frame::{CloseCode, Incoming};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpSocket;
 
 use crate::harness::{PATIENCE, TOKEN, TestServer, within};
 
@@ -445,7 +447,7 @@ async fn a_close_is_answered_by_the_same_code() {
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_delays_nobody_and_loses_nothing() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(|config| config.deadlines.write_stall = PATIENCE).await;
     let mut stalled = server.subscribe("").await;
     let mut quick = server.subscribe("").await;
     quick.expect("subscribed").await;
@@ -477,6 +479,39 @@ async fn a_client_that_reads_nothing_delays_nobody_and_loses_nothing() {
     }
     assert_eq!(cursors, (1..=150).collect::<Vec<_>>());
     assert_eq!(states, ["catching_up", "live"]);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_a_little_at_a_time_is_not_cut_off() {
+    let stall = Duration::from_secs(2);
+    let server = TestServer::start_with(|config| config.deadlines.write_stall = stall).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    // As a network has it: what is taken shows in steps of a packet, not of the loopback's 64 KiB.
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    socket2::SockRef::from(&socket).set_tcp_mss(1460).unwrap();
+    let stream = socket.connect(server.address).await.unwrap();
+    let headers = format!("Authorization: Bearer {TOKEN}\r\n");
+    let mut slow = server.upgrade_on(stream, "", &headers).await.ok().unwrap();
+    flood(&server, 2).await;
+    // 4 KB a second: a step of the window takes a second, and what wakes a writer, some 12 KB, three.
+    let mut taken = Vec::new();
+    let until = Instant::now() + stall * 3;
+    while Instant::now() < until {
+        let mut piece = [0; 400];
+        let bytes = slow.stream.read(&mut piece).await.unwrap();
+        taken.extend_from_slice(&piece[..bytes]);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    slow.push_back(&taken);
+    slow.expect("subscribed").await;
+    let mut cursors = Vec::new();
+    while cursors.len() < 2 {
+        let message = slow.message().await;
+        if message.get_str("type") == Some("event") {
+            cursors.push(message.get_i64("cursor").unwrap());
+        }
+    }
+    assert_eq!(cursors, [1, 2]);
 }
 
 #[tokio::test]
