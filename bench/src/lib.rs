@@ -6,6 +6,7 @@
 //! `benches/` measure single functions.
 #![forbid(unsafe_code)]
 
+pub mod cores;
 pub mod disk;
 pub mod drain;
 pub mod emit;
