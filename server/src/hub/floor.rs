@@ -345,6 +345,9 @@ impl<S: Sink> Floor<S> {
             self.settle();
         }
         let group = &mut self.groups[group_id];
+        if is_first {
+            group.strand.begin();
+        }
         let before = group.strand.bytes();
         group.add(event);
         self.segment_bytes += group.strand.bytes() - before;
