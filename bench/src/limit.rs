@@ -26,6 +26,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use jiff::Timestamp;
 use rustix::io::Errno;
+use rustix::net::sockopt::set_tcp_congestion;
 use rustix::net::{SendFlags, send};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -67,6 +68,9 @@ const SHARD: ShardSettings = ShardSettings {
     heartbeat: Duration::from_hours(24),
     write_stall: Duration::from_hours(24),
 };
+
+/// Known to every kernel. Others, such as BBR, pace: they put off what was sent to a timer, whose time is not the sender's.
+const CONGESTION: &str = "reno";
 
 /// What [`Nothing`] answers.
 const NOTHING: &str = "there is none";
@@ -387,6 +391,7 @@ async fn subscribe(
     let (client, accepted) = tokio::join!(connecting, listener.accept());
     let (mut client, (server, _)) = (client?, accepted?);
     listen::tune(&server)?;
+    set_tcp_congestion(&server, CONGESTION)?;
     let server = server.into_std()?;
     let again = server.try_clone()?;
     hub.admit(Arrival {
