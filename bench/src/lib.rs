@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod compression;
+pub mod cores;
 pub mod disk;
 pub mod document;
 pub mod drain;

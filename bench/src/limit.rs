@@ -9,8 +9,8 @@
 //!   [`Hub`], the shard's round pulls them from its inbox, finds the groups, copies frames into the group's segment, puts
 //!   a run into the ring of each subscriber, lets them write in turns of 64, and goes to sleep.
 //!
-//! The reader at the other end sleeps and looks again, so that no `send` has to wake it: whether it does would depend on
-//! who is faster, not on what a delivery costs.
+//! Between two rounds, outside of what is measured, a thread on another core empties all sockets: each round begins in the
+//! same state, whoever writes it, and what is written is known to have arrived.
 //!
 //! Outside of the window, because they cost once per event or batch and not per delivery: making the event durable and
 //! its JSON, and waking a shard's thread that sleeps (the shard runs on the thread that releases).
@@ -26,6 +26,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use jiff::Timestamp;
 use rustix::io::Errno;
+use rustix::net::sockopt::set_tcp_congestion;
 use rustix::net::{SendFlags, send};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -39,11 +40,11 @@ use todoki_codec::{Cursor, Draft, Event, encode, frame, query};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::task::{LocalSet, spawn_local, yield_now};
-use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::cores::{self, Core};
 use crate::document::findings::{Bench, Findings};
 use crate::document::target::Target;
 use crate::drain::Drain;
@@ -60,15 +61,8 @@ const FRAMES: [u32; 3] = [1, 8, 64];
 /// Processor time of a window: a few rounds of the largest case, and short beside what else a machine does.
 const WINDOW: Duration = Duration::from_millis(15);
 
-/// Bytes that a socket may hold unread, on average, when a round begins: three rounds of the largest case, and far from
-/// what makes the kernel refuse more.
-const UNREAD_BYTES: u64 = 48 << 10;
-
 /// Cursors have as many digits from here on as a run needs, so that all frames are equally long.
 const START: i64 = 1_000_000_000;
-
-/// The drain may take so long; if it takes longer, something was lost.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Rounds begin at once, and nothing but rounds happens.
 const SHARD: ShardSettings = ShardSettings {
@@ -76,6 +70,9 @@ const SHARD: ShardSettings = ShardSettings {
     heartbeat: Duration::from_hours(24),
     write_stall: Duration::from_hours(24),
 };
+
+/// Known to every kernel. Others, such as BBR, pace: they put off what was sent to a timer, whose time is not the sender's.
+const CONGESTION: &str = "reno";
 
 /// What [`Nothing`] answers.
 const NOTHING: &str = "there is none";
@@ -161,14 +158,18 @@ pub fn run(settings: &Settings) -> Outcome<Vec<LimitRow>> {
         .collect();
     let pairs = settings.duration().as_millis() / (2 * WINDOW.as_millis());
     let runtime = pace::runtime()?;
+    let cores = Core::all()?;
+    let (writer, reader) = (cores.first().copied(), cores.get(1).copied());
+    writer.map_or(Ok(()), Core::enter)?;
     for round in 1..=settings.rounds() {
         for cases in cases.chunk_by_mut(|a, b| a.subscribers == b.subscribers) {
             let subscribers = cases[0].subscribers;
             settings.note(&format!("limit: round {round}, {subscribers} subscribers"));
-            let measured = measure(cases, pairs);
+            let measured = measure(cases, pairs, reader);
             LocalSet::new().block_on(&runtime, measured)?;
         }
     }
+    cores::enter(&cores)?;
     cases.iter().map(Case::row).collect()
 }
 
@@ -248,8 +249,8 @@ impl Spread {
 }
 
 /// Measures cases of the same subscribers, which take turns.
-async fn measure(cases: &mut [Case], pairs: u128) -> Outcome<()> {
-    let mut room = Room::open(cases[0].subscribers).await?;
+async fn measure(cases: &mut [Case], pairs: u128, reader: Option<Core>) -> Outcome<()> {
+    let mut room = Room::open(cases[0].subscribers, reader).await?;
     for case in cases.iter_mut() {
         // The first windows grow buffers and fill caches.
         room.pair(case.frames, false).await?;
@@ -278,13 +279,11 @@ struct Room {
     frame_bytes: usize,
     /// The newest event.
     head: Cursor,
-    /// Bytes written, by either.
-    written: u64,
     has_refused: bool,
 }
 
 impl Room {
-    async fn open(count: usize) -> Outcome<Self> {
+    async fn open(count: usize, reader: Option<Core>) -> Outcome<Self> {
         let (hub, unstarted) = Hub::new(1);
         let (log, done) = (Arc::new(Nothing), CancellationToken::new());
         spawn_local({
@@ -306,11 +305,10 @@ impl Room {
             done,
             subscribers,
             sockets,
-            drain: Drain::start(clients)?,
+            drain: Drain::start(clients, reader)?,
             frame_bytes: frames(&[event(START, &draft)]).len(),
             draft,
             head: Nothing.bounds().head,
-            written: 0,
             has_refused: false,
         })
     }
@@ -333,20 +331,17 @@ impl Room {
         let (mut cost, mut rounds) = (Duration::ZERO, 0);
         while cost < WINDOW {
             let events = self.events(frames);
-            let round_bytes = (self.frame_bytes * events.len() * self.sockets.len()) as u64;
-            self.wait_for_drain(UNREAD_BYTES * self.sockets.len() as u64)
-                .await?;
-            cost += match sender {
+            let (time, written) = match sender {
                 Sender::Bare => self.write_bare(&events)?,
                 Sender::Pipeline => {
-                    self.written += round_bytes;
-                    self.release(events).await
+                    let bytes = self.frame_bytes * events.len() * self.sockets.len();
+                    (self.release(events).await, bytes as u64)
                 }
             };
+            self.drain.take(written)?;
+            cost += time;
             rounds += 1;
         }
-        // Not a byte more or less than was to be written: nothing is lost, nothing is left for the next window.
-        self.wait_for_drain(0).await?;
         let events = f64::from(rounds * frames) * float(self.sockets.len() as u64);
         Ok(float(u64::try_from(cost.as_nanos())?) / events)
     }
@@ -358,20 +353,21 @@ impl Room {
             .collect()
     }
 
-    fn write_bare(&mut self, events: &[Event]) -> Outcome<Duration> {
+    fn write_bare(&mut self, events: &[Event]) -> Outcome<(Duration, u64)> {
         let bytes = frames(events);
+        let mut sum = 0;
         let begin = thread_time();
         for socket in &self.sockets {
             match send(socket, &bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(written) => {
                     self.has_refused |= written < bytes.len();
-                    self.written += written as u64;
+                    sum += written as u64;
                 }
                 Err(Errno::AGAIN) => self.has_refused = true,
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(thread_time_since(begin))
+        Ok((thread_time_since(begin), sum))
     }
 
     async fn release(&mut self, events: Vec<Event>) -> Duration {
@@ -390,23 +386,12 @@ impl Room {
         thread_time_since(begin)
     }
 
-    /// Waits until no more bytes than these are on their way.
-    async fn wait_for_drain(&self, unread: u64) -> Outcome<()> {
-        let drained = async {
-            while self.written - self.drain.bytes() > unread {
-                sleep(Duration::from_millis(1)).await;
-            }
-        };
-        let late = |_| "bytes were lost, or the reader gets no time";
-        Ok(timeout(PATIENCE, drained).await.map_err(late)?)
-    }
-
     async fn close(self) -> Outcome<()> {
-        drop(self.sockets);
+        self.drain.close()?;
         self.done.cancel();
         self.subscribers.close();
         self.subscribers.wait().await;
-        self.drain.join()
+        Ok(())
     }
 }
 
@@ -427,6 +412,7 @@ async fn subscribe(
     let (client, accepted) = tokio::join!(connecting, listener.accept());
     let (mut client, (server, _)) = (client?, accepted?);
     listen::tune(&server)?;
+    set_tcp_congestion(&server, CONGESTION)?;
     let server = server.into_std()?;
     let again = server.try_clone()?;
     hub.admit(Arrival {

@@ -20,7 +20,7 @@ use todoki_codec::{Cursor, Event, Filter, Kind};
 use super::group::{GROUP_BYTES, Group, Key};
 use super::meter::{Meter, Stretch};
 use super::ring::{Lag, Ring, Run};
-use super::segment::{Entry, place};
+use super::segment::{Entry, Strand, place};
 
 /// Bytes of segments that a shard keeps over all its groups.
 const SHARD_BYTES: usize = 64 << 20;
@@ -42,6 +42,15 @@ const PRIVATE: u32 = u32::MAX;
 pub trait Sink {
     /// Writes some, or fails with `WouldBlock`.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Writes the same bytes to each, and says in the same order what came of it. One that takes nothing is not blocked
+    /// by that: it will be asked by itself.
+    fn write_each<'a>(
+        sinks: impl Iterator<Item = &'a Self>,
+        bytes: &[u8],
+        written: &mut Vec<io::Result<usize>>,
+    ) where
+        Self: 'a;
 
     /// Whether it has taken nothing the last time. Whoever drives this member tries again when there is room.
     fn is_blocked(&self) -> bool;
@@ -76,9 +85,13 @@ pub struct Floor<S> {
     by_key: HashMap<Key, usize>,
     routes: HashMap<Kind, Rc<[usize]>>,
     members: Slab<Member<S>>,
-    /// Groups of the distribution under way, and the position before it.
+    /// Groups of the distribution under way.
     touched: Vec<usize>,
-    round_start: Cursor,
+    /// What was distributed and has not reached all members yet.
+    waves: VecDeque<Wave>,
+    /// Kept for their room: members who are written to at once, and what they took.
+    through: Vec<MemberId>,
+    written: Vec<io::Result<usize>>,
     /// Turns begin with another member each round.
     rotation: usize,
     /// Members that have all the log had, and wait for the shard to distribute as much.
@@ -88,6 +101,26 @@ pub struct Floor<S> {
     segment_bytes: usize,
     /// Counts what is done here.
     pub(crate) meter: Meter,
+}
+
+/// Runs on their way to the members of a group, each of whom is given them at its turn.
+///
+/// Most sockets take at once what they are given. Members whose rings are empty are written to straight from the segment,
+/// and their rings are not touched. That is done for a chunk of members in three steps: look who they are, write to all,
+/// count. A system call leaves little in the processor's caches, so what lies between two of them costs many times what
+/// it costs in a loop of its own, where memory is fetched for several members at a time.
+///
+/// Whatever changes who is where calls [`Floor::settle`] first, after which every ring holds all that it is to hold and
+/// no wave is under way.
+#[derive(Debug)]
+struct Wave {
+    group: usize,
+    runs: Vec<Run>,
+    /// The position before them.
+    before: Cursor,
+    /// Place among the group's members of the next to be reached, and how many are left.
+    place: usize,
+    left: usize,
 }
 
 #[derive(Debug)]
@@ -151,7 +184,9 @@ impl<S: Sink> Floor<S> {
             routes: HashMap::new(),
             members: Slab::new(),
             touched: Vec::new(),
-            round_start: position,
+            waves: VecDeque::new(),
+            through: Vec::new(),
+            written: Vec::new(),
             rotation: 0,
             waiting: Vec::new(),
             ready: VecDeque::new(),
@@ -172,6 +207,7 @@ impl<S: Sink> Floor<S> {
 
     /// Moves on without distributing what is in between: everyone falls behind, to read the log.
     pub fn jump(&mut self, position: Cursor) {
+        self.settle();
         let ids: Vec<_> = self.members.iter().map(|(id, _)| MemberId(id)).collect();
         for id in ids {
             self.lose(id, self.position);
@@ -180,7 +216,7 @@ impl<S: Sink> Floor<S> {
         for id in groups {
             let group = &mut self.groups[id];
             self.segment_bytes -= group.strand.bytes();
-            group.strand = super::segment::Strand::new(position);
+            group.strand = Strand::new(position);
         }
         self.position = position;
     }
@@ -192,6 +228,7 @@ impl<S: Sink> Floor<S> {
 
     /// Takes a member in, behind at `position`. It is driven by [`Floor::next`] from there.
     pub fn join(&mut self, key: Key, position: Cursor, sink: S) -> MemberId {
+        self.settle();
         let group = self.group(key);
         let id = self.members.insert(Member {
             sink,
@@ -260,7 +297,8 @@ impl<S: Sink> Floor<S> {
 
     /// Every member's sink, whether it is live, and how many events it has not been given: those that wait in its ring, or
     /// all that the log has up to `head`.
-    pub fn standings(&self, head: Cursor) -> impl Iterator<Item = (&S, bool, u64)> {
+    pub fn standings(&mut self, head: Cursor) -> impl Iterator<Item = (&S, bool, u64)> {
+        self.settle();
         self.members.iter().map(move |(_, member)| {
             let (is_live, events) = match &member.stage {
                 Stage::Live => (true, member.ring.lag().events),
@@ -291,6 +329,7 @@ impl<S: Sink> Floor<S> {
 
     /// Bytes for one member alone, behind everything that is to be written to it.
     pub fn say(&mut self, id: MemberId, frames: Bytes) {
+        self.settle();
         let member = &mut self.members[id.0];
         if let Stage::Behind(behind) = &mut member.stage {
             behind.outbox.extend_from_slice(&frames);
@@ -313,7 +352,7 @@ impl<S: Sink> Floor<S> {
 
     /// Gives batches to everyone whom they concern. They come in cursor order, without a hole.
     pub fn distribute<'a>(&mut self, batches: impl IntoIterator<Item = &'a [Event]>) {
-        self.round_start = self.position;
+        let before = self.position;
         for event in batches.into_iter().flatten() {
             debug_assert_eq!(event.cursor, self.position.next(), "batches leave no hole");
             self.position = event.cursor;
@@ -322,7 +361,7 @@ impl<S: Sink> Floor<S> {
             }
         }
         for group in std::mem::take(&mut self.touched) {
-            self.push_runs(group);
+            self.start_wave(group, before);
             self.retire(group);
         }
         self.keep_shard_bound();
@@ -338,61 +377,160 @@ impl<S: Sink> Floor<S> {
         if !group.key.filter.matches_ids(&event.ids) {
             return;
         }
-        if !std::mem::replace(&mut group.is_touched, true) {
+        let is_first = !std::mem::replace(&mut group.is_touched, true);
+        if is_first {
             self.touched.push(group_id);
+            self.settle();
+        }
+        let group = &mut self.groups[group_id];
+        if is_first {
+            group.strand.begin();
         }
         let before = group.strand.bytes();
         group.add(event);
         self.segment_bytes += group.strand.bytes() - before;
     }
 
-    /// Every live member of a touched group gets its runs.
-    fn push_runs(&mut self, group_id: usize) {
+    /// What a touched group has got is on its way to its members.
+    fn start_wave(&mut self, group_id: usize, before: Cursor) {
         let group = &mut self.groups[group_id];
-        let before = group.strand.bytes();
+        let bytes_before = group.strand.bytes();
         let runs = group.finish();
-        self.segment_bytes += group.strand.bytes() - before;
-        let count = group.members.len();
+        self.segment_bytes += group.strand.bytes() - bytes_before;
+        let left = group.members.len();
         self.rotation = self.rotation.wrapping_add(1);
-        for place in 0..count {
-            let id = MemberId(self.groups[group_id].members[(place + self.rotation) % count]);
-            self.push(id, &runs);
+        self.waves.push_back(Wave {
+            group: group_id,
+            runs,
+            before,
+            place: self.rotation % left,
+            left,
+        });
+    }
+
+    /// Puts into the rings what is still under way.
+    fn settle(&mut self) {
+        if self.waves.is_empty() {
+            return;
+        }
+        for mut wave in std::mem::take(&mut self.waves) {
+            while let Some(id) = wave.next(&self.groups) {
+                self.push(id, &wave.runs, wave.before);
+            }
         }
     }
 
-    fn push(&mut self, id: MemberId, runs: &[Run]) {
+    fn push(&mut self, id: MemberId, runs: &[Run], before: Cursor) {
         if !self.is_live(id) {
             return;
         }
         let ring = &self.members[id.0].ring;
         if runs.iter().any(|run| ring.push(*run).is_err()) {
-            self.lose(id, self.round_start);
+            self.lose(id, before);
         } else {
             self.make_ready(id);
         }
     }
 
+    /// The next members of the oldest wave have their turn, `count` of them at most; says how many had.
+    fn serve_wave(&mut self, count: usize) -> usize {
+        let Some(mut wave) = self.waves.pop_front() else {
+            return 0;
+        };
+        let (mut through, mut served) = (std::mem::take(&mut self.through), 0);
+        while served < count
+            && let Some(id) = wave.next(&self.groups)
+        {
+            served += 1;
+            if wave.fits_a_turn() && self.members[id.0].has_nothing_waiting() {
+                through.push(id);
+            } else {
+                self.push(id, &wave.runs, wave.before);
+            }
+        }
+        self.write_through(&through, &wave);
+        through.clear();
+        self.through = through;
+        if wave.left > 0 {
+            self.waves.push_front(wave);
+        }
+        served
+    }
+
+    /// Writes a wave's run to members for whom nothing else waits, past their rings. What a socket does not take goes
+    /// into its member's ring.
+    fn write_through(&mut self, ids: &[MemberId], wave: &Wave) {
+        let [run] = wave.runs[..] else {
+            return;
+        };
+        let strand = &self.groups[wave.group].strand;
+        let bytes = strand.slice(run.segment, run.start, run.end);
+        let stretch = Stretch {
+            group: wave.group,
+            segment: run.segment,
+            start: run.start,
+            end: run.end,
+        };
+        let mut written = std::mem::take(&mut self.written);
+        let sinks = ids.iter().map(|id| &self.members[id.0].sink);
+        S::write_each(sinks, bytes, &mut written);
+        for (id, written) in ids.iter().zip(written.drain(..)) {
+            let strand = &self.groups[wave.group].strand;
+            // What an error was is found again at the member's next turn.
+            let written = written.unwrap_or(0);
+            let member = &mut self.members[id.0];
+            if written as u64 == run.bytes() {
+                member.taken_bytes += written as u64;
+                self.meter.wrote(written);
+                self.meter.gave(stretch, u64::from(run.events), || {
+                    strand.units(run.segment, run.start, run.end)
+                });
+                continue;
+            }
+            member.ring.push(run).expect("an empty ring has room");
+            if written > 0 {
+                member.note_written(run, written, strand, &mut self.meter);
+            }
+            self.make_ready(*id);
+        }
+        self.written = written;
+    }
+
     /// Lets the members write whose turn it is, `count` of them at most. `true` when some are left.
     pub fn flush(&mut self, count: usize) -> bool {
-        for _ in 0..count {
-            let Some(id) = self.ready.pop_front() else {
-                return false;
-            };
-            // A member that left while it waited.
-            if !self.members.contains(id.0) {
-                continue;
+        // Half of the turns each: waves that follow each other do not keep those waiting who are ready, and those who
+        // have much to write do not keep a wave waiting.
+        let served = self.serve_wave(if self.ready.is_empty() {
+            count
+        } else {
+            count.div_ceil(2)
+        });
+        for _ in served..count {
+            if !self.serve_ready() {
+                break;
             }
-            self.members[id.0].is_ready = false;
-            if self.members[id.0].sink.is_blocked() {
-                continue;
-            }
+        }
+        !self.ready.is_empty() || !self.waves.is_empty()
+    }
+
+    /// The next of those who are ready has its turn. `false` when nobody is.
+    fn serve_ready(&mut self) -> bool {
+        let Some(id) = self.ready.pop_front() else {
+            return false;
+        };
+        // A member that left while it waited is no more.
+        let Some(member) = self.members.get_mut(id.0) else {
+            return true;
+        };
+        member.is_ready = false;
+        if !member.sink.is_blocked() {
             match self.turn(id) {
                 Turn::More => self.make_ready(id),
                 Turn::Blocked | Turn::Gone => self.members[id.0].sink.nudge(),
                 Turn::Done => {}
             }
         }
-        !self.ready.is_empty()
+        true
     }
 
     /// One member's turn to write.
@@ -437,31 +575,7 @@ impl<S: Sink> Floor<S> {
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        member.written += place(written);
-        self.meter.wrote(written);
-        if run.segment != PRIVATE {
-            member.taken_bytes += written as u64;
-        }
-        let given = match run.segment {
-            PRIVATE => 0,
-            _ if member.written == run.end - run.start => u64::from(run.events),
-            _ => strand.given(run, run.start + member.written).0,
-        };
-        let events = given - member.given;
-        if run.segment != PRIVATE {
-            let end = start + place(written);
-            let stretch = Stretch {
-                group: member.group,
-                segment: run.segment,
-                start,
-                end,
-            };
-            self.meter
-                .gave(stretch, events, || strand.units(run.segment, start, end));
-        }
-        member.ring.take(events, written as u64);
-        member.given = given;
-        member.finish_run(run);
+        member.note_written(run, written, strand, &mut self.meter);
         Ok(written)
     }
 
@@ -502,21 +616,23 @@ impl<S: Sink> Floor<S> {
     pub fn is_written(&self, id: MemberId) -> bool {
         let member = &self.members[id.0];
         match &member.stage {
-            Stage::Live => member.ring.peek().is_none(),
+            Stage::Live => member.ring.peek().is_none() && self.waves.is_empty(),
             Stage::Behind(behind) => behind.outbox.is_empty(),
         }
     }
 
     /// How a member goes on; one that can be live becomes so. `head` is the log's.
     pub fn next(&mut self, id: MemberId, head: Cursor, until: Option<Cursor>) -> Next {
-        let member = &mut self.members[id.0];
-        let Stage::Behind(behind) = &member.stage else {
+        if self.is_live(id) {
             return Next::Live;
-        };
+        }
+        self.settle();
+        let member = &mut self.members[id.0];
+        let behind = member.behind();
         if !behind.outbox.is_empty() {
             return Next::Write;
         }
-        let position = behind.position;
+        let (position, is_slow) = (behind.position, behind.is_slow);
         let until = until.unwrap_or(Cursor::MAX);
         let strand = &self.groups[member.group].strand;
         if position < strand.start() || until < Cursor::MAX {
@@ -540,7 +656,7 @@ impl<S: Sink> Floor<S> {
                 read(self.position)
             }
             Entry::Now(runs) => {
-                if behind.is_slow {
+                if is_slow {
                     self.meter.counts.caught_up += 1;
                 }
                 if runs.is_empty() {
@@ -586,6 +702,7 @@ impl<S: Sink> Floor<S> {
     /// Takes a member out of its group's stream. It keeps what it must still write: the rest of a frame that it has
     /// begun, and what was said to it alone. Without an event in its ring it has been given everything up to `given`.
     fn fall_behind(&mut self, id: MemberId, given: Cursor) {
+        self.settle();
         let member = &mut self.members[id.0];
         if !matches!(member.stage, Stage::Live) {
             return;
@@ -653,6 +770,7 @@ impl<S: Sink> Floor<S> {
     }
 
     fn leave_group(&mut self, id: MemberId) {
+        self.settle();
         let group = self.members[id.0].group;
         let members = &mut self.groups[group].members;
         if let Some(place) = members.iter().position(|member| *member == id.0) {
@@ -713,6 +831,9 @@ impl<S: Sink> Floor<S> {
     /// Gives up a group's oldest segment, once those who still need it are out of it.
     fn retire_oldest(&mut self, group: usize) {
         let oldest = self.groups[group].strand.oldest();
+        if self.waves.iter().any(|wave| wave.needs(group, oldest)) {
+            self.settle();
+        }
         for place in 0..self.groups[group].members.len() {
             let id = MemberId(self.groups[group].members[place]);
             if self.is_live(id) && self.members[id.0].needs(oldest) {
@@ -726,12 +847,61 @@ impl<S: Sink> Floor<S> {
     }
 }
 
+impl Wave {
+    fn next(&mut self, groups: &Slab<Group>) -> Option<MemberId> {
+        self.left = self.left.checked_sub(1)?;
+        let members = &groups[self.group].members;
+        let id = members[self.place];
+        self.place += 1;
+        if self.place == members.len() {
+            self.place = 0;
+        }
+        Some(MemberId(id))
+    }
+
+    /// Whether a member may be given all of it in one turn, with one write.
+    fn fits_a_turn(&self) -> bool {
+        matches!(self.runs[..], [run] if run.bytes() <= TURN_BYTES as u64)
+    }
+
+    fn needs(&self, group: usize, segment: u32) -> bool {
+        self.group == group && self.runs.iter().any(|run| run.segment == segment)
+    }
+}
+
 impl<S> Member<S> {
     fn behind(&mut self) -> &mut Behind {
         match &mut self.stage {
             Stage::Behind(behind) => behind,
             Stage::Live => unreachable!("only a member that is behind is refilled"),
         }
+    }
+
+    /// Counts bytes that were written of the oldest run.
+    fn note_written(&mut self, run: Run, bytes: usize, strand: &Strand, meter: &mut Meter) {
+        let start = run.start + self.written;
+        self.written += place(bytes);
+        meter.wrote(bytes);
+        let given = match run.segment {
+            PRIVATE => 0,
+            _ if self.written == run.end - run.start => u64::from(run.events),
+            _ => strand.given(run, run.start + self.written).0,
+        };
+        let events = given - self.given;
+        if run.segment != PRIVATE {
+            self.taken_bytes += bytes as u64;
+            let end = run.start + self.written;
+            let stretch = Stretch {
+                group: self.group,
+                segment: run.segment,
+                start,
+                end,
+            };
+            meter.gave(stretch, events, || strand.units(run.segment, start, end));
+        }
+        self.ring.take(events, bytes as u64);
+        self.given = given;
+        self.finish_run(run);
     }
 
     /// Done with the oldest run as far as it was seen, if all of it is written.
@@ -754,6 +924,13 @@ impl<S> Member<S> {
         self.ring
             .peek()
             .is_some_and(|run| run.segment == segment || run.segment == PRIVATE)
+    }
+}
+
+impl<S: Sink> Member<S> {
+    /// Whether the next run may be written past its ring.
+    fn has_nothing_waiting(&self) -> bool {
+        matches!(self.stage, Stage::Live) && self.ring.peek().is_none() && !self.sink.is_blocked()
     }
 }
 

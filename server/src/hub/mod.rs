@@ -26,8 +26,9 @@ mod sync {
     pub(super) use std::sync::atomic::{AtomicU64, Ordering};
 }
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::queue::ArrayQueue;
 use tokio::sync::{Notify, mpsc};
@@ -36,6 +37,7 @@ use self::survey::{Question, Survey};
 use crate::clock;
 use crate::log::Batch;
 use crate::subscriber::Arrival;
+use group::Key;
 
 /// Batches that a shard may be behind the log before it reads them from there instead: a pause of seconds at the
 /// highest rate of commits.
@@ -44,10 +46,22 @@ const INBOX_BATCHES: usize = 4096;
 /// Sockets on their way to a shard.
 const ARRIVALS: usize = 1024;
 
+/// Keys whose shards are remembered; beyond it the memory starts anew. Far more than there are filters worth sharing.
+const HOMES: usize = 4096;
+
+/// A shard that has a client's group is preferred while it has no more members than this many halves of what the one
+/// with the fewest has, and [`CROWD`]: sharing bytes saves one copy per event, an idle core saves everything.
+const CROWD_HALVES: usize = 3;
+
+/// Members that make no shard crowded.
+const CROWD: usize = 64;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Hub {
     shards: Vec<Door>,
+    /// The shard that was last chosen for a key. Its group may be gone since, which costs nothing but the preference.
+    homes: Mutex<HashMap<Key, usize>>,
 }
 
 /// A shard, from outside.
@@ -154,15 +168,93 @@ impl Hub {
     }
 
     /// Hands a client to the shard with the fewest members.
+    /// Hands a client to a shard: to one that has its group already, or else to the one with the fewest members.
     pub async fn admit(&self, arrival: Arrival) {
-        let fewest = self
-            .shards
-            .iter()
-            .min_by_key(|shard| shard.inbox.members.load(Ordering::Relaxed));
-        if let Some(shard) = fewest {
+        let key = Key {
+            filter: arrival.place.filter.clone(),
+            encoding: arrival.place.encoding,
+            is_compressed: arrival.is_compressed,
+        };
+        if let Some(shard) = self.choose(key) {
             shard.inbox.members.fetch_add(1, Ordering::Relaxed);
             // A shard that has stopped takes nobody in: the server is stopping, and the socket closes.
             shard.arrivals.send(arrival).await.ok();
         }
+    }
+
+    fn choose(&self, key: Key) -> Option<&Door> {
+        let members = |shard: &usize| self.shards[*shard].inbox.members.load(Ordering::Relaxed);
+        let fewest = (0..self.shards.len()).min_by_key(members)?;
+        // What is in it stays right whoever panicked meanwhile.
+        let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_crowded =
+            |shard: &usize| members(shard) > (members(&fewest) * CROWD_HALVES / 2).max(CROWD);
+        let home = homes.get(&key).copied().filter(|home| !is_crowded(home));
+        let chosen = home.unwrap_or(fewest);
+        if home.is_none() {
+            if homes.len() >= HOMES {
+                homes.clear();
+            }
+            homes.insert(key, chosen);
+        }
+        self.shards.get(chosen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use todoki_codec::query::Encoding;
+    use todoki_codec::{Filter, Pattern, WantedIds};
+
+    use super::*;
+
+    fn key(pattern: &str) -> Key {
+        Key {
+            filter: Filter::new(vec![Pattern::parse(pattern).unwrap()], WantedIds::default()),
+            encoding: Encoding::Message,
+            is_compressed: false,
+        }
+    }
+
+    /// Members by shard after so many clients with a key have come.
+    fn admit(hub: &Hub, key: &Key, clients: usize) -> Vec<usize> {
+        for _ in 0..clients {
+            let shard = hub.choose(key.clone()).unwrap();
+            shard.inbox.members.fetch_add(1, Ordering::Relaxed);
+        }
+        let members = |shard: &Door| shard.inbox.members.load(Ordering::Relaxed);
+        hub.shards.iter().map(members).collect()
+    }
+
+    #[test]
+    fn clients_with_the_same_filter_share_a_shard_until_it_is_crowded() {
+        let (hub, _unstarted) = Hub::new(2);
+        let (a, b) = (key("a"), key("b"));
+        assert_eq!(admit(&hub, &a, 40), [40, 0]);
+        assert_eq!(admit(&hub, &b, 40), [40, 40]);
+        assert_eq!(admit(&hub, &a, 10), [50, 40]);
+        let members = admit(&hub, &a, 1000);
+        assert_eq!(members.iter().sum::<usize>(), 1090);
+        let (most, fewest) = (
+            *members.iter().max().unwrap(),
+            *members.iter().min().unwrap(),
+        );
+        assert!(most <= fewest * 3 / 2 + 1, "{members:?}");
+    }
+
+    #[test]
+    fn filters_that_are_all_different_fill_the_shards_evenly() {
+        let (hub, _unstarted) = Hub::new(3);
+        for number in 0..HOMES + 200 {
+            admit(&hub, &key(&format!("kind.{number}")), 1);
+        }
+        assert!(hub.homes.lock().unwrap().len() <= HOMES);
+        let members = admit(&hub, &key("last"), 0);
+        assert!(
+            members
+                .iter()
+                .all(|count| count.abs_diff((HOMES + 200) / 3) <= 1),
+            "{members:?}"
+        );
     }
 }

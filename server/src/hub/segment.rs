@@ -13,6 +13,9 @@ use super::ring::Run;
 /// enough to give back soon.
 pub const SEGMENT_BYTES: usize = 256 << 10;
 
+/// A distribution of at most so many bytes is kept in one piece, so that little of a segment is left unused.
+const WHOLE_BYTES: usize = SEGMENT_BYTES / 8;
+
 /// A unit of writing: a frame, with the events it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unit {
@@ -63,6 +66,10 @@ pub struct Strand {
     oldest: u32,
     segments: VecDeque<Segment>,
     bytes: usize,
+    /// Bytes appended since [`Strand::begin`].
+    fresh_bytes: usize,
+    /// Whether the next unit opens a segment, whatever room there is.
+    is_closed: bool,
     /// Everything of the group after this cursor, and up to the last that was distributed, is in the segments.
     start: Cursor,
 }
@@ -74,6 +81,8 @@ impl Strand {
             oldest: 0,
             segments: VecDeque::new(),
             bytes: 0,
+            fresh_bytes: 0,
+            is_closed: false,
             start,
         }
     }
@@ -103,6 +112,16 @@ impl Strand {
         self.segments.is_empty()
     }
 
+    /// Begins a distribution. If it may not find room in the newest segment, judging by the one before, it goes into the
+    /// next: cut in two it would cost every member a second write.
+    pub fn begin(&mut self) {
+        let expected = std::mem::take(&mut self.fresh_bytes);
+        let left = self.segments.back().map_or(SEGMENT_BYTES, |segment| {
+            SEGMENT_BYTES.saturating_sub(segment.bytes.len())
+        });
+        self.is_closed = left < expected && expected <= WHOLE_BYTES;
+    }
+
     /// Appends a unit of `length` bytes, which `write` writes, and returns where it is.
     pub fn append(
         &mut self,
@@ -112,15 +131,15 @@ impl Strand {
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Run {
         let has_room = |segment: &Segment| segment.bytes.len() + length <= SEGMENT_BYTES;
-        if !self.segments.back().is_some_and(has_room) {
-            self.segments.push_back(Segment::default());
+        if self.is_closed || !self.segments.back().is_some_and(has_room) {
+            self.open();
         }
         let segment_number = self.oldest + place(self.segments.len() - 1);
         let segment = self.segments.back_mut().expect("there is one now");
         let start = segment.bytes.len();
         let room = segment.bytes.capacity();
         write(&mut segment.bytes);
-        // Grown by doubling: most groups are quiet, and have few bytes to keep.
+        self.fresh_bytes += length;
         self.bytes += segment.bytes.capacity() - room;
         debug_assert_eq!(
             segment.bytes.len(),
@@ -146,6 +165,21 @@ impl Strand {
             end,
             events: events.into(),
         }
+    }
+
+    /// The first segment grows by doubling, as most groups are quiet and have few bytes to keep. One that has filled a
+    /// segment will fill the next, which is given its room at once.
+    fn open(&mut self) {
+        self.is_closed = false;
+        let next = self
+            .segments
+            .back()
+            .map_or_else(Segment::default, |last| Segment {
+                bytes: Vec::with_capacity(SEGMENT_BYTES),
+                units: Vec::with_capacity(last.units.len()),
+            });
+        self.bytes += next.bytes.capacity();
+        self.segments.push_back(next);
     }
 
     /// The bytes from `start` to `end` of a segment.
@@ -249,4 +283,44 @@ impl Strand {
 /// A place in a segment, or among them.
 pub(super) fn place(number: usize) -> u32 {
     u32::try_from(number).expect("a segment is kilobytes, and there are few")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(strand: &mut Strand, length: usize) -> Run {
+        let content = Content {
+            first: Cursor::ORIGIN.next(),
+            last: Cursor::ORIGIN.next(),
+            events: 1,
+        };
+        strand.append(content, true, length, |out| {
+            out.resize(out.len() + length, 0);
+        })
+    }
+
+    #[test]
+    fn a_distribution_as_large_as_the_last_is_not_cut() {
+        let mut strand = Strand::new(Cursor::ORIGIN);
+        for _ in 0..100 {
+            strand.begin();
+            let runs: Vec<_> = (0..10).map(|_| append(&mut strand, 1000)).collect();
+            assert!(runs.windows(2).all(|pair| pair[0].end == pair[1].start));
+        }
+        // 26 of 10,000 bytes fit into a segment.
+        assert_eq!((strand.len(), strand.bytes() / SEGMENT_BYTES), (4, 4));
+    }
+
+    #[test]
+    fn a_large_distribution_uses_what_room_there_is() {
+        let mut strand = Strand::new(Cursor::ORIGIN);
+        for _ in 0..2 {
+            strand.begin();
+            for _ in 0..200 {
+                append(&mut strand, 1000);
+            }
+        }
+        assert_eq!(strand.len(), 2);
+    }
 }

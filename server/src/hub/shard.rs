@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -104,7 +104,10 @@ struct Inside {
 impl Hub {
     /// A hub of so many shards, which take batches from now on and run once they are started.
     pub fn new(shards: usize) -> (Self, Unstarted) {
-        let mut hub = Self { shards: Vec::new() };
+        let mut hub = Self {
+            shards: Vec::new(),
+            homes: Mutex::default(),
+        };
         let mut unstarted = Unstarted { shards: Vec::new() };
         for _ in 0..shards {
             let inbox = Arc::new(Inbox::new());

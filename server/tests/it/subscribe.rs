@@ -1,11 +1,12 @@
 //! What a subscriber sees: the behaviours that clients were promised, over real sockets.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use simd_json::prelude::*;
 use todoki_codec::frame::{CloseCode, Incoming};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpSocket;
+use tokio::time::Instant;
 
 use crate::harness::{PATIENCE, TOKEN, TestServer, within};
 

@@ -1,0 +1,208 @@
+//! What fan-out costs in user space: finding groups, appending, handing out, and a whole round without sockets.
+//!
+//! The system calls are measured by `bench limit`. Here everything stays in the processor's caches, as it does not in a
+//! server, so these figures are good for comparing one version with another, and are a lower bound.
+#![forbid(unsafe_code)]
+
+use std::cell::Cell;
+use std::hint::black_box;
+use std::io;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput};
+use jiff::Timestamp;
+use todoki::hub::floor::{Floor, Next, Sink};
+use todoki::hub::group::Key;
+use todoki::hub::ring::{Ring, Run, SLOTS};
+use todoki::hub::segment::{Content, Strand};
+use todoki_codec::query::Encoding;
+use todoki_codec::{Cursor, Draft, Event, Filter, Ids, Kind, Pattern, WantedIds, encode};
+
+/// Events of one round: what a thousand a second come to in some milliseconds.
+const ROUND: usize = 8;
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .sample_size(50)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .noise_threshold(0.03)
+        .without_plots()
+        .configure_from_args();
+    ring(&mut criterion);
+    segment(&mut criterion);
+    route(&mut criterion);
+    round(&mut criterion);
+    criterion.final_summary();
+}
+
+fn ring(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ring");
+    group.throughput(Throughput::Elements(1));
+    let run = |start: u32| Run {
+        segment: 1,
+        start,
+        end: start + 200,
+        events: 1,
+    };
+    group.bench_function("push, peek, take", |bencher| {
+        let ring = Ring::<SLOTS>::default();
+        bencher.iter(|| {
+            ring.push(black_box(run(0))).expect("it is empty");
+            let seen = ring.peek().expect("there is one");
+            ring.take(u64::from(seen.events), seen.bytes());
+            ring.advance(seen)
+        });
+    });
+    group.bench_function("merge", |bencher| {
+        let ring = Ring::<SLOTS>::default();
+        let mut start = 0;
+        ring.push(run(start)).expect("it is empty");
+        bencher.iter(|| {
+            // Places in a segment wrap round here, which a segment's do not; a slot does not care.
+            start = (start + 200) % (1 << 31);
+            ring.push(black_box(run(start)))
+        });
+    });
+    group.finish();
+}
+
+fn segment(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("segment");
+    group.throughput(Throughput::Elements(1));
+    let bytes = [b'x'; 214];
+    let append = |strand: &mut Strand, cursor: Cursor| {
+        let content = Content {
+            first: cursor,
+            last: cursor,
+            events: 1,
+        };
+        strand.append(content, true, bytes.len(), |out| {
+            out.extend_from_slice(&bytes);
+        })
+    };
+    group.bench_function("append 214 B", |bencher| {
+        let mut strand = Strand::new(Cursor::ORIGIN);
+        let mut cursor = Cursor::ORIGIN;
+        bencher.iter(|| {
+            cursor = cursor.next();
+            if strand.len() > 2 {
+                strand.retire_oldest();
+            }
+            append(&mut strand, cursor)
+        });
+    });
+    group.bench_function("entry at a cursor, of 8 MiB", |bencher| {
+        let mut strand = Strand::new(Cursor::ORIGIN);
+        let mut cursor = Cursor::ORIGIN;
+        while strand.bytes() < 8 << 20 {
+            cursor = cursor.next();
+            append(&mut strand, cursor);
+        }
+        let middle = Cursor::ORIGIN.forward(20_000);
+        bencher.iter(|| strand.entry(black_box(middle)));
+    });
+    group.finish();
+}
+
+/// An event of one kind in floors of so many groups, of which few want it.
+fn route(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("route");
+    group.throughput(Throughput::Elements(1));
+    for groups in [1, 5, 50, 1000] {
+        group.bench_function(format!("{groups} groups"), |bencher| {
+            let mut floor = Floor::new(Cursor::ORIGIN);
+            for number in 0..groups {
+                let name = format!("kind.{number}");
+                live(&mut floor, &[name.as_str()]);
+            }
+            let kind = Kind::parse("kind.unwanted").expect("a kind");
+            let mut cursor = Cursor::ORIGIN;
+            bencher.iter_batched_ref(
+                || next(&mut cursor, &kind, 1),
+                |events| floor.distribute([&events[..]]),
+                criterion::BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+/// Eight events to members that share a group, each of whom takes what it is given.
+fn round(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("round");
+    for members in [100, 1000] {
+        group.throughput(Throughput::Elements(members * ROUND as u64));
+        group.bench_function(format!("{ROUND} events to {members} members"), |bencher| {
+            let mut floor = Floor::new(Cursor::ORIGIN);
+            for _ in 0..members {
+                live(&mut floor, &["*"]);
+            }
+            let kind = Kind::parse("agent.output").expect("a kind");
+            let mut cursor = Cursor::ORIGIN;
+            bencher.iter_batched_ref(
+                || next(&mut cursor, &kind, ROUND),
+                |events| {
+                    floor.distribute([&events[..]]);
+                    while floor.flush(64) {}
+                },
+                criterion::BatchSize::SmallInput,
+            );
+            let taken = floor.sinks().map(|sink| sink.0.get()).min();
+            assert!(taken > Some(0), "everyone was given something");
+        });
+    }
+    group.finish();
+}
+
+/// Takes everything, and counts it.
+#[derive(Debug, Default)]
+struct Taken(Cell<usize>);
+
+impl Sink for Taken {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.set(self.0.get() + bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn write_each<'a>(
+        sinks: impl Iterator<Item = &'a Self>,
+        bytes: &[u8],
+        written: &mut Vec<io::Result<usize>>,
+    ) {
+        written.extend(sinks.map(|sink| sink.try_write(bytes)));
+    }
+
+    fn is_blocked(&self) -> bool {
+        false
+    }
+
+    fn nudge(&self) {}
+}
+
+fn live(floor: &mut Floor<Taken>, patterns: &[&str]) {
+    let patterns = patterns
+        .iter()
+        .map(|text| Pattern::parse(text).expect(text));
+    let key = Key {
+        filter: Filter::new(patterns.collect(), WantedIds::default()),
+        encoding: Encoding::Message,
+        is_compressed: false,
+    };
+    let id = floor.join(key, floor.position(), Taken::default());
+    assert_eq!(floor.next(id, floor.position(), None), Next::Live);
+}
+
+fn next(cursor: &mut Cursor, kind: &Kind, count: usize) -> Vec<Event> {
+    let draft = Draft {
+        kind: kind.clone(),
+        ids: Ids::default(),
+        data: "{}".into(),
+        id: None,
+    };
+    let mut one = || {
+        *cursor = cursor.next();
+        encode::event(*cursor, Timestamp::UNIX_EPOCH, &draft)
+    };
+    (0..count).map(|_| one()).collect()
+}
