@@ -135,6 +135,9 @@ struct Member<S> {
     taken_bytes: u64,
     stage: Stage,
     is_ready: bool,
+    /// Live with an empty ring, hence not blocked: its next run may be written past the ring. Known here, since to look into
+    /// ring and sink is to fetch them from memory for each of many members.
+    is_idle: bool,
 }
 
 #[derive(Debug)]
@@ -240,6 +243,7 @@ impl<S: Sink> Floor<S> {
             taken_bytes: 0,
             stage: Stage::Behind(Behind::at(position)),
             is_ready: false,
+            is_idle: false,
         });
         self.groups[group].members.push(id);
         MemberId(id)
@@ -340,6 +344,7 @@ impl<S: Sink> Floor<S> {
                 end: place(frames.len()),
                 events: 0,
             };
+            member.is_idle = false;
             if member.ring.push(run).is_ok() {
                 member.private.push_back(frames);
             } else {
@@ -424,8 +429,9 @@ impl<S: Sink> Floor<S> {
         if !self.is_live(id) {
             return;
         }
-        let ring = &self.members[id.0].ring;
-        if runs.iter().any(|run| ring.push(*run).is_err()) {
+        let member = &mut self.members[id.0];
+        member.is_idle = false;
+        if runs.iter().any(|run| member.ring.push(*run).is_err()) {
             self.lose(id, before);
         } else {
             self.make_ready(id);
@@ -442,7 +448,7 @@ impl<S: Sink> Floor<S> {
             && let Some(id) = wave.next(&self.groups)
         {
             served += 1;
-            if wave.fits_a_turn() && self.members[id.0].has_nothing_waiting() {
+            if wave.fits_a_turn() && self.members[id.0].is_idle {
                 through.push(id);
             } else {
                 self.push(id, &wave.runs, wave.before);
@@ -487,6 +493,7 @@ impl<S: Sink> Floor<S> {
                 });
                 continue;
             }
+            member.is_idle = false;
             member.ring.push(run).expect("an empty ring has room");
             if written > 0 {
                 member.note_written(run, written, strand, &mut self.meter);
@@ -562,6 +569,7 @@ impl<S: Sink> Floor<S> {
     fn write_run(&mut self, id: MemberId, most: usize) -> io::Result<usize> {
         let member = &mut self.members[id.0];
         let Some(run) = member.ring.peek() else {
+            member.is_idle = true;
             return Ok(0);
         };
         let start = run.start + member.written;
@@ -707,6 +715,7 @@ impl<S: Sink> Floor<S> {
         if !matches!(member.stage, Stage::Live) {
             return;
         }
+        member.is_idle = false;
         let strand = &self.groups[member.group].strand;
         let mut behind = Behind::at(given);
         let mut is_cut = false;
@@ -924,13 +933,6 @@ impl<S> Member<S> {
         self.ring
             .peek()
             .is_some_and(|run| run.segment == segment || run.segment == PRIVATE)
-    }
-}
-
-impl<S: Sink> Member<S> {
-    /// Whether the next run may be written past its ring.
-    fn has_nothing_waiting(&self) -> bool {
-        matches!(self.stage, Stage::Live) && self.ring.peek().is_none() && !self.sink.is_blocked()
     }
 }
 

@@ -6,7 +6,6 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -141,7 +140,6 @@ impl Sink for Rc<Line> {
         written
     }
 
-    /// Straight to the system call: between two of them, a runtime and a C library are a measurable part of a delivery.
     /// One whose socket is full is asked again through the runtime, which thereby learns that room is waited for.
     fn write_each<'a>(
         lines: impl Iterator<Item = &'a Self>,
@@ -149,12 +147,7 @@ impl Sink for Rc<Line> {
         written: &mut Vec<io::Result<usize>>,
     ) {
         let sockets: Vec<_> = lines.map(|line| line.stream.as_fd()).collect();
-        let send = |socket| send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
-        written.extend(
-            sockets
-                .into_iter()
-                .map(|socket| send(socket).map_err(io::Error::from)),
-        );
+        outgoing::send_each(&sockets, bytes, written);
     }
 
     fn is_blocked(&self) -> bool {

@@ -10,7 +10,7 @@
 pub(crate) mod beat;
 mod counts;
 mod line;
-mod outgoing;
+pub mod outgoing;
 pub mod place;
 
 use std::future::{Future, poll_fn};

@@ -1,9 +1,25 @@
-//! How much of what was written the other side has not taken yet.
+//! The way out of many subscribers: writing the same bytes to each, and how much of it the other side has not taken yet.
 //!
-//! The only unsafe code: the kernel answers by an ioctl, for which no crate has a safe function.
+//! The only unsafe code is here: the kernel answers the latter by an ioctl, for which no crate has a safe function.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::net::{SendFlags, send};
+
+/// Sends the same bytes to each, and says in the same order what came of it.
+///
+/// Straight to the system call: between two of them, a runtime and a C library are a measurable part of a delivery. Never
+/// inlined, so that whoever measures it runs the very same code: in another loop the same calls took up to a fifth more.
+#[inline(never)]
+pub fn send_each(sockets: &[BorrowedFd<'_>], bytes: &[u8], written: &mut Vec<io::Result<usize>>) {
+    let send = |socket| send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    written.extend(
+        sockets
+            .iter()
+            .map(|socket| send(socket).map_err(io::Error::from)),
+    );
+}
 
 /// Bytes that the peer has not acknowledged, sent or not.
 #[cfg(target_os = "linux")]
