@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use todoki_codec::deflate::Inflater;
 use todoki_codec::frame::{Decoder, Incoming, Limits, Role};
 use todoki_codec::query::Encoding;
-use todoki_codec::{Draft, Ids, Pattern, WantedIds, encode};
+use todoki_codec::{Draft, Event, Filter, Ids, Pattern, WantedIds, encode};
 
 use super::super::group;
 use super::*;
