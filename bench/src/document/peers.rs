@@ -27,10 +27,19 @@ impl Bench for Peers {
             };
             if let Some(value) = value {
                 // The version is in the table: what servers call themselves is too long for a label.
-                findings.bar(chart, who(row), row.peer.replace('_', " "), value);
+                findings.bar(chart, who(row), label(row), value);
             }
         }
         ahead(rows, findings);
+    }
+}
+
+/// Of bare senders there may be several, which write differently.
+fn label(row: &PeerRow) -> String {
+    let name = row.peer.replace('_', " ");
+    match who(row) {
+        Who::Limit => format!("{name}: {}", row.published_by),
+        _ => name,
     }
 }
 
