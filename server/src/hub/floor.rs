@@ -165,6 +165,7 @@ impl<S: Sink> Floor<S> {
         for id in ids {
             self.lose(id, self.position);
         }
+        self.meter.settle();
         let groups: Vec<_> = self.groups.iter().map(|(id, _)| id).collect();
         for id in groups {
             let group = &mut self.groups[id];
@@ -393,6 +394,8 @@ impl<S: Sink> Floor<S> {
 
     /// A member that cannot keep up falls behind.
     fn lose(&mut self, id: MemberId, given: Cursor) {
+        // What is still under way may already be too much for it.
+        self.settle();
         if self.is_live(id) {
             self.fall_behind(id, given);
             self.members[id.0].behind().is_slow = true;

@@ -187,7 +187,9 @@ impl Meter {
         &self.counts
     }
 
-    fn settle(&mut self) {
+    /// Counts what was written last. Whoever gives a group's number, or its segments' numbers, to others calls it first:
+    /// the next stretch of that name is another.
+    pub fn settle(&mut self) {
         if let Some(Recent { events, times, .. }) = self.recent.take() {
             self.counts.live_events += events * times;
             self.counts.write_events.add(events, times);

@@ -72,6 +72,7 @@ impl<S: Sink> Floor<S> {
             members.swap_remove(place);
         }
         if members.is_empty() {
+            self.meter.settle();
             let gone = self.groups.remove(group);
             self.segment_bytes -= gone.strand.bytes();
             self.by_key.remove(&gone.key);

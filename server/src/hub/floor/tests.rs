@@ -155,6 +155,16 @@ struct World {
 }
 
 impl World {
+    fn new() -> Self {
+        Self {
+            floor: Floor::new(Cursor::ORIGIN),
+            log: Vec::new(),
+            members: Vec::new(),
+            left_with: 0,
+            is_left_inside: false,
+        }
+    }
+
     fn head(&self) -> Cursor {
         self.floor.position()
     }
@@ -358,6 +368,56 @@ fn groups_beyond_the_bound_are_not_compressed() {
     assert!(is_compressed(&floor, id), "there is room again");
 }
 
+#[test]
+fn a_member_whose_ring_fills_while_its_segment_is_given_up_falls_behind_once() {
+    let mut world = World::new();
+    for _ in 0..3 {
+        world.act(&Act::Join(0, false, false, 0));
+        world.drive_all();
+    }
+    for (events, size) in [
+        (1, 1),
+        (1, 1),
+        (1, 1),
+        (8, 87_197),
+        (36, 87_196),
+        (21, 87_196),
+    ] {
+        world.act(&Act::Publish(events, size));
+        world.drive_all();
+    }
+    assert_eq!(world.floor.meter.settled().fell_behind, 3);
+}
+
+#[test]
+fn what_is_written_of_a_group_is_not_taken_for_what_was_written_of_one_before_it() {
+    let mut floor = Floor::new(Cursor::ORIGIN);
+    let wire = Rc::<Wire>::default();
+    wire.room.set(usize::MAX);
+    let id = floor.join(key(0, false, false), Cursor::ORIGIN, Rc::clone(&wire));
+    floor.next(id, Cursor::ORIGIN, None);
+    let bytes = |floor: &mut Floor<Rc<Wire>>, numbers: std::ops::RangeInclusive<i64>, size| {
+        let before = wire.taken.borrow().len();
+        let batch: Vec<_> = numbers.map(|number| event(number, size)).collect();
+        floor.distribute([&batch[..]]);
+        while floor.flush(64) {}
+        wire.taken.borrow().len() - before
+    };
+    let two = bytes(&mut floor, 1..=2, 40);
+    // The group is left empty, and the next takes its number; its first event has as many bytes as those two.
+    let position = floor.stand(id);
+    floor.rejoin(id, key(0, false, false), position);
+    assert_eq!(floor.next(id, position, None), Next::Live);
+    let lone = |size| {
+        let mut frame = Vec::new();
+        group::frames(&[event(3, size)], Encoding::Message, &mut frame);
+        frame.len()
+    };
+    let size = (1..1000).find(|size| lone(*size) == two).unwrap();
+    assert_eq!(bytes(&mut floor, 3..=3, size), two);
+    assert_eq!(floor.meter.settled().live_events, 3);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
     #[test]
@@ -365,7 +425,7 @@ proptest! {
         // After each act there are so many turns, or as many as are needed.
         acts in prop::collection::vec((act(), prop::option::of(0_usize..6)), 1..120),
     ) {
-        let mut world = World { floor: Floor::new(Cursor::ORIGIN), log: Vec::new(), members: Vec::new(), left_with: 0, is_left_inside: false };
+        let mut world = World::new();
         for (act, turns) in &acts {
             world.act(act);
             match turns {
