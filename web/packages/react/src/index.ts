@@ -1,0 +1,2 @@
+export type * from "./event-client.ts";
+export { type Cell, cell, type Slice } from "./slice.ts";

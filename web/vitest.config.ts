@@ -1,0 +1,27 @@
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        // Pure logic: no DOM, no React.
+        test: { name: "node", environment: "node", include: ["packages/*/test/**/*.test.ts", "src/**/*.test.ts"] },
+      },
+      {
+        // Layout, scrolling, frames and workers are what these test, so they run in a real browser.
+        test: {
+          name: "browser",
+          include: ["packages/*/test/**/*.test.tsx", "src/**/*.test.tsx"],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: { executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] } }),
+            instances: [{ browser: "chromium" }],
+          },
+        },
+      },
+    ],
+  },
+});
