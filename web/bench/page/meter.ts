@@ -45,7 +45,8 @@ export function startMeter(root: HTMLElement, newest: (root: HTMLElement) => num
   let seen = { frames: 0, dropped: 0, longestFrameMs: 0, longTasks: 0, longTaskMs: 0, blank: 0 };
   let latencies = new Uint32Array(MOST_MS + 1);
 
-  const afterPaint = frameEnds(() => {
+  const ends = frameEnds();
+  const afterPaint = ends.after(() => {
     if (!isOn || schedule === null) return;
     const now = Date.now();
     const shown = newest(root);
@@ -69,14 +70,19 @@ export function startMeter(root: HTMLElement, newest: (root: HTMLElement) => num
     }
   }).observe({ type: "longtask" });
 
+  const lookAfterPaint = ends.after(() => {
+    if (isOn && isBlank(root)) seen.blank += 1;
+  });
+
   const frame = (time: number) => {
+    ends.begins();
     if (isOn && lastFrame > 0) {
       const interval = time - lastFrame;
       seen.frames += 1;
       if (interval > DROPPED_MS) seen.dropped += 1;
       seen.longestFrameMs = Math.max(seen.longestFrameMs, interval);
       // Asking what is where costs a layout, so it is asked only where nothing else is measured.
-      if (schedule === null && isBlank(root)) seen.blank += 1;
+      if (schedule === null) lookAfterPaint();
     }
     lastFrame = time;
     requestAnimationFrame(frame);
@@ -109,19 +115,36 @@ export function startMeter(root: HTMLElement, newest: (root: HTMLElement) => num
   };
 }
 
-/** Calls back at the end of the next frame, once however often it is asked before. */
-function frameEnds(ended: () => void): () => void {
+/** When frames end: as far as the main thread is concerned, with the first message after the callbacks of a frame. */
+interface FrameEnds {
+  /** To be called in each frame, as early as can be. */
+  begins(): void;
+  /**
+   * What calls back at the end of the frame that is being made, or else of the next one: whatever changes the page in a
+   * frame is painted with it. Once however often it is asked before.
+   */
+  after(ended: () => void): () => void;
+}
+
+function frameEnds(): FrameEnds {
   const channel = new MessageChannel();
-  let isAsked = false;
+  const waiting = new Set<() => void>();
+  let isInFrame = false;
   channel.port1.onmessage = () => {
-    isAsked = false;
-    ended();
+    isInFrame = false;
+    const due = [...waiting];
+    waiting.clear();
+    for (const ended of due) ended();
   };
-  return () => {
-    if (isAsked) return;
-    isAsked = true;
-    // The message is handled after the frame has been produced.
-    requestAnimationFrame(() => channel.port2.postMessage(null));
+  return {
+    begins() {
+      isInFrame = true;
+      channel.port2.postMessage(null);
+    },
+    after: (ended) => () => {
+      if (isInFrame) waiting.add(ended);
+      else requestAnimationFrame(() => waiting.add(ended));
+    },
   };
 }
 
