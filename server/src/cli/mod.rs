@@ -6,6 +6,7 @@ mod emit;
 mod lines;
 mod print;
 mod replay;
+mod sender;
 mod serve;
 mod tail;
 
