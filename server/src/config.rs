@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::SignedDuration;
 
+use crate::assets::Assets;
 use crate::listen::Deadlines;
 
 /// The port of a server that is not told another.
@@ -108,6 +109,10 @@ pub struct Serve {
     /// How long clients may take; for whoever embeds the server, as nobody has needed flags for it
     #[arg(skip)]
     pub deadlines: Deadlines,
+
+    /// The web app; for whoever embeds the server with another
+    #[arg(skip)]
+    pub assets: Assets,
 }
 
 /// How a client reaches a server.

@@ -4,6 +4,7 @@
     reason = "a test that cannot go on fails; clippy does not see that helpers here are tests"
 )]
 
+mod assets;
 mod catalogue;
 mod command_line;
 mod compression;
