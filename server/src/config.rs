@@ -157,6 +157,12 @@ impl Client {
             Some(token.trim().to_owned())
         })
     }
+
+    /// Where a person finds the token that is sent, if it was not given.
+    pub fn generated_token(&self) -> Option<PathBuf> {
+        let file = token_file(&self.data_dir);
+        (given(self.token.as_ref()).is_none() && file.exists()).then_some(file)
+    }
 }
 
 /// Where a generated token is kept.
@@ -185,7 +191,7 @@ fn given(flag: Option<&String>) -> Option<String> {
 }
 
 /// A span such as `30s`, `12h` or `30d`, longer than nothing.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("{text:?} is not a duration such as 30s, 12h or 30d");
     let days = text
         .strip_suffix('d')

@@ -9,6 +9,7 @@ mod catalogue;
 mod command_line;
 mod compression;
 mod crash;
+mod demo;
 mod embedded_log;
 mod harness;
 mod history;
