@@ -67,14 +67,14 @@ pub(super) struct Demo {
 
 const EXAMPLES: &str = "\
 Examples:
-  todoki demo                                  12 hours of work as history, then 5 events a second until Ctrl-C
-  todoki demo --rate 200 --agents 24           a busy day
-  todoki demo --history 0 --duration 30s       half a minute, live only
-  todoki demo --history 3h --duration 0        history only
-  todoki demo --seed 7                         the same day each time
+  todoki demo                                12 hours of history, then 5 events a second
+  todoki demo --rate 200 --agents 24         a busy day
+  todoki demo --history 0 --duration 30s     half a minute, live only
+  todoki demo --history 3h --duration 0      history only
+  todoki demo --seed 7                       the same day each time
 
-All of it is made up, and says so: each event has \"demo\":true in its data. The server's clock stamps events as they
-arrive, so the history is stored as of now. Run it against a server whose log may hold made-up events; they stay there.";
+All of it is made up, and says so: each event has \"demo\":true in its data. It is stored like any other, so use a
+server whose log may hold it. The server stamps events as they arrive: history is stored as of now.";
 
 /// A duration that may be nothing.
 #[derive(Clone, Copy, Debug)]
