@@ -67,7 +67,7 @@ impl Assets {
         self.0.iter().map(|asset| asset.path)
     }
 
-    /// The file at this path. There are a dozen of them, so a list is all they need.
+    /// The file at this path. There are some dozens of them, so a list is all they need.
     pub(super) fn get(&self, path: &str) -> Option<&Asset> {
         self.0.iter().find(|asset| asset.path == path)
     }

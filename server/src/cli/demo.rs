@@ -116,17 +116,9 @@ pub(super) async fn run(demo: Demo) -> Result<(), Failure> {
         progress: Progress::new(),
         stop: stopped_by_signal()?,
     };
-    let mut day = Day::new(seed, usize::from(demo.agents)).peekable();
-    let fed = async {
-        let before = |beat: &Beat| beat.at < demo.history.0;
-        feed.all(std::iter::from_fn(|| day.next_if(before))).await?;
-        if !feed.stop.is_cancelled() && feed.number > 0 {
-            note(&format!("{} events of history are there", feed.number));
-        }
-        let live = Live::new(day, demo.rate);
-        feed.live(live, demo.duration.map(|span| span.0)).await
-    };
-    let fed = fed.await;
+    let fed = feed
+        .day(Day::new(seed, usize::from(demo.agents)), &demo)
+        .await;
     feed.progress.finish();
     Ok(fed?)
 }
@@ -175,6 +167,25 @@ struct Feed {
 }
 
 impl Feed {
+    /// Its history, and then the rest as it happens.
+    async fn day(&mut self, day: Day, demo: &Demo) -> Result<(), ClientError> {
+        let mut day = day.peekable();
+        let is_history = |beat: &Beat| beat.at < demo.history.0;
+        self.all(std::iter::from_fn(|| day.next_if(is_history)))
+            .await?;
+        let duration = demo.duration.map(|span| span.0);
+        if self.stop.is_cancelled() || duration == Some(Duration::ZERO) {
+            return Ok(());
+        }
+        if self.number > 0 {
+            // Two rates in one figure would say nothing.
+            self.progress.finish();
+            self.progress = Progress::new();
+            note(&format!("live from here on, {} a second", demo.rate));
+        }
+        self.live(Live::new(day, demo.rate), duration).await
+    }
+
     /// All of them, as fast as the server takes them.
     async fn all(&mut self, beats: impl Iterator<Item = Beat>) -> Result<(), ClientError> {
         let mut batch = Batch::default();
