@@ -5,9 +5,8 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 const DIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/dist");
 
@@ -17,11 +16,9 @@ const GZIP: &str = ".gz";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let dist = Path::new(DIST);
-    // Of a path that is not there cargo can only suppose that it has changed, and would build the server anew each time.
-    // Where the directory cannot be made that is what happens, and nothing worse.
-    if fs::create_dir(dist).is_ok() {
-        File::open(dist)?.set_modified(SystemTime::UNIX_EPOCH)?;
-    }
+    // Of a path that is not there cargo can only suppose that it has changed, and would build the server anew each time
+    // rather than once more. Where the directory cannot be made that is what happens, and nothing worse.
+    fs::create_dir(dist).ok();
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={DIST}");
     let mut files = Vec::new();
