@@ -300,7 +300,8 @@ fn ask_permission(script: &mut Script<'_>) {
             ]
         }),
     );
-    script.wait(4..240);
+    // People take their time, and whoever looks at the page gets a chance to be one of them.
+    script.wait(15..600);
     let (option, kind) = match script.number(0..100) {
         0..60 => ("allow_once", "permission.approved"),
         60..76 => ("allow_always", "permission.approved"),
