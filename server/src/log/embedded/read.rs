@@ -15,9 +15,13 @@ use crate::log::ReadError;
 
 /// Connections, hence blocking threads that read at once: two for each core of a small machine, so that one that
 /// waits for the disk does not keep the core idle. Each has a page cache of its own.
-const CONNECTIONS: usize = 4;
+pub(super) const PAGING: usize = 4;
 
-/// The pool. Connections are opened when they are first needed.
+/// Connections that count. A count takes ten times as long as a page and nobody misses an event over it, so it has none
+/// of those that replays read with, and one core at most.
+pub(super) const COUNTING: usize = 1;
+
+/// A pool. Connections are opened when they are first needed.
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,
@@ -26,11 +30,11 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf, connections: usize) -> Self {
         Self {
             path,
-            idle: ArrayQueue::new(CONNECTIONS),
-            permits: Arc::new(Semaphore::new(CONNECTIONS)),
+            idle: ArrayQueue::new(connections),
+            permits: Arc::new(Semaphore::new(connections)),
         }
     }
 
@@ -73,15 +77,27 @@ pub(super) fn trimmed_through(connection: &Connection) -> Result<Cursor> {
         .query_row([], |row| row::cursor(row, 0))
 }
 
-/// The position before the first event stamped at `time` or later: cursors are dense, so they can be halved.
+/// The position before the first event stamped at `time` or later.
 pub(super) fn seek(connection: &Connection, shared: &Shared, time: Timestamp) -> Result<Cursor> {
-    let head = shared.head().get();
+    let head = shared.head();
+    let transaction = connection.unchecked_transaction()?;
+    let trimmed_through = trimmed_through(&transaction)?;
+    position(&transaction, trimmed_through, head, time)
+}
+
+/// The same among the events in `(low, high]`, by the transaction that the connection is in: cursors are dense, so they can
+/// be halved. Of two times the later never has the earlier position, whatever the clock did.
+pub(super) fn position(
+    connection: &Connection,
+    low: Cursor,
+    high: Cursor,
+    time: Timestamp,
+) -> Result<Cursor> {
     // In microseconds, rounded up: events carry whole ones.
     let wanted = (time.as_nanosecond() + 999).div_euclid(1000);
-    let transaction = connection.unchecked_transaction()?;
-    let mut low = trimmed_through(&transaction)?.get();
-    let mut high = head.max(low);
-    let mut time_of = transaction.prepare_cached("SELECT time FROM events WHERE cursor = ?1")?;
+    let mut low = low.get();
+    let mut high = high.get().max(low);
+    let mut time_of = connection.prepare_cached("SELECT time FROM events WHERE cursor = ?1")?;
     // Events up to `low` are earlier than wanted, those after `high` are not.
     while low < high {
         let middle = low + (high - low + 1) / 2;
