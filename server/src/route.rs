@@ -13,9 +13,10 @@ use crate::hub::Hub;
 use crate::listen::Deadlines;
 use crate::log::{Log, Recorder};
 use crate::reply::{self, Body, Refusal};
+use crate::timeline::Counting;
 use crate::traffic::Traffic;
 use crate::upgrade::Origins;
-use crate::{emit, guard, metrics, page, upgrade};
+use crate::{emit, guard, metrics, page, timeline, upgrade};
 
 /// Everything that a request may need.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub struct App<L> {
     pub recorder: Arc<Recorder>,
     /// What is counted here.
     pub traffic: Traffic,
+    /// Room for what a timeline counts.
+    pub counting: Counting,
     /// How long clients may take.
     pub deadlines: Deadlines,
     /// Connections and subscribers, to be waited for at the end.
@@ -51,6 +54,9 @@ enum Endpoint {
     Page,
     Latest,
     Replay,
+    Seek,
+    Histogram,
+    Facets,
     Health,
     Live,
     Ready,
@@ -68,7 +74,7 @@ const POST: &str = "OPTIONS, POST";
 /// An upgrade is a GET, and nothing else would mean anything.
 const UPGRADE: &str = "GET, OPTIONS";
 
-const ROUTES: [Route; 9] = [
+const ROUTES: [Route; 12] = [
     Route {
         path: "/ws/event-bus",
         endpoint: Endpoint::Subscribe,
@@ -93,6 +99,21 @@ const ROUTES: [Route; 9] = [
         path: "/api/event-bus/replay",
         endpoint: Endpoint::Replay,
         allow: POST,
+    },
+    Route {
+        path: "/api/event-bus/seek",
+        endpoint: Endpoint::Seek,
+        allow: GET,
+    },
+    Route {
+        path: "/api/event-bus/histogram",
+        endpoint: Endpoint::Histogram,
+        allow: GET,
+    },
+    Route {
+        path: "/api/event-bus/facets",
+        endpoint: Endpoint::Facets,
+        allow: GET,
     },
     Route {
         path: "/health",
@@ -173,6 +194,9 @@ async fn dispatch<L: Log>(
         Endpoint::Page => page::page(&*app.log, query).await,
         Endpoint::Latest => page::latest(&*app.log, query),
         Endpoint::Replay => page::replay(&app.log, query),
+        Endpoint::Seek => timeline::seek(&*app.log, query).await,
+        Endpoint::Histogram => timeline::histogram(&*app.log, &app.counting, query).await,
+        Endpoint::Facets => timeline::facets(&*app.log, &app.counting, query).await,
         Endpoint::Metrics => metrics::metrics(&**app, query).await,
     }
 }

@@ -20,6 +20,7 @@ use crate::listen;
 use crate::log::{Bounds, Embedded, Log, OpenError, Options, Recorder};
 use crate::retention::{self, Retention};
 use crate::route::App;
+use crate::timeline::Counting;
 use crate::traffic::Traffic;
 use crate::upgrade::Origins;
 
@@ -141,6 +142,7 @@ impl Server {
             has_open_metrics: config.open_metrics,
             recorder,
             traffic: Traffic::default(),
+            counting: Counting::default(),
             deadlines: config.deadlines,
             tasks: TaskTracker::new(),
         });

@@ -16,3 +16,4 @@ mod metrics;
 mod model;
 mod process;
 mod subscribe;
+mod timeline;
