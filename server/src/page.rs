@@ -1,14 +1,15 @@
-//! History over HTTP: a page around a cursor, the newest cursor, and a replay of any length as one JSON array.
+//! History over HTTP: a page around a cursor, the newest cursor, and a replay of any length, as one JSON array or as lines.
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use hyper::Response;
+use hyper::header::{ACCEPT, HeaderMap};
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::query::{self, Direction, PageQuery, ReplayQuery};
-use todoki_codec::{Cursor, Event};
+use todoki_codec::{Cursor, Event, encode};
 
 use crate::log::{Log, Page, PageRequest, ReadError};
 use crate::reply::{self, Body, Refusal};
@@ -32,21 +33,15 @@ pub async fn page<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusa
         max_bytes: PAGE_BYTES,
     };
     let page = filled_page(log, request).await?;
-    let mut json = BytesMut::with_capacity(
-        page.events
-            .iter()
-            .map(|event| event.json.len() + 1)
-            .sum::<usize>()
-            + 64,
-    );
-    json.put_slice(b"{\"events\":[");
-    write_events(&page.events, &mut json);
+    let mut json = br#"{"events":["#.to_vec();
+    json.reserve(bytes_of(&page.events) + 64);
+    write_array(&page.events, &mut json);
     let tail = format!(
         "],\"next_cursor\":{},\"has_more\":{},\"earliest\":{}}}",
         page.reached, page.has_more, page.earliest
     );
-    json.put_slice(tail.as_bytes());
-    Ok(reply::json(json.freeze()))
+    json.extend_from_slice(tail.as_bytes());
+    Ok(reply::json(json))
 }
 
 /// A selective filter may cross a long stretch of other events; the caller asked for events, not for the stretch.
@@ -77,8 +72,21 @@ pub fn latest<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusal> {
     Ok(reply::json(log.bounds().head.to_string()))
 }
 
+/// How the events of a replay are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// One JSON array.
+    Array,
+    /// An event a line, and nothing else.
+    Lines,
+}
+
 /// `POST /api/event-bus/replay`: the events in `(from_cursor, to_cursor]`, read as the client takes them.
-pub fn replay<L: Log>(log: &Arc<L>, query: &str) -> Result<Response<Body>, Refusal> {
+pub fn replay<L: Log>(
+    log: &Arc<L>,
+    headers: &HeaderMap,
+    query: &str,
+) -> Result<Response<Body>, Refusal> {
     let replay = query::replay(query)?;
     let bounds = log.bounds();
     let from = replay.from.unwrap_or(bounds.earliest.before());
@@ -89,21 +97,60 @@ pub fn replay<L: Log>(log: &Arc<L>, query: &str) -> Result<Response<Body>, Refus
             bounds,
         });
     }
+    let form = accepted_form(headers);
     let (sender, body) = Channel::new(REPLAY_CHUNKS);
-    tokio::spawn(send_replay(Arc::clone(log), from, replay, sender));
-    Ok(reply::json_body(body.boxed_unsync()))
+    tokio::spawn(send_replay(Arc::clone(log), from, replay, form, sender));
+    let body = body.boxed_unsync();
+    Ok(match form {
+        Form::Array => reply::json_body(body),
+        Form::Lines => reply::lines_body(body),
+    })
 }
 
-/// Writes the array page by page. A client that leaves ends it; a log that fails or forgets cuts the body short of its end, so
+/// Lines where they are asked for by name, and not less than an array is. Whoever accepts anything gets the array.
+fn accepted_form(headers: &HeaderMap) -> Form {
+    let mut weights = [0.0_f32; 2];
+    let ranges = headers.get_all(ACCEPT).iter();
+    for range in ranges
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+    {
+        let (name, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let place = match name.trim().to_ascii_lowercase().as_str() {
+            "application/json" => 0,
+            "application/x-ndjson" | "application/jsonl" | "application/ndjson" => 1,
+            _ => continue,
+        };
+        weights[place] = weights[place].max(weight(parameters));
+    }
+    let [array, lines] = weights;
+    if lines > 0.0 && lines >= array {
+        Form::Lines
+    } else {
+        Form::Array
+    }
+}
+
+/// The `q` of a range's parameters (RFC 9110 §12.4.2), 1 when it has none.
+fn weight(parameters: &str) -> f32 {
+    parameters
+        .split(';')
+        .filter_map(|parameter| parameter.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
+        .map_or(1.0, |(_, value)| value.trim().parse().unwrap_or(0.0))
+}
+
+/// Writes the replay page by page. A client that leaves ends it; a log that fails or forgets cuts the body short of its end, so
 /// that a client cannot mistake a part for the whole.
 async fn send_replay<L: Log>(
     log: Arc<L>,
     mut from: Cursor,
     replay: ReplayQuery,
+    form: Form,
     mut body: Sender<Bytes, ReadError>,
 ) {
     let until = replay.to.unwrap_or(Cursor::MAX).min(log.bounds().head);
-    let mut opening = "[";
+    let mut is_first = true;
     while from < until {
         let request = PageRequest {
             filter: replay.filter.clone(),
@@ -122,27 +169,85 @@ async fn send_replay<L: Log>(
             ));
         }
         if !page.events.is_empty() {
-            let mut chunk = BytesMut::from(opening);
-            write_events(&page.events, &mut chunk);
-            opening = ",";
-            if body.send_data(chunk.freeze()).await.is_err() {
+            let chunk = chunk(&page.events, form, is_first);
+            is_first = false;
+            if body.send_data(chunk.into()).await.is_err() {
                 return;
             }
         }
         from = page.reached.max(from.next());
     }
-    let end = if opening == "[" { "[]" } else { "]" };
+    let end = match form {
+        Form::Array if is_first => "[]",
+        Form::Array => "]",
+        Form::Lines => return,
+    };
     // A client that is gone by now misses nothing but the end.
     body.send_data(Bytes::from_static(end.as_bytes()))
         .await
         .ok();
 }
 
-fn write_events(events: &[Event], out: &mut BytesMut) {
+fn chunk(events: &[Event], form: Form, is_first: bool) -> Vec<u8> {
+    let mut chunk = Vec::with_capacity(bytes_of(events) + 1);
+    match form {
+        Form::Array => {
+            chunk.push(if is_first { b'[' } else { b',' });
+            write_array(events, &mut chunk);
+        }
+        Form::Lines => {
+            for event in events {
+                encode::line(&event.json, &mut chunk);
+                chunk.push(b'\n');
+            }
+        }
+    }
+    chunk
+}
+
+/// Bytes of these events with one between each two.
+fn bytes_of(events: &[Event]) -> usize {
+    events.iter().map(|event| event.json.len() + 1).sum()
+}
+
+fn write_array(events: &[Event], out: &mut Vec<u8>) {
     for (place, event) in events.iter().enumerate() {
         if place > 0 {
-            out.put_u8(b',');
+            out.push(b',');
         }
-        out.put_slice(&event.json);
+        out.extend_from_slice(&event.json);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_sent_to_those_who_prefer_them() {
+        let form = |accept: &[&str]| {
+            let lines = accept.iter().map(|line| (ACCEPT, line.parse().unwrap()));
+            accepted_form(&lines.collect())
+        };
+        for accept in [
+            &["application/x-ndjson"][..],
+            &["text/html, Application/X-NDJSON;q=0.1"],
+            &["application/json", "application/x-ndjson"],
+            &["application/json;q=0.5,application/jsonl;v=1; Q=0.5"],
+            &["application/ndjson, */*"],
+        ] {
+            assert_eq!(form(accept), Form::Lines, "{accept:?}");
+        }
+        for accept in [
+            &[][..],
+            &["*/*"],
+            &["application/*"],
+            &["application/json"],
+            &["application/x-ndjson;q=0"],
+            &["application/x-ndjson;q=nonsense"],
+            &["application/x-ndjson;q=0.5, application/json"],
+        ] {
+            assert_eq!(form(accept), Form::Array, "{accept:?}");
+        }
     }
 }

@@ -47,6 +47,11 @@ pub fn json_of(value: &impl Serialize) -> Response<Body> {
     json(simd_json::serde::to_vec(value).unwrap_or_default())
 }
 
+/// `200` with an event a line, still being written.
+pub fn lines_body(body: Body) -> Response<Body> {
+    with_type(StatusCode::OK, "application/x-ndjson", body)
+}
+
 /// `200` with a line of text.
 pub fn text(content: &'static str) -> Response<Body> {
     with_type(StatusCode::OK, "text/plain; charset=utf-8", full(content))

@@ -193,7 +193,7 @@ async fn dispatch<L: Log>(
         Endpoint::Emit => emit::emit(&*app.log, &app.traffic, app.deadlines.body, request).await,
         Endpoint::Page => page::page(&*app.log, query).await,
         Endpoint::Latest => page::latest(&*app.log, query),
-        Endpoint::Replay => page::replay(&app.log, query),
+        Endpoint::Replay => page::replay(&app.log, request.headers(), query),
         Endpoint::Seek => timeline::seek(&*app.log, query).await,
         Endpoint::Histogram => timeline::histogram(&*app.log, &app.counting, query).await,
         Endpoint::Facets => timeline::facets(&*app.log, &app.counting, query).await,

@@ -108,6 +108,35 @@ async fn a_replay_of_any_length_is_one_array() {
     assert_eq!(none.body, "[]");
 }
 
+/// As an export is made: what comes is what was stored, an event a line.
+#[tokio::test]
+async fn a_replay_is_lines_where_they_are_asked_for() {
+    let server = TestServer::start().await;
+    for _ in 0..3 {
+        server.emit(&drafts(1000)).await;
+    }
+    let array = server.post("/api/event-bus/replay", "").await.body;
+    let lines = async |query: &str| {
+        let accept = "Accept: application/x-ndjson\r\n";
+        let target = format!("/api/event-bus/replay?{query}");
+        server.request("POST", &target, accept, "").await
+    };
+    let all = lines("").await;
+    assert_eq!(all.header("content-type"), Some("application/x-ndjson"));
+    assert_eq!(all.body.lines().count(), 3000);
+    let joined = all.body.trim_end().replace('\n', ",");
+    assert_eq!(format!("[{joined}]"), array);
+    assert!(all.body.ends_with("}\n"));
+    let none = lines("kinds=none").await;
+    assert_eq!((none.status, &*none.body), (200, ""));
+    // A producer's line break between tokens would end the line.
+    let spread = "{\"kind\":\"spread\",\"data\":{\n\"n\":\r\n 1}}";
+    server.emit(spread).await;
+    let spread = lines("kinds=spread").await.body;
+    assert!(spread.ends_with("\"data\":{ \"n\":   1}}\n"), "{spread}");
+    assert_eq!(spread.lines().count(), 1);
+}
+
 #[tokio::test]
 async fn a_retry_with_the_same_key_stores_nothing_twice() {
     let server = TestServer::start().await;
