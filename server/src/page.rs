@@ -17,6 +17,11 @@ use crate::reply::{self, Body, Refusal};
 /// Chunks of a replay that may wait for the client: one on its way, one being read.
 const REPLAY_CHUNKS: usize = 2;
 
+/// Times that one request has the log look further for its first event. Each is bounded by the log, some 50 ms of work: a
+/// filter that picks next to nothing comes back empty-handed with where to go on, so that whoever walks through a long log
+/// sees how far they are, and whoever gave up is not looked for any more.
+const LOOKS: usize = 5;
+
 /// `GET /api/event-bus`: `{"events":[…],"next_cursor":…,"has_more":…,"earliest":…}`.
 pub async fn page<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusal> {
     let PageQuery {
@@ -46,16 +51,18 @@ pub async fn page<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusa
 
 /// A selective filter may cross a long stretch of other events; the caller asked for events, not for the stretch.
 async fn filled_page<L: Log>(log: &L, mut request: PageRequest) -> Result<Page, ReadError> {
-    loop {
-        let page = log.page(request.clone()).await?;
+    let mut page = log.page(request.clone()).await?;
+    for _ in 1..LOOKS {
         if !page.events.is_empty() || !page.has_more {
-            return Ok(page);
+            break;
         }
         request.direction = match request.direction {
             Direction::After(_) => Direction::After(page.reached),
             Direction::Before(_) => Direction::Before(page.reached),
         };
+        page = log.page(request.clone()).await?;
     }
+    Ok(page)
 }
 
 fn refuse_ahead<L: Log>(log: &L, direction: Direction) -> Result<(), Refusal> {
@@ -221,7 +228,78 @@ fn write_array(events: &[Event], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use jiff::Timestamp;
+    use todoki_codec::{Draft, Filter, Windows};
+    use uuid::Uuid;
+
     use super::*;
+    use crate::log::{AppendError, Bounds, Facets, Histogram};
+
+    /// A log that goes on for ever and has nothing that anyone looks for.
+    #[derive(Default)]
+    struct Endless {
+        looks: AtomicUsize,
+    }
+
+    impl Log for Endless {
+        async fn append(&self, _: Vec<Draft>) -> Result<Vec<Cursor>, AppendError> {
+            Err(AppendError::Busy)
+        }
+
+        async fn page(&self, request: PageRequest) -> Result<Page, ReadError> {
+            self.looks.fetch_add(1, Ordering::Relaxed);
+            let reached = match request.direction {
+                Direction::After(cursor) => cursor.forward(1000),
+                Direction::Before(cursor) => cursor.back(1000),
+            };
+            Ok(Page {
+                events: Vec::new(),
+                reached,
+                has_more: true,
+                earliest: Cursor::ORIGIN.next(),
+            })
+        }
+
+        fn bounds(&self) -> Bounds {
+            Bounds {
+                epoch: Uuid::nil(),
+                earliest: Cursor::ORIGIN.next(),
+                head: Cursor::MAX,
+            }
+        }
+
+        async fn seek(&self, _: Timestamp) -> Result<Cursor, ReadError> {
+            Err(ReadError("nobody seeks".into()))
+        }
+
+        async fn histogram(&self, _: Filter, _: Windows) -> Result<Histogram, ReadError> {
+            Err(ReadError("nobody counts".into()))
+        }
+
+        async fn facets(&self, _: Filter, _: usize) -> Result<Facets, ReadError> {
+            Err(ReadError("nobody counts".into()))
+        }
+
+        async fn trim(&self, _: Cursor) -> Result<(), AppendError> {
+            Err(AppendError::Busy)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_finds_nothing_says_how_far_it_looked() {
+        for (query, next_cursor) in [("cursor=0", 5000), ("before=900000", 895_000)] {
+            let log = Endless::default();
+            let answer = page(&log, query).await.unwrap();
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            let expected = format!(
+                r#"{{"events":[],"next_cursor":{next_cursor},"has_more":true,"earliest":1}}"#
+            );
+            assert_eq!(body, expected);
+            assert_eq!(log.looks.into_inner(), LOOKS);
+        }
+    }
 
     #[test]
     fn lines_are_sent_to_those_who_prefer_them() {

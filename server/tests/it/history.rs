@@ -138,6 +138,38 @@ async fn a_replay_is_lines_where_they_are_asked_for() {
 }
 
 #[tokio::test]
+async fn pages_walk_backward_over_what_they_do_not_pick() {
+    let server = TestServer::start().await;
+    let system = "00000000-0000-0000-0000-000000000000";
+    let rare = r#"{"kind":"rare","data":{}}"#;
+    server.emit(rare).await;
+    server.emit(&drafts(1000)).await;
+    server.emit(rare).await;
+    server.emit(&drafts(1000)).await;
+    // By the index of kinds, along the table, and both.
+    for filter in [
+        "kinds=rare",
+        &format!("kinds=rare&agent_id={system}"),
+        "kinds=r*",
+    ] {
+        let (mut before, mut found) = (i64::MAX >> 10, Vec::new());
+        loop {
+            let target = format!("/api/event-bus?before={before}&limit=1&{filter}");
+            let (cursors, next, has_more) = page(&server.get(&target).await);
+            assert!(next < before, "{filter}");
+            before = next;
+            found.extend(cursors);
+            if !has_more {
+                break;
+            }
+        }
+        assert_eq!((found, before), (vec![1002, 1], 1), "{filter}");
+    }
+    let beginning = page(&server.get("/api/event-bus?before=1").await);
+    assert_eq!(beginning, (vec![], 1, false));
+}
+
+#[tokio::test]
 async fn a_retry_with_the_same_key_stores_nothing_twice() {
     let server = TestServer::start().await;
     let emit = async |headers: &str, body: &str| {
