@@ -17,6 +17,7 @@ pub mod hub;
 pub mod listen;
 pub mod log;
 pub mod metrics;
+pub mod origin;
 pub mod page;
 pub mod reply;
 pub mod retention;

@@ -12,10 +12,10 @@ use crate::auth::Auth;
 use crate::hub::Hub;
 use crate::listen::Deadlines;
 use crate::log::{Log, Recorder};
+use crate::origin::{Caller, Origins};
 use crate::reply::{self, Body, Refusal};
 use crate::timeline::Counting;
 use crate::traffic::Traffic;
-use crate::upgrade::Origins;
 use crate::{emit, guard, metrics, page, timeline, upgrade};
 
 /// Everything that a request may need.
@@ -145,11 +145,13 @@ pub async fn answer<L: Log>(
     let method = request.method().clone();
     // The query may hold a token, so only the path is logged.
     let path = request.uri().path().to_owned();
-    let response = dispatch(&app, request).await.unwrap_or_else(|refusal| {
+    let caller = Caller::of(&app.origins, &request);
+    let mut response = dispatch(&app, request).await.unwrap_or_else(|refusal| {
         tracing::debug!(%method, path, %refusal, "refused");
         app.traffic.refuse(&refusal);
         refusal.response()
     });
+    caller.inform(&mut response);
     tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
     Ok(response)
 }
