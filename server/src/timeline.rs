@@ -12,8 +12,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::log::{Frequent, Log};
 use crate::reply::{self, Body, Refusal};
 
-/// Counts that are under way or wait for their turn. A log may make them one after the other, each for some half a second
-/// at most: so many are as long as anyone looks at a page that does not answer.
+/// Counts that are under way or wait for their turn. A log may make them one after the other, with a rest between: so many
+/// take some seconds, as long as anyone looks at a page that does not answer.
 const COUNTS: usize = 16;
 
 /// Room for counts.

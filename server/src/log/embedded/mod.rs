@@ -31,7 +31,7 @@ use todoki_codec::{Cursor, Draft, Filter, Windows};
 
 use self::dir::Directory;
 use self::queue::Queue;
-use self::read::{COUNTING, PAGING, Readers};
+use self::read::Readers;
 use self::shared::Shared;
 use self::writer::Writer;
 use super::{
@@ -97,8 +97,8 @@ impl Embedded {
         Ok(Self {
             shared,
             queue,
-            readers: Arc::new(Readers::new(path.clone(), PAGING)),
-            counters: Arc::new(Readers::new(path, COUNTING)),
+            readers: Arc::new(Readers::for_pages(path.clone())),
+            counters: Arc::new(Readers::for_counts(path)),
             writer: Mutex::new(Some(thread)),
             _directory: Arc::new(directory),
         })

@@ -11,15 +11,16 @@ use tokio::sync::Semaphore;
 
 use super::shared::Shared;
 use super::{row, schema};
+use crate::clock;
 use crate::log::ReadError;
 
-/// Connections, hence blocking threads that read at once: two for each core of a small machine, so that one that
+/// Connections, hence blocking threads that read pages at once: two for each core of a small machine, so that one that
 /// waits for the disk does not keep the core idle. Each has a page cache of its own.
-pub(super) const PAGING: usize = 4;
+const PAGING: usize = 4;
 
 /// Connections that count. A count takes ten times as long as a page and nobody misses an event over it, so it has none
 /// of those that replays read with, and one core at most.
-pub(super) const COUNTING: usize = 1;
+const COUNTING: usize = 1;
 
 /// A pool. Connections are opened when they are first needed.
 #[derive(Debug)]
@@ -27,14 +28,28 @@ pub(super) struct Readers {
     path: PathBuf,
     idle: ArrayQueue<Connection>,
     permits: Arc<Semaphore>,
+    /// Whether a connection rests after each read for as long as it has read. While anyone reads, the write-ahead log
+    /// cannot begin anew; reads of half a second, one behind the other, would let it grow for as long as they come.
+    is_resting: bool,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, connections: usize) -> Self {
+    /// Of pages, and of whatever else is as short.
+    pub(super) fn for_pages(path: PathBuf) -> Self {
+        Self::new(path, PAGING, false)
+    }
+
+    /// Of counts.
+    pub(super) fn for_counts(path: PathBuf) -> Self {
+        Self::new(path, COUNTING, true)
+    }
+
+    fn new(path: PathBuf, connections: usize, is_resting: bool) -> Self {
         Self {
             path,
             idle: ArrayQueue::new(connections),
             permits: Arc::new(Semaphore::new(connections)),
+            is_resting,
         }
     }
 
@@ -49,8 +64,16 @@ impl Readers {
             .expect("the semaphore is never closed");
         let readers = Arc::clone(self);
         let task = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            readers.run_blocking(read)
+            let begin = clock::instant();
+            let outcome = readers.run_blocking(read);
+            if readers.is_resting {
+                let rest = tokio::time::sleep(begin.elapsed());
+                tokio::spawn(async move {
+                    rest.await;
+                    drop(permit);
+                });
+            }
+            outcome
         });
         match task.await {
             Ok(outcome) => outcome.map_err(|error| ReadError(error.to_string().into())),
@@ -109,4 +132,32 @@ pub(super) fn position(
         }
     }
     Cursor::new(low).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, low))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// Reads for so long, and tells when that was over.
+    async fn read(readers: &Arc<Readers>, time: Duration) -> (Instant, Instant) {
+        let read = move |_: &Connection| {
+            let begin = clock::instant();
+            std::thread::sleep(time);
+            Ok((begin, clock::instant()))
+        };
+        readers.run(read).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_count_waits_for_as_long_as_the_one_before_it_took() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("events.db");
+        let _writer = schema::open(&path, &super::super::Options::default()).unwrap();
+        let time = Duration::from_millis(50);
+        let counters = Arc::new(Readers::for_counts(path));
+        let (first, second) = tokio::join!(read(&counters, time), read(&counters, time));
+        assert!(second.0 - first.1 >= time, "{:?}", second.0 - first.1);
+    }
 }
