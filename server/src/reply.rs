@@ -41,6 +41,17 @@ pub fn json_body(body: Body) -> Response<Body> {
     with_type(StatusCode::OK, "application/json", body)
 }
 
+/// `200` with this as JSON.
+pub fn json_of(value: &impl Serialize) -> Response<Body> {
+    // Our own types have nothing that JSON cannot say.
+    json(simd_json::serde::to_vec(value).unwrap_or_default())
+}
+
+/// `200` with an event a line, still being written.
+pub fn lines_body(body: Body) -> Response<Body> {
+    with_type(StatusCode::OK, "application/x-ndjson", body)
+}
+
 /// `200` with a line of text.
 pub fn text(content: &'static str) -> Response<Body> {
     with_type(StatusCode::OK, "text/plain; charset=utf-8", full(content))
@@ -190,6 +201,8 @@ pub enum Refusal {
     Append(AppendError),
     /// The log cannot be read.
     Read(ReadError),
+    /// Too many counts are waiting.
+    Counting,
     /// The shards do not say what they count.
     Unmeasured,
 }
@@ -267,6 +280,7 @@ impl Refusal {
             },
             Self::Append(error) => append_status(error),
             Self::Read(_) => (StatusCode::SERVICE_UNAVAILABLE, "log_unavailable"),
+            Self::Counting => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unmeasured => (StatusCode::SERVICE_UNAVAILABLE, "metrics_unavailable"),
         }
     }
@@ -353,7 +367,8 @@ impl Display for Refusal {
             Self::TransferCoding => f.write_str("Transfer-Encoding must be chunked, given once"),
             Self::NotFound => f.write_str(
                 "no such path; see /events, /ws/event-bus, /api/event-bus, /api/event-bus/emit, /api/event-bus/latest, \
-                 /api/event-bus/replay, /health, /metrics",
+                 /api/event-bus/replay, /api/event-bus/seek, /api/event-bus/histogram, /api/event-bus/facets, /health, \
+                 /metrics",
             ),
             Self::Method { allow } => write!(f, "this path answers {allow}"),
             Self::Unauthorised => f.write_str(
@@ -387,6 +402,7 @@ impl Display for Refusal {
             Self::Emit(error) => error.fmt(f),
             Self::Append(error) => error.fmt(f),
             Self::Read(_) => f.write_str("the log cannot be read just now"),
+            Self::Counting => f.write_str("too many histograms and facets are being counted"),
             Self::Unmeasured => f.write_str("the server is too busy to say what it counts"),
         }
     }

@@ -14,10 +14,11 @@ use crate::auth::Auth;
 use crate::hub::Hub;
 use crate::listen::Deadlines;
 use crate::log::{Log, Recorder};
+use crate::origin::{Caller, Origins};
 use crate::reply::{self, Body, Refusal};
+use crate::timeline::Counting;
 use crate::traffic::Traffic;
-use crate::upgrade::Origins;
-use crate::{assets, emit, guard, metrics, page, upgrade};
+use crate::{assets, emit, guard, metrics, page, timeline, upgrade};
 
 /// Everything that a request may need.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct App<L> {
     pub recorder: Arc<Recorder>,
     /// What is counted here.
     pub traffic: Traffic,
+    /// Room for what a timeline counts.
+    pub counting: Counting,
     /// How long clients may take.
     pub deadlines: Deadlines,
     /// Connections and subscribers, to be waited for at the end.
@@ -55,6 +58,9 @@ enum Endpoint {
     Page,
     Latest,
     Replay,
+    Seek,
+    Histogram,
+    Facets,
     Health,
     Live,
     Ready,
@@ -72,7 +78,7 @@ const POST: &str = "OPTIONS, POST";
 /// An upgrade is a GET, and nothing else would mean anything.
 const UPGRADE: &str = "GET, OPTIONS";
 
-const ROUTES: [Route; 9] = [
+const ROUTES: [Route; 12] = [
     Route {
         path: "/ws/event-bus",
         endpoint: Endpoint::Subscribe,
@@ -97,6 +103,21 @@ const ROUTES: [Route; 9] = [
         path: "/api/event-bus/replay",
         endpoint: Endpoint::Replay,
         allow: POST,
+    },
+    Route {
+        path: "/api/event-bus/seek",
+        endpoint: Endpoint::Seek,
+        allow: GET,
+    },
+    Route {
+        path: "/api/event-bus/histogram",
+        endpoint: Endpoint::Histogram,
+        allow: GET,
+    },
+    Route {
+        path: "/api/event-bus/facets",
+        endpoint: Endpoint::Facets,
+        allow: GET,
     },
     Route {
         path: "/health",
@@ -128,11 +149,13 @@ pub async fn answer<L: Log>(
     let method = request.method().clone();
     // The query may hold a token, so only the path is logged.
     let path = request.uri().path().to_owned();
-    let response = dispatch(&app, request).await.unwrap_or_else(|refusal| {
+    let caller = Caller::of(&app.origins, &request);
+    let mut response = dispatch(&app, request).await.unwrap_or_else(|refusal| {
         tracing::debug!(%method, path, %refusal, "refused");
         app.traffic.refuse(&refusal);
         refusal.response()
     });
+    caller.inform(&mut response);
     tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
     Ok(response)
 }
@@ -176,7 +199,10 @@ async fn dispatch<L: Log>(
         Endpoint::Emit => emit::emit(&*app.log, &app.traffic, app.deadlines.body, request).await,
         Endpoint::Page => page::page(&*app.log, query).await,
         Endpoint::Latest => page::latest(&*app.log, query),
-        Endpoint::Replay => page::replay(&app.log, query),
+        Endpoint::Replay => page::replay(&app.log, request.headers(), query),
+        Endpoint::Seek => timeline::seek(&*app.log, query).await,
+        Endpoint::Histogram => timeline::histogram(&*app.log, &app.counting, query).await,
+        Endpoint::Facets => timeline::facets(&*app.log, &app.counting, query).await,
         Endpoint::Metrics => metrics::metrics(&**app, query).await,
     }
 }

@@ -16,5 +16,7 @@ mod history;
 mod log_contract;
 mod metrics;
 mod model;
+mod origins;
 mod process;
 mod subscribe;
+mod timeline;

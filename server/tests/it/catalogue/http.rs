@@ -254,11 +254,14 @@ fn targets() -> Vec<Row> {
     rows
 }
 
-const GETTERS: [&str; 8] = [
+const GETTERS: [&str; 11] = [
     "/events",
     "/assets/index-1a2b.js",
     "/api/event-bus",
     "/api/event-bus/latest",
+    "/api/event-bus/seek?time=2026-01-01T00:00:00Z",
+    "/api/event-bus/histogram?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z",
+    "/api/event-bus/facets",
     "/health",
     "/livez",
     "/readyz",
@@ -386,6 +389,20 @@ fn headers() -> Vec<Row> {
             "413 body_too_large",
             "1048576",
             "RFC 9110 §10.1.1",
+        ),
+        row(
+            "an Accept that is no list of types",
+            Request::new("POST", "/api/event-bus/replay").header("Accept: ;;,=q/"),
+            "200",
+            "",
+            "RFC 9110 §12.5.1: what is not understood is not preferred",
+        ),
+        row(
+            "an Accept of nothing that there is",
+            Request::new("POST", "/api/event-bus/replay").header("Accept: image/png"),
+            "200",
+            "",
+            "RFC 9110 §12.5.1: an answer of another type may still be of use",
         ),
         row(
             "Upgrade: h2c",
