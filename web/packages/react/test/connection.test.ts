@@ -344,10 +344,7 @@ test("a connection that stands is asked for a sign of life when the page wakes u
 
 test("a refused token is asked for once more when there may be another, and then never until it is new", async () => {
   let asked = 0;
-  const { world, connection } = await connected(
-    {},
-    { hasFreshTokens: true, token: async () => `token-${++asked}` },
-  );
+  const { world, connection } = await connected({}, { hasFreshTokens: true, token: async () => `token-${++asked}` });
   world.socket.open();
   world.socket.drop(3000);
   await settled();
@@ -372,7 +369,10 @@ test("a token that cannot be fetched is tried again", async () => {
     return "fresh";
   };
   const { world, connection } = await connected({}, { token });
-  expect(connection.status()).toMatchObject({ phase: "disconnected", error: { code: "token", message: "sign-in is down" } });
+  expect(connection.status()).toMatchObject({
+    phase: "disconnected",
+    error: { code: "token", message: "sign-in is down" },
+  });
   isDown = false;
   await world.pass(1_000);
   expect(world.sockets).toHaveLength(1);
@@ -449,7 +449,10 @@ test("a subscribe that is refused stops, and says why", async () => {
 test("a gap moves the position, also back", async () => {
   const { world, told: all } = await connected({ cursor: 900 });
   accept(world, 900, { head: 250 });
-  world.socket.say({ type: "gap", reason: "ahead", requested: 900, resume_at: 250, earliest: 1, head: 250 }, eventText(251));
+  world.socket.say(
+    { type: "gap", reason: "ahead", requested: 900, resume_at: 250, earliest: 1, head: 250 },
+    eventText(251),
+  );
   expect(told(all, "gap")).toMatchObject([[{ reason: "ahead" }]]);
   expect(all.cursors).toEqual([251]);
   world.socket.drop();
@@ -481,7 +484,10 @@ test("the round trip is the median of the last five, and the clock is by the sho
   accept(world, 0);
   for (const [i, trip] of [40, 10, 30, 500, 20, 60].entries()) {
     if (i === 5) await world.pass(10_000);
-    const { t } = world.socket.commands().filter(({ type }) => type === "ping").at(-1)! as { t: number };
+    const { t } = world.socket
+      .commands()
+      .filter(({ type }) => type === "ping")
+      .at(-1)! as { t: number };
     expect(Number.isSafeInteger(t)).toBe(true);
     await world.pass(trip);
     // The server's clock is 5 s ahead of ours.

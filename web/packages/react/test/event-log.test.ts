@@ -180,8 +180,15 @@ test("texts of ids are bounded by the lines, not by the events that ever were", 
 });
 
 test("a failure is told by the end of a kind", () => {
-  for (const kind of ["task.failed", "agent.error", "permission.denied", "permission.expired", "agent.qa_test_failed"]) {
+  for (const kind of [
+    "task.failed",
+    "agent.error",
+    "permission.denied",
+    "permission.expired",
+    "agent.qa_test_failed",
+  ]) {
     expect(isFailureKind(kind), kind).toBe(true);
   }
-  for (const kind of ["task.created", "error.fixed", "agent.qa_test_passed"]) expect(isFailureKind(kind), kind).toBe(false);
+  for (const kind of ["task.created", "error.fixed", "agent.qa_test_passed"])
+    expect(isFailureKind(kind), kind).toBe(false);
 });

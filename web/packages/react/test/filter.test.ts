@@ -82,5 +82,6 @@ test("a page is taken apart without changing its events", () => {
   expect(pageOf(page(events.join(",")))).toEqual({ events, next: 2, hasMore: true, earliest: 1 });
   expect(pageOf(page(""))!.events).toEqual([]);
   expect(pageOf(page(eventText(1, { data: '{"a":\r\n1}' })))!.events).toEqual([eventText(1, { data: '{"a":  1}' })]);
-  for (const text of ["", "[]", '{"events":[', page(events.join(",")).slice(0, 90), page('{"a":')]) expect(pageOf(text)).toBeNull();
+  for (const text of ["", "[]", '{"events":[', page(events.join(",")).slice(0, 90), page('{"a":')])
+    expect(pageOf(text)).toBeNull();
 });

@@ -111,7 +111,7 @@ test("what is wrong is told with its place", () => {
 
 test("no text makes the parser throw", () => {
   fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom(..."\"-/\\ :ab.[]*kind:data.") }), (query) => {
+    fc.property(fc.string({ unit: fc.constantFrom(...'"-/\\ :ab.[]*kind:data.') }), (query) => {
       const { test, problem } = parseQuery(query);
       if (test !== null) test({ ...envelope(), raw: eventText(1), data: 200 });
       expect(test === null || problem === null).toBe(true);

@@ -78,7 +78,9 @@ const members = fc.record({
 const canonical = members.map((event) => JSON.stringify({ type: "event", ...event }));
 const shuffled = fc
   .tuple(members, fc.shuffledSubarray(["cursor", "kind", "time", "agent_id", "session_id", "task_id", "data"]))
-  .map(([event, keys]) => JSON.stringify({ type: "event", ...Object.fromEntries(keys.map((key) => [key, event[key as "kind"]])) }));
+  .map(([event, keys]) =>
+    JSON.stringify({ type: "event", ...Object.fromEntries(keys.map((key) => [key, event[key as "kind"]])) }),
+  );
 const spaced = members.map((event) => JSON.stringify({ type: "event", ...event }, null, 1));
 const escaped = canonical.map((text) => text.replace(/[a-z]/g, (c) => (c === "k" ? "\\u006b" : c)));
 
