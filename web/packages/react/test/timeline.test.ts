@@ -260,6 +260,49 @@ test("another history begins a list of its own", async () => {
   expect(page.cursors()).toEqual(range(1, 7));
 });
 
+test("another history that is longer than the one before is shown without a hole", async () => {
+  const { server, page, world } = await opened(40);
+  server.cut();
+  server.epoch = "another";
+  server.log = [];
+  server.head = 0;
+  emit(server, 300, "restored.x");
+  await world.pass(1200);
+  expect(page.cursors()).toEqual(range(1, 300));
+  expect(page.heard).toEqual([...range(1, 40), ...range(1, 300)]);
+});
+
+test("when we could not keep up, a line says by how much, and that nothing is missing", async () => {
+  const { server, page, world } = await opened(3);
+  world.socket.say({ type: "lag", state: "catching_up", lag_events: 3100, lag_ms: 600 });
+  await world.pass(50);
+  expect(page.status).toMatchObject({ phase: "lagging", lag: { events: 3100, ms: 600 } });
+  emit(server, 2);
+  await world.pass(50);
+  world.socket.say({ type: "lag", state: "live", lag_events: 0, lag_ms: 0 });
+  emit(server, 1);
+  await world.pass(50);
+  expect(page.all().rows.map((row) => (row.type === "event" ? row.cursor : row.marker))).toEqual([
+    ...range(1, 5),
+    { type: "lag", events: 3100, ms: 600 },
+    6,
+  ]);
+});
+
+test("a subscription that changes while its first answer is on its way is the one that is shown", async () => {
+  const { server, page, world } = await opened(0, { from: "now" });
+  for (let i = 0; i < 20; i++) server.emit({ kind: "task.created" }, { kind: "agent.output" });
+  await world.pass(50);
+  page.call("pause");
+  page.call("setSubscription", { kinds: ["agent.*"] });
+  page.call("setSubscription", { kinds: ["task.*"] });
+  await world.pass(100);
+  expect(page.cursors()).toEqual(range(0, 19).map((i) => 2 * i + 1));
+  emit(server, 1);
+  await world.pass(50);
+  expect(page.cursors().at(-1)).toBe(41);
+});
+
 test("a history that was lost is a gap, and the list goes on behind it", async () => {
   const { server, page, world } = await opened(40);
   server.cut();
