@@ -27,8 +27,29 @@ describe("the output of an agent", () => {
     expect(parts).toEqual([
       { type: "text", text: "Hello", isStderr: false },
       { type: "plan", entries: [{ content: "Read", status: "in_progress", priority: "high" }] },
-      { type: "tool", title: "ls", kind: "execute", status: "completed", input: '{\n  "cmd": "ls"\n}', output: "a\nb" },
+      {
+        type: "tool",
+        id: "1",
+        title: "ls",
+        kind: "execute",
+        status: "completed",
+        input: '{\n  "cmd": "ls"\n}',
+        output: "a\nb",
+      },
     ]);
+  });
+
+  it("has one part for a tool call that begins and ends in it", () => {
+    const call = { type: "tool_call", id: "call-1", title: "Read src/cart.rs" };
+    const { parts } = read({
+      items: [
+        { ...call, status: "running", input: "src/cart.rs" },
+        { type: "text", text: "Reading." },
+        { ...call, status: "completed", output: "pub struct Cart;" },
+      ],
+    });
+    expect(parts).toHaveLength(2);
+    expect(parts[0]).toMatchObject({ status: "completed", input: "src/cart.rs", output: "pub struct Cart;" });
   });
 
   it("is marked where it went to stderr", () => {

@@ -34,7 +34,7 @@ export function CopyButton({ text, children, label }: CopyButtonProps): ReactNod
   };
   const said = outcome === "copied" ? "Copied" : outcome === "failed" ? "Not copied" : null;
   return (
-    <button type="button" className="todoki-button" aria-label={said ?? label} onClick={copy}>
+    <button type="button" className="todoki-act" aria-label={said ?? label} onClick={copy}>
       <span aria-live="polite">{said ?? children}</span>
     </button>
   );

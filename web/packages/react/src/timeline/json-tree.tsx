@@ -47,7 +47,7 @@ export function JsonTree({ text, label, path = ROOT_PATH, onFilter }: JsonTreePr
   if (bytes > TREE_BYTES) return <Download text={text} bytes={bytes} />;
   if (bytes > UNASKED_BYTES && !isAsked) {
     return (
-      <button type="button" className="todoki-button" onClick={() => setAsked(true)}>
+      <button type="button" className="todoki-act" onClick={() => setAsked(true)}>
         Show {size(bytes)} of JSON
       </button>
     );
@@ -215,14 +215,14 @@ function Actions({ row, text, onFilter }: ActionsProps): ReactNode {
   const value = plain(node);
   const isTermValue = value !== null && value.length <= FOLDED_CHARACTERS && path.length > 1;
   return (
-    <fieldset className="todoki-actions" aria-label={`Actions on ${pathText(path)}`}>
-      <code className="todoki-actions-of">{pathText(path)}</code>
+    <fieldset className="todoki-acts" aria-label={`Actions on ${pathText(path)}`}>
+      <code className="todoki-acts-of">{pathText(path)}</code>
       {onFilter && isTermValue ? (
         <>
-          <button type="button" className="todoki-button" onClick={() => onFilter(dataTerm(path, value))}>
+          <button type="button" className="todoki-act" onClick={() => onFilter(dataTerm(path, value))}>
             Only
           </button>
-          <button type="button" className="todoki-button" onClick={() => onFilter(dataTerm(path, value, true))}>
+          <button type="button" className="todoki-act" onClick={() => onFilter(dataTerm(path, value, true))}>
             Hide
           </button>
         </>
@@ -245,7 +245,7 @@ function Download({ text, bytes }: { readonly text: string; readonly bytes: numb
     setTimeout(() => URL.revokeObjectURL(address));
   };
   return (
-    <button type="button" className="todoki-button" onClick={download}>
+    <button type="button" className="todoki-act" onClick={download}>
       Download {size(bytes)} of JSON
     </button>
   );

@@ -28,6 +28,7 @@ export interface PlanEntry {
 
 export interface ToolPart {
   readonly type: "tool";
+  readonly id: string | null;
   readonly title: string;
   readonly kind: string | null;
   readonly status: "pending" | "running" | "completed" | "failed" | null;
@@ -57,7 +58,7 @@ export function outputOf(data: JsonNode): Output {
   const stream = plain(member(data, "stream"));
   for (const holder of HOLDERS) {
     const held = member(data, holder);
-    if (held) return { stream, parts: pieces(held).map((piece) => partOf(piece, stream)) };
+    if (held) return { stream, parts: joined(pieces(held).map((piece) => partOf(piece, stream))) };
   }
   return { stream, parts: [otherPart(data)] };
 }
@@ -65,6 +66,24 @@ export function outputOf(data: JsonNode): Output {
 /** How many entries of a plan are done. */
 export function doneOf(plan: PlanPart): number {
   return plan.entries.filter((entry) => entry.status === "completed").length;
+}
+
+/** A call is told when it begins and again when it ends, under one id: it is one part, where it began. */
+function joined(parts: readonly OutputPart[]): readonly OutputPart[] {
+  const calls = new Map<string, number>();
+  const kept: OutputPart[] = [];
+  for (const part of parts) {
+    const id = part.type === "tool" ? part.id : null;
+    const place = id === null ? undefined : calls.get(id);
+    const begun = place === undefined ? undefined : kept[place];
+    if (part.type === "tool" && begun?.type === "tool" && place !== undefined) {
+      kept[place] = { ...part, input: part.input ?? begun.input, output: part.output ?? begun.output };
+      continue;
+    }
+    if (id !== null) calls.set(id, kept.length);
+    kept.push(part);
+  }
+  return kept;
 }
 
 function pieces(held: JsonNode): readonly JsonNode[] {
@@ -116,6 +135,7 @@ function toolPart(piece: JsonNode): ToolPart {
   const status = plain(member(piece, "status"));
   return {
     type: "tool",
+    id: plain(member(piece, "id")),
     title: plain(member(piece, "title")) ?? plain(member(piece, "name")) ?? kind ?? "Tool call",
     kind,
     status: isToolStatus(status) ? status : null,

@@ -7,6 +7,7 @@
 import type { EventRow } from "../event-client.ts";
 import { type JsonNode, member, plain, readJson } from "./json-text.ts";
 import { doneOf, type OutputPart, outputOf } from "./output.ts";
+import { duration } from "./time.ts";
 
 /** A line of the list shows no more than this. */
 const MOST_CHARACTERS = 160;
@@ -30,45 +31,68 @@ const joined = (between: string, ...parts: readonly (string | null)[]): string |
   return there.length === 0 ? null : there.join(between);
 };
 
+/** The texts of an array, `rust, review`. */
+const listed = (data: JsonNode, key: string): string | null => {
+  const list = member(data, key);
+  return list?.type === "array" ? joined(", ", ...list.items.map(plain)) : null;
+};
+
+const lasted = (data: JsonNode): string | null => {
+  const ms = Number(text(data, "duration_ms") ?? Number.NaN);
+  return ms >= 0 ? duration(ms) : null;
+};
+
 const failure: Sentence = (data) =>
   joined(" · ", text(data, "error", "message", "reason"), note("attempt ", text(data, "attempt")));
 
 const titled: Sentence = (data) => text(data, "title", "name");
 
 const pullRequest: Sentence = (data) =>
-  joined(" ", text(data, "title"), note("#", text(data, "number", "pr_number"))) ?? text(data, "url");
+  joined(" ", text(data, "title"), note("#", text(data, "number")), note("by ", text(data, "by"))) ?? text(data, "url");
 
-const agent: Sentence = (data) => joined(" · ", text(data, "name", "title"), text(data, "role", "model", "reason"));
+const agent: Sentence = (data) =>
+  joined(
+    " · ",
+    titled(data),
+    text(data, "role", "reason"),
+    note("on ", text(data, "relay")),
+    listed(data, "capabilities"),
+  );
+
+const session: Sentence = (data) =>
+  joined(" · ", note("attempt ", text(data, "attempt")), text(data, "branch"), note("on ", text(data, "relay")));
+
+const tests: Sentence = (data) =>
+  joined(" · ", text(data, "suite"), note("passed ", text(data, "passed")), note("failed ", text(data, "failed")));
 
 const answer: Sentence = (data) =>
-  joined(" · ", text(data, "option_id", "decision", "tool"), note("by ", text(data, "by")), text(data, "reason"));
+  joined(" · ", text(data, "option_id", "tool"), note("by ", text(data, "by")), text(data, "reason"));
 
-const relay: Sentence = (data) =>
-  joined(" · ", text(data, "name", "relay", "relay_id"), text(data, "reason", "version"));
+const relay: Sentence = (data) => joined(" · ", text(data, "relay", "name"), text(data, "reason", "version"));
 
 const SENTENCES: Readonly<Record<string, Sentence>> = {
-  "task.created": (data) => joined(" · ", titled(data), note("priority ", text(data, "priority"))),
-  "task.status_changed": (data) =>
-    joined(" → ", text(data, "from", "old_status"), text(data, "to", "new_status", "status")),
-  "task.assigned": (data) => joined(" → ", titled(data), text(data, "agent", "assignee", "to", "agent_id")),
-  "task.completed": (data) => joined(" · ", titled(data), text(data, "result", "summary")),
+  "task.created": (data) =>
+    joined(" · ", titled(data), note("priority ", text(data, "priority")), listed(data, "labels")),
+  "task.status_changed": (data) => joined(" → ", text(data, "from"), text(data, "to", "status")),
+  "task.assigned": (data) => joined(" ", note("to ", text(data, "to")), note("by ", text(data, "by"))),
+  "task.completed": (data) => joined(" · ", text(data, "summary", "title"), lasted(data)),
   "task.failed": failure,
-  "task.archived": (data) => joined(" · ", titled(data), text(data, "reason")),
+  "task.archived": (data) => joined(" · ", titled(data), note("by ", text(data, "by"))),
   "agent.registered": agent,
   "agent.started": agent,
   "agent.stopped": agent,
   "agent.output": outputLine,
   "agent.output_batch": outputLine,
   "agent.error": failure,
-  "agent.requirement_analyzed": (data) => text(data, "summary", "title"),
-  "agent.business_context_ready": (data) => text(data, "summary", "title"),
-  "agent.code_review_requested": (data) => joined(" · ", titled(data), text(data, "url", "reviewer")),
-  "agent.qa_test_passed": (data) => text(data, "summary", "test", "name"),
-  "agent.qa_test_failed": (data) => joined(" · ", text(data, "test", "name"), failure(data)) ?? text(data, "summary"),
-  "agent.session_started": agent,
+  "agent.requirement_analyzed": (data) => text(data, "summary", "title") ?? listed(data, "acceptance"),
+  "agent.business_context_ready": (data) => text(data, "summary", "title") ?? listed(data, "sources"),
+  "agent.code_review_requested": (data) => joined(" · ", note("of ", text(data, "reviewer")), text(data, "url")),
+  "agent.qa_test_passed": tests,
+  "agent.qa_test_failed": (data) => tests(data) ?? failure(data),
+  "agent.session_started": session,
   "agent.session_exited": (data) =>
-    joined(" · ", note("exit code ", text(data, "exit_code", "code")), text(data, "reason")),
-  "artifact.created": (data) => joined(" · ", text(data, "title", "name", "path"), text(data, "type", "kind")),
+    joined(" · ", note("exit code ", text(data, "exit_code")), text(data, "reason"), lasted(data)),
+  "artifact.created": (data) => joined(" · ", titled(data), text(data, "type"), note("bytes ", text(data, "bytes"))),
   "artifact.github_pr_opened": pullRequest,
   "artifact.github_pr_merged": pullRequest,
   "permission.requested": (data) => joined(": ", text(data, "tool"), text(data, "description")),
@@ -82,7 +106,7 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   "relay.down": relay,
   "system.relay_connected": relay,
   "system.relay_disconnected": relay,
-  "human.message": (data) => text(data, "text", "message", "content"),
+  "human.message": (data) => joined(": ", text(data, "by"), text(data, "text", "message")),
 };
 
 /** Rows keep their identity while they are at hand, so that each is summed up once however often it is drawn. */
