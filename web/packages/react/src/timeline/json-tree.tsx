@@ -62,6 +62,7 @@ function Tree({ text, label, path, onFilter }: JsonTreeProps & { readonly path: 
   const [active, setActive] = useState("");
   const tree = useRef<HTMLDivElement>(null);
   const activeRow = rows.find((row) => row.id === active) ?? rows[0];
+  const actedOn = valueAt(rows, activeRow);
 
   useEffect(() => {
     const items = [...(tree.current?.children ?? [])];
@@ -97,10 +98,19 @@ function Tree({ text, label, path, onFilter }: JsonTreeProps & { readonly path: 
           <Item key={row.id} row={row} isActive={row === activeRow} onFocus={setActive} />
         ))}
       </div>
-      {brokenAt !== null && <p className="todoki-note">{brokenText(root, brokenAt, text)}</p>}
-      {activeRow?.type === "value" && <Actions row={activeRow} text={text} onFilter={onFilter} />}
+      {brokenAt === null ? null : <p className="todoki-note">{brokenText(root, brokenAt, text)}</p>}
+      {actedOn ? <Actions row={actedOn} text={text} onFilter={onFilter} /> : null}
     </div>
   );
+}
+
+/**
+ * The value that the actions are on: that of the line, or what holds it where the line is no value. There always is one, so
+ * that nothing moves under a pointer that is pressed and about to be released.
+ */
+function valueAt(rows: readonly JsonRow[], row: JsonRow | undefined): ValueRow | undefined {
+  if (row?.type !== "more") return row;
+  return rows.find((each): each is ValueRow => each.type === "value" && each.id === row.parent);
 }
 
 /** Which values are open: the first levels, and then what was opened or closed by hand. */
@@ -216,7 +226,9 @@ function Actions({ row, text, onFilter }: ActionsProps): ReactNode {
   const isTermValue = value !== null && value.length <= FOLDED_CHARACTERS && path.length > 1;
   return (
     <fieldset className="todoki-acts" aria-label={`Actions on ${pathText(path)}`}>
-      <code className="todoki-acts-of">{pathText(path)}</code>
+      <code className="todoki-acts-of" title={pathText(path)}>
+        {pathText(path)}
+      </code>
       {onFilter && isTermValue ? (
         <>
           <button type="button" className="todoki-act" onClick={() => onFilter(dataTerm(path, value))}>
