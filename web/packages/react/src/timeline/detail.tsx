@@ -89,6 +89,8 @@ interface FactsProps {
 }
 
 function Facts({ row, client, onFilter }: FactsProps): ReactNode {
+  const local = fullTime(row.time, "local");
+  const utc = fullTime(row.time, "utc");
   return (
     <dl className="todoki-facts">
       <dt>Cursor</dt>
@@ -100,10 +102,14 @@ function Facts({ row, client, onFilter }: FactsProps): ReactNode {
       </dd>
       <dt>Time</dt>
       <dd>
-        <time dateTime={new Date(row.time).toISOString()}>{fullTime(row.time, "local")}</time>
+        <time dateTime={new Date(row.time).toISOString()}>{local}</time>
         <br />
-        {fullTime(row.time, "utc")}
-        <br />
+        {utc === local ? null : (
+          <>
+            {utc}
+            <br />
+          </>
+        )}
         <Ago time={row.time} client={client} />
       </dd>
       <IdFact field="agent" id={row.agentId} onFilter={onFilter} />
@@ -137,8 +143,11 @@ function IdFact({ field, id, onFilter }: IdFactProps): ReactNode {
   return (
     <>
       <dt className="todoki-capital">{field}</dt>
-      <dd>
-        <code className="todoki-fact-id">{id}</code>{" "}
+      <dd className="todoki-fact">
+        {/* Where it is too long its end is shown: the beginnings of many ids are the same. */}
+        <code className="todoki-fact-id" dir="rtl" title={id}>
+          <bdi>{id}</bdi>
+        </code>
         <CopyButton text={id} label={`Copy the ${field}`}>
           Copy
         </CopyButton>

@@ -35,6 +35,7 @@ export function Histogram({ client, onBrush, brush, utc }: HistogramProps): Reac
   const { histogram: slice } = client;
   const histogram = useSyncExternalStore(slice.subscribe, slice.get, slice.get);
   const bars = useMemo(() => barsOf(histogram), [histogram]);
+  const [isTable, setTable] = useState(false);
   const element = useRef<HTMLDivElement>(null);
   const size = useSize(element);
   const scale: Scale = { ...spanOf(histogram), width: size.width };
@@ -51,7 +52,7 @@ export function Histogram({ client, onBrush, brush, utc }: HistogramProps): Reac
   }
   return (
     <div className="todoki-histogram">
-      <Legend families={histogram.families} most={tallest(bars)} />
+      <Legend families={histogram.families} most={tallest(bars)} isTable={isTable} onTable={setTable} />
       <div ref={element} {...slider(scale, bars, brushing, histogram.windowMs, zone)}>
         <Bars bars={bars} families={histogram.families} size={size} scale={scale} />
         <Chosen brush={brushing.pending ?? brush} scale={scale} />
@@ -59,7 +60,7 @@ export function Histogram({ client, onBrush, brush, utc }: HistogramProps): Reac
         <Tooltip bars={bars} families={histogram.families} scale={scale} hover={brushing.hover} zone={zone} />
       </div>
       <Axis scale={scale} zone={zone} />
-      <Table histogram={histogram} zone={zone} />
+      {isTable ? <Table histogram={histogram} zone={zone} /> : null}
       {histogram.isComplete ? null : <p className="todoki-note">Not all events of this time are counted.</p>}
     </div>
   );
@@ -90,10 +91,17 @@ function rangeText(range: Brush, zone: Zone): string {
   return `${clockTime(range.from, zone).slice(0, 8)} to ${clockTime(range.to, zone).slice(0, 8)}`;
 }
 
+interface LegendProps {
+  readonly families: readonly string[];
+  readonly most: number;
+  readonly isTable: boolean;
+  readonly onTable: (isTable: boolean) => void;
+}
+
 /** The families by colour, which is also where the canvas has its colours from. */
-function Legend({ families, most }: { readonly families: readonly string[]; readonly most: number }): ReactNode {
+function Legend({ families, most, isTable, onTable }: LegendProps): ReactNode {
   return (
-    <p className="todoki-legend">
+    <div className="todoki-legend">
       {families.map((family) => (
         <span key={family}>
           <i data-tone={family} className={`todoki-swatch todoki-tone-${isFamily(family) ? family : "other"}`} />
@@ -105,7 +113,10 @@ function Legend({ families, most }: { readonly families: readonly string[]; read
         failed
       </span>
       <span className="todoki-legend-most">most: {most.toLocaleString("en")}</span>
-    </p>
+      <button type="button" className="todoki-act" aria-expanded={isTable} onClick={() => onTable(!isTable)}>
+        Table
+      </button>
+    </div>
   );
 }
 
@@ -209,16 +220,6 @@ function Tooltip({ bars, families, scale, hover, zone }: TooltipProps): ReactNod
 const TABLE_ROWS = 30;
 
 function Table({ histogram, zone }: { readonly histogram: HistogramData; readonly zone: Zone }): ReactNode {
-  const [isOpen, setOpen] = useState(false);
-  return (
-    <details className="todoki-fold" onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>As a table</summary>
-      {isOpen ? <Rows histogram={histogram} zone={zone} /> : null}
-    </details>
-  );
-}
-
-function Rows({ histogram, zone }: { readonly histogram: HistogramData; readonly zone: Zone }): ReactNode {
   const { families } = histogram;
   return (
     <table className="todoki-table">

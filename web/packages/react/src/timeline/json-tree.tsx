@@ -153,7 +153,7 @@ function Item({ row, isActive, onFocus }: ItemProps): ReactNode {
       aria-setsize={row.siblings}
       aria-expanded={isOpen ?? undefined}
       aria-selected={isActive}
-      style={{ paddingInlineStart: `${row.level * 0.9}em` }}
+      style={{ paddingInlineStart: `${row.level}em` }}
       onFocus={() => onFocus(row.id)}
     >
       {row.type === "more" ? (

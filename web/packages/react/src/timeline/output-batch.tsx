@@ -13,6 +13,7 @@ import {
   outputOf,
   type PlanEntry,
   type PlanPart,
+  type Stretch,
   stretches,
   type ToolPart,
 } from "./output.ts";
@@ -69,9 +70,11 @@ function Prose({ text, isStderr }: { readonly text: string; readonly isStderr: b
 }
 
 function formatted(text: string): ReactNode {
-  return stretches(text).map((stretch) => {
+  return stretches(text).map((stretch, index, all) => {
     if (stretch.type === "name") return <code key={stretch.at}>{stretch.text}</code>;
-    if (stretch.type === "prose") return <span key={stretch.at}>{stretch.text}</span>;
+    if (stretch.type === "prose") {
+      return <span key={stretch.at}>{besideCode(stretch.text, all[index - 1], all[index + 1])}</span>;
+    }
     return (
       <pre key={stretch.at} className="todoki-code">
         {stretch.language === "" ? null : <span className="todoki-note">{`${stretch.language}\n`}</span>}
@@ -79,6 +82,12 @@ function formatted(text: string): ReactNode {
       </pre>
     );
   });
+}
+
+/** A block of code has room around it already, so the empty lines next to it are left out. */
+function besideCode(text: string, before: Stretch | undefined, after: Stretch | undefined): string {
+  const ended = after?.type === "code" ? text.trimEnd() : text;
+  return before?.type === "code" ? ended.replace(/^\s*\n/, "") : ended;
 }
 
 const ENTRY_LOOKS: Readonly<Record<PlanEntry["status"], readonly [icon: IconName, word: string, tone: string]>> = {
@@ -114,7 +123,7 @@ function Entry({ entry }: { readonly entry: PlanEntry }): ReactNode {
         <KindIcon name={icon} />
       </span>
       <span className="todoki-hidden">{word}: </span>
-      <span>{entry.content}</span>
+      <span className="todoki-plan-content">{entry.content}</span>
       {entry.priority === null ? null : <span className="todoki-badge">{entry.priority}</span>}
     </li>
   );
