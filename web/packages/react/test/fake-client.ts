@@ -55,6 +55,8 @@ export interface FakeClient extends EventClient {
 const KINDS = ["task.created", "agent.output_batch", "task.status_changed", "artifact.created", "task.failed"];
 const START = Date.UTC(2026, 1, 27, 10, 0, 0);
 const DEFAULT_COUNT = 200;
+/** Rows that are at hand beside those of the view, as the real one has it. */
+const SCREENS_AROUND = 3;
 
 /** The row of an event, believable and the same for the same place. */
 export function fakeRow(place: number, change: Partial<EventRow> = {}): EventRow {
@@ -131,8 +133,9 @@ export function fakeClient(events = 0): FakeClient {
   function publish(change: Partial<Rows> = {}): void {
     const next = first + kept.length;
     const isFollowing = change.isFollowing ?? rows.get().isFollowing;
-    const from = Math.max(first, isFollowing ? next - view.count : Math.min(view.first, next));
-    const slice = kept.slice(from - first, from - first + view.count);
+    const around = isFollowing ? 0 : SCREENS_AROUND * view.count;
+    const from = Math.max(first, isFollowing ? next - view.count : Math.min(view.first - around, next));
+    const slice = kept.slice(from - first, isFollowing ? undefined : view.first + view.count + around - first);
     rows.set({ ...rows.get(), ...change, first, next, from, rows: slice });
   }
   function count(added: number, failures: number): void {
