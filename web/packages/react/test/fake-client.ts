@@ -46,6 +46,8 @@ export interface FakeClient extends EventClient {
   mark(marker: Marker): void;
   /** Begins anew with that many events, in a new generation. */
   restart(events: number, target?: number): void;
+  /** Calls back those who listen for events. */
+  emitEvent(cursor: number): void;
   /** Changes the status. */
   is(status: Partial<Status>): void;
   /** Changes what is said of the rows, or of the counts. */
@@ -196,6 +198,10 @@ export function fakeClient(events = 0): FakeClient {
       kept = Array.from({ length: events }, (_, place) => fakeRow(place));
       view = target === undefined ? view : { ...view, first: Math.max(0, target - view.count / 2) };
       publish({ generation: rows.get().generation + 1, target: target ?? null });
+    },
+    emitEvent(cursor) {
+      const event = JSON.parse(eventText(fakeRow(0, { cursor }))) as StreamEvent;
+      for (const listener of [...listeners]) listener(event);
     },
     is: (change) => status.set({ ...status.get(), ...change }),
     say(change) {
