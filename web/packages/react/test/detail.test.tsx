@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { userEvent } from "vitest/browser";
 import { render } from "vitest-browser-react";
-import "../src/timeline/parts.css";
+import "../src/styles.css";
 import { Detail } from "../src/timeline/detail.tsx";
 import { eventRow } from "./event-row.ts";
 import { expectAccessible, setTheme, themes } from "./page.tsx";

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { userEvent } from "vitest/browser";
 import { render } from "vitest-browser-react";
-import "../src/timeline/parts.css";
+import "../src/styles.css";
 import { JsonTree } from "../src/timeline/json-tree.tsx";
 import { expectAccessible, setTheme, themes } from "./page.tsx";
 

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { render } from "vitest-browser-react";
 import type { StreamEvent } from "../src/event-client.ts";
-import "../src/timeline/parts.css";
+import "../src/styles.css";
 import { readJson } from "../src/timeline/json-text.ts";
 import { PermissionRequest } from "../src/timeline/permission.tsx";
 import { eventRow } from "./event-row.ts";

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { userEvent } from "vitest/browser";
 import { render } from "vitest-browser-react";
 import type { Histogram as HistogramData, Lane } from "../src/event-client.ts";
-import "../src/timeline/parts.css";
+import "../src/styles.css";
 import { Histogram } from "../src/timeline/histogram.tsx";
 import { Lanes } from "../src/timeline/lanes.tsx";
 import { Minimap } from "../src/timeline/minimap.tsx";
@@ -155,6 +155,8 @@ describe("the histogram", () => {
   it("chooses by keys, and says what it chooses", async () => {
     const onBrush = vi.fn();
     const screen = await render(<Histogram client={shown()} utc onBrush={onBrush} />);
+    // The table's button comes first.
+    await userEvent.tab();
     await userEvent.tab();
     const slider = screen.getByRole("slider", { name: "Events over time" });
     await expect.element(slider).toHaveFocus();
@@ -171,7 +173,7 @@ describe("the histogram", () => {
     const onBrush = vi.fn();
     const screen = await render(<Histogram client={shown()} utc onBrush={onBrush} brush={window(3)} />);
     expect(screen.container.querySelectorAll(".todoki-brush")).toHaveLength(1);
-    await userEvent.tab();
+    screen.getByRole("slider").element().focus();
     await userEvent.keyboard("{Shift>}{ArrowLeft}{/Shift}{Escape}");
     expect(onBrush).not.toHaveBeenCalled();
     await userEvent.keyboard("{Escape}");
@@ -229,7 +231,7 @@ function laned() {
 describe("the lanes", () => {
   it("name each lane by the end of its id, and say what is in none", async () => {
     const screen = await render(<Lanes client={laned()} utc onBrush={() => {}} />);
-    await expect.element(screen.getByText("…0000000a")).toBeInTheDocument();
+    await expect.element(screen.getByText("0000000a")).toBeInTheDocument();
     await expect.element(screen.getByText("3 events in none of these lanes")).toBeInTheDocument();
   });
 

@@ -7,6 +7,7 @@ import { type ReactNode, useEffect, useMemo, useState } from "react";
 import type { Cursor, EventClient, EventRow } from "../event-client.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { fieldTerm, type TermField } from "./filter-term.ts";
+import { wholeNumber } from "./format.ts";
 import { type JsonNode, member, plain, readJson } from "./json-text.ts";
 import { JsonTree } from "./json-tree.tsx";
 import { KindIcon } from "./kind-icon.tsx";
@@ -37,7 +38,7 @@ export function Detail(props: DetailProps): ReactNode {
   const { row, client, onFilter } = props;
   const whole = useWhole(row, client);
   const data = useMemo(() => readJson(whole.data).root, [whole.data]);
-  const cursor = row.cursor.toLocaleString("en");
+  const cursor = wholeNumber(row.cursor);
   return (
     <section className="todoki-detail" aria-label={`Event ${cursor}`}>
       <Head {...props} />
@@ -95,7 +96,7 @@ function Facts({ row, client, onFilter }: FactsProps): ReactNode {
     <dl className="todoki-facts">
       <dt>Cursor</dt>
       <dd>
-        {row.cursor.toLocaleString("en")}{" "}
+        {wholeNumber(row.cursor)}{" "}
         <CopyButton text={String(row.cursor)} label="Copy the cursor">
           Copy
         </CopyButton>

@@ -4,11 +4,13 @@
  * The bars are on a canvas; the axis, the brush and the words are elements, so that they can be read, zoomed and styled.
  * Those who see no canvas have a slider that says each window, and a table.
  */
-import { type ReactNode, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { type ReactNode, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { EventClient, Histogram as HistogramData } from "../event-client.ts";
+import { useSlice } from "../use-slice.ts";
 import { type Bar, barOf, barsOf, countText, spanOf, tallest, windowsPerRow } from "./bars.ts";
 import { type Brush, type Scale, windowAt, xAt } from "./brush.ts";
 import { beginDrawing, type Size, tonesIn, useSize, useThemeVersion } from "./canvas.ts";
+import { wholeNumber } from "./format.ts";
 import { isFamily } from "./kinds.ts";
 import { Axis, Chosen, Head } from "./strip.tsx";
 import { clockTime, isoDay, type Zone, zoneName } from "./time.ts";
@@ -32,8 +34,7 @@ const GAPPED_WIDTH = 4;
 /** Events over time. */
 export function Histogram({ client, onBrush, brush, utc }: HistogramProps): ReactNode {
   const zone = utc ? "utc" : "local";
-  const { histogram: slice } = client;
-  const histogram = useSyncExternalStore(slice.subscribe, slice.get, slice.get);
+  const histogram = useSlice(client.histogram);
   const bars = useMemo(() => barsOf(histogram), [histogram]);
   const [isTable, setTable] = useState(false);
   const element = useRef<HTMLDivElement>(null);
@@ -112,7 +113,7 @@ function Legend({ families, most, isTable, onTable }: LegendProps): ReactNode {
         <i data-tone="failure" className="todoki-swatch todoki-swatch-failure todoki-tone-danger" />
         failed
       </span>
-      <span className="todoki-legend-most">most: {most.toLocaleString("en")}</span>
+      <span className="todoki-legend-most">most: {wholeNumber(most)}</span>
       <button type="button" className="todoki-act" aria-expanded={isTable} onClick={() => onTable(!isTable)}>
         Table
       </button>
@@ -208,7 +209,7 @@ function Tooltip({ bars, families, scale, hover, zone }: TooltipProps): ReactNod
         bar.counts[index] ? (
           <p key={family}>
             <i className={`todoki-swatch todoki-tone-${isFamily(family) ? family : "other"}`} />
-            {family} {bar.counts[index].toLocaleString("en")}
+            {family} {wholeNumber(bar.counts[index])}
           </p>
         ) : null,
       )}
@@ -239,10 +240,10 @@ function Table({ histogram, zone }: { readonly histogram: HistogramData; readonl
         {barsOf(histogram, windowsPerRow(histogram, TABLE_ROWS)).map((bar) => (
           <tr key={bar.from}>
             <th scope="row">{rangeText(bar, zone)}</th>
-            <td>{bar.total.toLocaleString("en")}</td>
-            <td>{bar.failures.toLocaleString("en")}</td>
+            <td>{wholeNumber(bar.total)}</td>
+            <td>{wholeNumber(bar.failures)}</td>
             {families.map((family, index) => (
-              <td key={family}>{(bar.counts[index] ?? 0).toLocaleString("en")}</td>
+              <td key={family}>{wholeNumber(bar.counts[index] ?? 0)}</td>
             ))}
           </tr>
         ))}

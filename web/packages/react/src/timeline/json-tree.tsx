@@ -8,6 +8,7 @@
 import { type KeyboardEvent, type MouseEvent, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { CopyButton } from "./copy-button.tsx";
 import { dataTerm } from "./filter-term.ts";
+import { wholeNumber } from "./format.ts";
 import {
   CHILDREN_AT_ONCE,
   childrenOf,
@@ -157,7 +158,7 @@ function Item({ row, isActive, onFocus }: ItemProps): ReactNode {
       onFocus={() => onFocus(row.id)}
     >
       {row.type === "more" ? (
-        <span className="todoki-json-more">… {row.hidden.toLocaleString("en")} more</span>
+        <span className="todoki-json-more">… {wholeNumber(row.hidden)} more</span>
       ) : (
         <>
           <span className="todoki-json-mark" aria-hidden="true">
@@ -208,7 +209,7 @@ function StringValue({ value, isOpen, isCut, isActive }: StringValueProps): Reac
       ) : (
         quoted
       )}
-      {isFolded && <span className="todoki-muted"> {value.length.toLocaleString("en")} characters</span>}
+      {isFolded && <span className="todoki-muted"> {wholeNumber(value.length)} characters</span>}
     </span>
   );
 }
@@ -271,7 +272,7 @@ function brokenText(root: JsonNode | null, brokenAt: number, text: string): stri
 function sizeOf(node: JsonNode): string {
   const count = childrenOf(node).length;
   const [open, close] = node.type === "array" ? "[]" : "{}";
-  return count === 0 ? `${open}${close}` : `${open} ${count.toLocaleString("en")} ${close}`;
+  return count === 0 ? `${open}${close}` : `${open} ${wholeNumber(count)} ${close}`;
 }
 
 /** Only these two schemes become links: a `javascript:` in an event must stay a text. */

@@ -4,6 +4,7 @@
  * What the agent wrote is only ever text here; there is no way from an event to markup.
  */
 import { type ReactNode, useMemo, useState } from "react";
+import { wholeNumber } from "./format.ts";
 import type { JsonNode } from "./json-text.ts";
 import { type IconName, KindIcon } from "./kind-icon.tsx";
 import { LongText } from "./long-text.tsx";
@@ -40,7 +41,7 @@ export function OutputBatch({ data }: OutputBatchProps): ReactNode {
       ))}
       {hidden > 0 ? (
         <button type="button" className="todoki-act" onClick={() => setMost(most + PARTS_AT_ONCE)}>
-          Show more of {hidden.toLocaleString("en")} further parts
+          Show more of {wholeNumber(hidden)} further parts
         </button>
       ) : null}
     </div>
@@ -164,7 +165,7 @@ function Fold({ title, text }: { readonly title: string; readonly text: string }
   return (
     <details className="todoki-fold" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
-        {title} <span className="todoki-muted">{lines === 1 ? "1 line" : `${lines.toLocaleString("en")} lines`}</span>
+        {title} <span className="todoki-muted">{lines === 1 ? "1 line" : `${wholeNumber(lines)} lines`}</span>
       </summary>
       {isOpen ? <LongText text={text}>{(shown) => <pre className="todoki-code">{shown}</pre>}</LongText> : null}
     </details>
