@@ -4,8 +4,8 @@ import { render } from "vitest-browser-react";
 import "../src/styles.css";
 import { Detail } from "../src/timeline/detail.tsx";
 import { eventRow } from "./event-row.ts";
-import { expectAccessible, setTheme, themes } from "./page.tsx";
 import { partsClient, rowsAt } from "./parts-client.ts";
+import { expectAccessible, setTheme, themes } from "./parts-page.ts";
 
 const nothing = () => {};
 

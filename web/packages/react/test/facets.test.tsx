@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { render } from "vitest-browser-react";
 import "../src/styles.css";
 import { FacetList } from "../src/timeline/facets.tsx";
-import { expectAccessible, setTheme, themes } from "./page.tsx";
+import { expectAccessible, setTheme, themes } from "./parts-page.ts";
 
 const kinds = [
   { value: "agent.output_batch", count: 9882 },

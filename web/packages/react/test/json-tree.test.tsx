@@ -3,7 +3,7 @@ import { userEvent } from "vitest/browser";
 import { render } from "vitest-browser-react";
 import "../src/styles.css";
 import { JsonTree } from "../src/timeline/json-tree.tsx";
-import { expectAccessible, setTheme, themes } from "./page.tsx";
+import { expectAccessible, setTheme, themes } from "./parts-page.ts";
 
 const sample = JSON.stringify({
   title: "Fix login",

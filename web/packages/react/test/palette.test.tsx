@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import "../src/styles.css";
 import { FAMILIES } from "../src/timeline/kinds.ts";
-import { contrast, setTheme, themes } from "./page.tsx";
+import { contrast, setTheme, themes } from "./parts-page.ts";
 
 const texts = [
   "fg",

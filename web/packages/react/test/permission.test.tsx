@@ -5,8 +5,8 @@ import "../src/styles.css";
 import { readJson } from "../src/timeline/json-text.ts";
 import { PermissionRequest } from "../src/timeline/permission.tsx";
 import { eventRow } from "./event-row.ts";
-import { expectAccessible, setTheme, themes } from "./page.tsx";
 import { type PartsClient, partsClient, rowsAt } from "./parts-client.ts";
+import { expectAccessible, setTheme, themes } from "./parts-page.ts";
 
 const ask = {
   request_id: "0199-req",

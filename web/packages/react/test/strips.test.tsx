@@ -7,8 +7,8 @@ import { Histogram } from "../src/timeline/histogram.tsx";
 import { Lanes } from "../src/timeline/lanes.tsx";
 import { Minimap } from "../src/timeline/minimap.tsx";
 import { eventRow } from "./event-row.ts";
-import { contrast, expectAccessible, rgb, setTheme, themes } from "./page.tsx";
 import { partsClient, rowsAt } from "./parts-client.ts";
+import { contrast, expectAccessible, rgb, setTheme, themes } from "./parts-page.ts";
 
 const from = Date.UTC(2026, 1, 27, 10);
 const windowMs = 10_000;

@@ -224,18 +224,19 @@ interface ActionsProps {
 function Actions({ row, text, onFilter }: ActionsProps): ReactNode {
   const { node, path } = row;
   const value = plain(node);
-  const isTermValue = value !== null && value.length <= FOLDED_CHARACTERS && path.length > 1;
+  const only = value === null ? null : dataTerm(path, value);
+  const hide = value === null ? null : dataTerm(path, value, true);
   return (
     <fieldset className="todoki-acts" aria-label={`Actions on ${pathText(path)}`}>
       <code className="todoki-acts-of" title={pathText(path)}>
         {pathText(path)}
       </code>
-      {onFilter && isTermValue ? (
+      {onFilter && only && hide ? (
         <>
-          <button type="button" className="todoki-act" onClick={() => onFilter(dataTerm(path, value))}>
+          <button type="button" className="todoki-act" onClick={() => onFilter(only)}>
             Only
           </button>
-          <button type="button" className="todoki-act" onClick={() => onFilter(dataTerm(path, value, true))}>
+          <button type="button" className="todoki-act" onClick={() => onFilter(hide)}>
             Hide
           </button>
         </>
