@@ -158,12 +158,15 @@ function proseOf(text: string): string {
   return oneLine(prose.join("")) || oneLine(parts[0]?.text ?? "");
 }
 
+/** Whitespace that is not one space. Most sentences have none of it, and replacing each space by itself is what costs. */
+const BREAKS = /\s{2,}|[^\S ]/g;
+
 /** Line breaks become spaces, and what is beyond the end of the line an ellipsis. */
 function oneLine(sentence: string): string {
   // Twice the length is looked at, so that a megabyte of output costs a line.
   const line = sentence
     .slice(0, 2 * MOST_CHARACTERS)
-    .replace(/\s+/g, " ")
+    .replace(BREAKS, " ")
     .trim();
   return line.length > MOST_CHARACTERS ? `${line.slice(0, MOST_CHARACTERS - 1)}…` : line;
 }
