@@ -26,7 +26,7 @@ export function StatusBar({ client, follower }: StatusBarProps): ReactNode {
     <div className="todoki-bar">
       <StatusPill client={client} />
       <CountsText client={client} isFollowing={following} />
-      <button type="button" className="todoki-button todoki-pause" onClick={toggle}>
+      <button type="button" className="todoki-button" onClick={toggle}>
         {following ? "Pause" : "Follow"}
       </button>
     </div>
