@@ -47,7 +47,7 @@ function CountsText(props: { readonly client: EventClient; readonly isFollowing:
   return (
     <span className="todoki-counts">
       {text}
-      {isFast && props.isFollowing ? <span> · Pause to read</span> : null}
+      {isFast && props.isFollowing ? <span className="todoki-hint"> · Pause to read</span> : null}
     </span>
   );
 }
