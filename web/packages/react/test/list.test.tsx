@@ -55,6 +55,26 @@ it("draws no more rows for new events than there are in view, and only the new o
   expect(shown.rows().length).toBeLessThan(40);
 });
 
+it("draws only new rows when the oldest are dropped as fast as new ones come", async () => {
+  const client = fakeClient(1000);
+  let drawn = 0;
+  const shown = await show(client, {
+    renderSummary: (row) => {
+      drawn += 1;
+      return row.summary;
+    },
+  });
+  client.append(3);
+  await frames();
+  drawn = 0;
+  client.append(4);
+  client.evict(4);
+  await frames();
+  expect(drawn).toBe(4);
+  expect(isAtEnd(shown)).toBe(true);
+  expect(shown.rows().at(-1)!.getAttribute("aria-rowindex")).toBe(shown.grid.getAttribute("aria-rowcount"));
+});
+
 it("commits the list alone when events come", async () => {
   const client = fakeClient(100);
   let commits = 0;
@@ -207,6 +227,18 @@ it("shows rows at any place of 100,000 in the very frame of the scroll", async (
     await frames();
   }
   expect(shown.rows().length).toBeLessThan(40);
+});
+
+it("draws what a small scroll uncovers before the frame is painted, without asking the client", async () => {
+  const client = fakeClient(1000);
+  const shown = await show(client);
+  await shown.wheel(-5000);
+  const first = Number(shown.rows()[0]!.getAttribute("data-place"));
+  const asked = client.called("setView").length;
+  shown.grid.scrollTop -= 3 * ROW_PX;
+  await new Promise((resolve) => shown.grid.addEventListener("scroll", resolve, { once: true }));
+  expect(Number(shown.rows()[0]!.getAttribute("data-place"))).toBe(first - 3);
+  expect(client.called("setView")).toHaveLength(asked);
 });
 
 it("stays at the place it is told when places lose their meaning", async () => {
