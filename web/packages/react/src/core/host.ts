@@ -72,10 +72,10 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
 
   const open = (options: Extract<ToCore, { type: "open" }>["options"]) => {
     timeline = new Timeline(env, options, {
-      token: (isRefused) =>
+      token: () =>
         new Promise((resolve, reject) => {
           tokens.push({ resolve, reject });
-          if (tokens.length === 1 || isRefused) post({ type: "token", isRefused });
+          if (tokens.length === 1) post({ type: "token" });
         }),
       changed(slice) {
         changed.add(slice);

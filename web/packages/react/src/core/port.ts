@@ -20,7 +20,6 @@ import type {
 /** The options that can cross to a worker; the token stays on the page, and is asked for. */
 export type CoreOptions = Omit<EventClientOptions, "url" | "token" | "transport"> & {
   readonly url: string;
-  readonly hasFreshTokens: boolean;
 };
 
 /** Slices that are made only while somebody looks. `event` is that somebody listens to every event. */
@@ -41,7 +40,7 @@ export type ToPage =
   | ({ readonly type: "slices" } & Partial<Slices>)
   | { readonly type: "rows"; readonly rows: RowsChange }
   | { readonly type: "events"; readonly events: readonly string[] }
-  | { readonly type: "token"; readonly isRefused: boolean }
+  | { readonly type: "token" }
   | { readonly type: "progress"; readonly id: number; readonly args: readonly [number, Cursor?] }
   | {
       readonly type: "result";

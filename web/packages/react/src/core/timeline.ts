@@ -46,6 +46,8 @@ const MIN_RETAIN = 1024;
 const DEFAULT_START = { last: 500 };
 /** Events that are read at once for a list that scrolls: some twenty screens. */
 const STEP_EVENTS = 500;
+/** What a page may be ahead of the stream by time on the way; beyond it was meant to be left out. */
+const AHEAD_EVENTS = 10_000;
 /** Screens of rows around the view that the page is given, so that scrolling finds them there. */
 const SCREENS_AROUND = 3;
 const DEFAULT_VIEW: View = { first: 0, count: 50 };
@@ -62,7 +64,7 @@ export type Slice = "status" | "rows" | "counts" | "facets" | "histogram" | "lan
 
 /** Whom a timeline tells that there is something to be shown. */
 export interface TimelineOwner {
-  token(isRefused: boolean): Promise<string | undefined>;
+  token(): Promise<string | undefined>;
   changed(slice: Slice): void;
   /** Events for those who listen to each. */
   events(events: readonly string[]): void;
@@ -132,7 +134,7 @@ export class Timeline {
       autoReconnect: options.autoReconnect ?? true,
       maxReconnectAttempts: options.maxReconnectAttempts ?? Number.POSITIVE_INFINITY,
     };
-    this.connection = new Connection(env, connection, this.#connectionOwner(options.hasFreshTokens));
+    this.connection = new Connection(env, connection, this.#connectionOwner());
     this.connection.connect();
   }
 
@@ -413,10 +415,9 @@ export class Timeline {
 
   // What the connection tells.
 
-  #connectionOwner(hasFreshTokens: boolean): ConnectionOwner {
+  #connectionOwner(): ConnectionOwner {
     return {
-      hasFreshTokens,
-      token: () => this.#owner.token(false),
+      token: () => this.#owner.token(),
       whyRefused: async () => {
         try {
           await this.api.page({ before: 1 }, this.subscription, 1);
@@ -492,7 +493,7 @@ export class Timeline {
     const { window } = this;
     const isHit = window.matches(text, at);
     if (at.cursor > this.mark) this.#receive(text, at, isHit);
-    if (!window.isAttached) return;
+    if (!window.isAttached || at.cursor <= window.after) return;
     if (window.log.isFull && this.#isReadAtItsEnd()) {
       window.isAttached = false;
       window.after = at.cursor - 1;
@@ -619,10 +620,15 @@ export class Timeline {
     return { last: Math.min(start.last, this.window.log.capacity), isExplicit: false };
   }
 
-  /** Takes the window up again where it ends. */
+  /**
+   * Takes the window up again where it ends; or a little before, since pages may have run ahead of the stream, and whoever
+   * listens to each event has not had those between.
+   */
   attach(): void {
+    const { after } = this.window;
+    const isAhead = this.mark >= 0 && this.mark < after && after - this.mark <= AHEAD_EVENTS;
     this.#awaited = "attach";
-    this.connection.resubscribe(this.subscription, this.window.after);
+    this.connection.resubscribe(this.subscription, isAhead ? this.mark : after);
     this.shown();
   }
 
