@@ -107,6 +107,25 @@ it("opens an event by a click and by Enter, follows the keys while open, and clo
   expect(chosen).toEqual([1_000_095, 1_000_096, null, 1_000_096]);
 });
 
+it("keeps the opened event in view where the detail takes the lower half of the list", async () => {
+  const client = fakeClient(100);
+  const shown = await show(client, {}, { width: 700, height: 600 });
+  await shown.press("k");
+  const before = shown.grid.clientHeight;
+  await shown.press("Enter");
+  expect(shown.grid.clientHeight).toBeLessThan(before - 100);
+  const { bottom } = shown.row(99)!.getBoundingClientRect();
+  expect(bottom).toBeLessThanOrEqual(shown.grid.getBoundingClientRect().bottom + 0.5);
+});
+
+it("leaves out columns where there is no room for them", async () => {
+  const client = fakeClient(5);
+  const titles = ({ grid }: Shown) =>
+    [...grid.querySelectorAll("[role=columnheader]")].map((title) => title.textContent).join(" ");
+  expect(titles(await show(client, {}, { width: 1000 }))).toBe("Time Cursor Kind Agent Task Summary");
+  expect(titles(await show(client, {}, { width: 700 }))).toBe("Time Kind Task Summary");
+});
+
 it("shows what its owner says is open, and fetches it when the list does not have it", async () => {
   const client = fakeClient(100);
   const chosen: (number | null)[] = [];

@@ -237,6 +237,13 @@ it("offers a pause when nobody could read so fast", async () => {
   expect(root.textContent).toContain("4,980/s · Pause to read");
 });
 
+it("shows nobody the sentence that is only to be heard", async () => {
+  const { root } = await show(fakeClient(5));
+  const region = root.querySelector("[role=status]")!;
+  expect(region.textContent).not.toBe("");
+  expect(region.getBoundingClientRect().width).toBeLessThanOrEqual(1);
+});
+
 it("follows the theme of an ancestor and else that of the system", async () => {
   const client = fakeClient(5);
   const { root } = await show(client);

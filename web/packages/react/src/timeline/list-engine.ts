@@ -124,13 +124,16 @@ export class ListEngine implements ListControl {
     this.#loadNearEnds();
   }
 
-  #topAfter({ follower, rows, extent, room }: Drawing): number {
+  #topAfter({ follower, rows, extent, room, active }: Drawing): number {
     const before = this.#placed;
     if (follower.given(rows.isFollowing)) return topOfNow(extent, room);
     if (before === null || before.generation !== rows.generation) {
       return rows.target === null ? topOfNow(extent, room) : topToCenter(rows.target, extent, room);
     }
-    return carriedTop(this.#top(), before.extent, extent);
+    const top = carriedTop(this.#top(), before.extent, extent);
+    // The event that was just opened must not vanish under its own detail.
+    const isSeen = active !== null && topToShow(active.place, before.top, before.extent, before.room) === before.top;
+    return isSeen && room < before.room ? topToShow(active.place, top, extent, room) : top;
   }
 
   /** Where the view is now, in the lines of when it was put there. The scroller itself knows best: it may be in a fling. */
