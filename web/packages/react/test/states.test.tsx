@@ -135,6 +135,18 @@ it("has nothing that axe minds with an event open, in light and dark", async () 
   }
 });
 
+it("fits a view of 320 px in every state, which is also a zoom of 200 % and more", async () => {
+  for (const { name } of STATES) {
+    const { shown } = await reach(name, 320);
+    const parts = shown.root.querySelectorAll("button, .todoki-pill, .todoki-panel, .todoki-alert, .todoki-cell");
+    const tooWide = [...parts].filter((part) => part.getBoundingClientRect().right > 320);
+    expect([name, tooWide.map((part) => part.outerHTML)]).toEqual([name, []]);
+    for (const part of parts)
+      expect([name, part.scrollWidth > part.clientWidth && part.matches("button")]).toEqual([name, false]);
+    await shown.unmount();
+  }
+});
+
 it("raises an alert for what a person alone can mend, and for nothing else", async () => {
   for (const { name } of STATES) {
     const { shown } = await reach(name);

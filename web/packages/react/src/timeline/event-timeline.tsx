@@ -15,6 +15,7 @@ import {
   useRef,
   useState,
 } from "react";
+import { identityOf } from "../client-pool.ts";
 import type { Counts, Cursor, EventClient, EventRow } from "../event-client.ts";
 import { useTodokiSettings } from "../settings.ts";
 import { type EventStream, type EventStreamOptions, useEventStream } from "../use-event-stream.ts";
@@ -213,6 +214,8 @@ function Timeline(props: TimelineProps): ReactNode {
       <div className="todoki-body">
         <div className="todoki-list">
           <List
+            // Places and generations are one client's own, so another client has another list.
+            key={identityOf(client)}
             client={client}
             follower={follower}
             look={look}
