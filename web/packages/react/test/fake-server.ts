@@ -146,7 +146,8 @@ export class FakeServer {
     }
     if (path === "/replay") {
       const all = this.matching(patternsOf(url.searchParams.get("kinds")));
-      return new Response(all.map(({ text }) => `${text}\n`).join(""));
+      const headers = { "content-type": "application/x-ndjson" };
+      return new Response(all.map(({ text }) => `${text}\n`).join(""), { headers });
     }
     return problem(404, "not_found");
   }

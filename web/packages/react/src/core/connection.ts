@@ -408,7 +408,8 @@ export class Connection {
     this.#downSince = null;
     if (isOtherHistory) this.#owner.epochChanged();
     else if (isResumed) this.#owner.resumed(this.#env.now() - downSince!);
-    this.#owner.subscribed(message);
+    // Whoever does not want this history has asked for another place in it already.
+    if (this.#awaitedRef === null) this.#owner.subscribed(message);
   }
 
   #lagging(isLive: boolean, events: number, ms: number): void {

@@ -217,10 +217,10 @@ export class Timeline {
   resume(): void {
     this.depart();
     this.follow();
-    if (!this.window.isAttached)
-      this.extras()
-        .then(({ present }) => present(this, true))
-        .catch(ignore);
+    if (this.window.isAttached) return;
+    this.extras()
+      .then(({ present }) => present(this, true))
+      .catch(ignore);
   }
 
   setSubscription(subscription: Subscription, from?: Start): void {
@@ -233,11 +233,14 @@ export class Timeline {
       this.#start(from ?? DEFAULT_START);
       return;
     }
+    const isSame = this.list();
     this.#start("now");
     this.window.isAttached = false;
     this.extras()
       .then(({ around }) => around(this, cursor))
-      .catch(() => this.#start(DEFAULT_START));
+      .catch(() => {
+        if (isSame()) this.#start(DEFAULT_START);
+      });
   }
 
   /** Sets what is a hit, and whether hits alone are shown. */
