@@ -15,6 +15,7 @@ import {
   useRef,
   useState,
 } from "react";
+import { identityOf } from "../client-pool.ts";
 import type { Counts, Cursor, EventClient, EventRow } from "../event-client.ts";
 import { useTodokiSettings } from "../settings.ts";
 import { type EventStream, type EventStreamOptions, useEventStream } from "../use-event-stream.ts";
@@ -198,6 +199,7 @@ function Timeline(props: TimelineProps): ReactNode {
     onSelect: go,
     renderSummary: props.renderSummary,
   };
+  const isAside = detail !== null && renderDetail !== null;
   return (
     <section
       ref={root}
@@ -210,9 +212,11 @@ function Timeline(props: TimelineProps): ReactNode {
     >
       {(props.showStatus ?? true) ? <StatusBar client={client} follower={follower} /> : null}
       <AlertBar client={client} signIn={props.signIn} />
-      <div className="todoki-body">
+      <div className="todoki-body" data-open={isAside || undefined}>
         <div className="todoki-list">
           <List
+            // Places and generations are one client's own, so another client has another list.
+            key={identityOf(client)}
             client={client}
             follower={follower}
             look={look}
@@ -228,9 +232,9 @@ function Timeline(props: TimelineProps): ReactNode {
           <VacancyPanel client={client} url={url} isNarrowed={props.isNarrowed ?? false} onClearFilter={clearFilter} />
           <NewPill client={client} follower={follower} order={order} />
         </div>
-        {detail === null || renderDetail === null ? null : (
+        {detail !== null && isAside ? (
           <div className="todoki-aside">{renderDetail ? renderDetail(detail) : <Detail {...detail} />}</div>
-        )}
+        ) : null}
       </div>
       <LiveRegion client={client} announcesEvents={props.announces} notice={notice} />
     </section>
