@@ -1,13 +1,49 @@
+import { readFileSync } from "node:fs";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
 
-// A running `todoki serve`, for `npx vite`.
-const server = "http://127.0.0.1:3000";
+// A running `todoki serve`, for `npx vite` and `npx vite preview`.
+const server = process.env.TODOKI_URL ?? "http://127.0.0.1:3000";
+// A page may connect from the server's own origin alone, so both `Host` and `Origin` are made the server's.
+const proxy = {
+  "/api": server,
+  "/health": server,
+  "/ws": { target: server, ws: true, changeOrigin: true, rewriteWsOrigin: true },
+};
+
+/**
+ * Puts `early-theme.js` before everything else, as a classic script in a hashed file of its own: Vite bundles modules
+ * alone, which run after the first paint, and the page's policy allows no inline script.
+ */
+function earlyTheme(): Plugin {
+  const source = new URL("./src/early-theme.js", import.meta.url);
+  let emitted: string | null = null;
+  return {
+    name: "todoki-early-theme",
+    buildStart() {
+      if (this.environment.mode !== "build") return;
+      emitted = this.emitFile({ type: "asset", name: "early-theme.js", source: readFileSync(source) });
+    },
+    generateBundle: {
+      order: "pre",
+      handler() {
+        if (emitted !== null) emitted = `/${this.getFileName(emitted)}`;
+      },
+    },
+    transformIndexHtml: {
+      order: "post",
+      handler: () => [{ tag: "script", attrs: { src: emitted ?? "/src/early-theme.js" }, injectTo: "head-prepend" }],
+    },
+  };
+}
 
 export default defineConfig({
-  plugins: [react(), tailwindcss()],
+  plugins: [react(), tailwindcss(), earlyTheme()],
   resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
   worker: { format: "es" },
-  server: { proxy: { "/api": server, "/health": server, "/ws": { target: server, ws: true } } },
+  // Nothing is put into a page or a style as data: each file is fetched once, by its hash, under a strict policy.
+  build: { assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  server: { proxy },
+  preview: { proxy },
 });
