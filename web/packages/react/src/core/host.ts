@@ -1,0 +1,173 @@
+/**
+ * The core's half of a client: takes commands, and sends snapshots as the page gives credit for them.
+ */
+import type { View } from "../event-client.ts";
+import type { Environment } from "./environment.ts";
+import type { Slices, ToCore, ToPage } from "./port.ts";
+import { type Slice, Timeline } from "./timeline.ts";
+
+/** Snapshots wait so long for company: the messages of one moment are shown together. */
+const GATHER_MS = 4;
+/** What is made at its own pace is looked at again after so long. */
+const LATER_MS = 250;
+
+/** What the page may call, by name. */
+const METHODS: ReadonlySet<string> = new Set([
+  "pause",
+  "resume",
+  "setSubscription",
+  "setQuery",
+  "seek",
+  "loadOlder",
+  "loadNewer",
+  "fill",
+  "clear",
+  "reconnect",
+  "setSpan",
+  "setLaneKey",
+  "event",
+  "find",
+  "placeOf",
+  "emit",
+]);
+
+/** Serves a page; the returned function takes its messages. */
+export function host(env: Environment, post: (message: ToPage) => void): (message: ToCore) => void {
+  let timeline: Timeline | null = null;
+  let hasCredit = true;
+  let isGathering = false;
+  let later: (() => void) | null = null;
+  const changed = new Set<Slice>();
+  /** What was sent last of each slice. */
+  const last = new Map<Slice, string>();
+  const aborts = new Map<number, AbortController>();
+  let tokens: { resolve(token: string | undefined): void; reject(error: Error): void }[] = [];
+
+  const flush = () => {
+    isGathering = false;
+    if (!hasCredit || changed.size === 0 || timeline === null) return;
+    const slices = snapshots(timeline, changed);
+    // What is not due yet stays to be made, and is looked at again in a while.
+    later?.();
+    later = changed.size > 0 ? env.after(LATER_MS, flush) : null;
+    for (const name of Object.keys(slices) as Slice[]) if (isSame(name, slices)) delete slices[name];
+    if (Object.keys(slices).length === 0) return;
+    hasCredit = false;
+    post({ type: "slices", ...slices });
+  };
+
+  /** Whether the page has just this already: a frame in which nothing changed costs it nothing. */
+  const isSame = (name: Slice, slices: Snapshots) => {
+    if (name === "rows" && slices.rows!.fresh.length > 0) {
+      last.delete(name);
+      return false;
+    }
+    const text = JSON.stringify(slices[name]);
+    if (last.get(name) === text) return true;
+    last.set(name, text);
+    return false;
+  };
+
+  const open = (options: Extract<ToCore, { type: "open" }>["options"]) => {
+    timeline = new Timeline(env, options, {
+      token: (isRefused) =>
+        new Promise((resolve, reject) => {
+          tokens.push({ resolve, reject });
+          if (tokens.length === 1 || isRefused) post({ type: "token", isRefused });
+        }),
+      changed(slice) {
+        changed.add(slice);
+        if (!hasCredit || isGathering) return;
+        isGathering = true;
+        env.after(GATHER_MS, flush);
+      },
+      events: (events) => post({ type: "events", events }),
+    });
+  };
+
+  const view = (wanted: View) => {
+    if (timeline === null) return;
+    timeline.setView(wanted);
+    last.delete("rows");
+    post({ type: "rows", rows: timeline.rows(true) });
+  };
+
+  const call = async (id: number, method: string, args: readonly unknown[]) => {
+    try {
+      post({ type: "result", id, value: await answer(id, method, args) });
+    } catch (error) {
+      post({ type: "result", id, error: error instanceof Error ? error.message : String(error) });
+    }
+    aborts.delete(id);
+  };
+
+  const answer = (id: number, method: string, args: readonly unknown[]): unknown => {
+    if (timeline === null) throw new Error("the client is closed");
+    if (method === "searchOlder" || method === "export") {
+      const abort = new AbortController();
+      aborts.set(id, abort);
+      const progress = (...args: [number, number?]) => post({ type: "progress", id, args });
+      return method === "export"
+        ? timeline.export(args[0] as Parameters<Timeline["export"]>[0], progress, abort.signal)
+        : timeline.searchOlder(progress, abort.signal);
+    }
+    if (!METHODS.has(method)) throw new Error(`there is no ${method}`);
+    return (timeline as unknown as Record<string, (...args: readonly unknown[]) => unknown>)[method]!(...args);
+  };
+
+  return (message) => {
+    switch (message.type) {
+      case "open":
+        return open(message.options);
+      case "view":
+        return view(message.view);
+      case "credit":
+        env.after(message.inMs, () => {
+          hasCredit = true;
+          flush();
+        });
+        return;
+      case "watch":
+        return timeline?.watch(message.what, message.isWatched);
+      case "token": {
+        const waiting = tokens;
+        tokens = [];
+        for (const { resolve, reject } of waiting) {
+          if (message.error === undefined) resolve(message.token);
+          else reject(new Error(message.error));
+        }
+        return;
+      }
+      case "page":
+        return timeline?.page(message.what);
+      case "call":
+        if (message.method === "close") {
+          timeline?.close();
+          timeline = null;
+        } else void call(message.id, message.method, message.args);
+        return;
+      case "abort":
+        return aborts.get(message.id)?.abort();
+    }
+  };
+}
+
+type Snapshots = Partial<{ -readonly [name in Slice]: Slices[name] }>;
+
+/** Snapshots of what has changed and is due; what is not due stays in `changed`. */
+function snapshots(timeline: Timeline, changed: Set<Slice>): Snapshots {
+  const slices: Snapshots = {};
+  for (const slice of [...changed]) {
+    const isLazy = slice === "facets" || slice === "histogram" || slice === "lanes";
+    if (isLazy && timeline.isWatched(slice) && !timeline.isDue(slice)) continue;
+    changed.delete(slice);
+    if (slice === "status") slices.status = timeline.status();
+    else if (slice === "rows") slices.rows = timeline.rows(false);
+    else if (slice === "counts") slices.counts = timeline.counts();
+    else if (!timeline.isWatched(slice)) continue;
+    else if (slice === "facets") slices.facets = timeline.facets();
+    else if (slice === "histogram") slices.histogram = timeline.histogram();
+    else slices.lanes = timeline.lanes();
+  }
+  return slices;
+}
