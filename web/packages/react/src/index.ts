@@ -1,3 +1,16 @@
 export { openEventClient } from "./client.ts";
 export type * from "./event-client.ts";
+export type { Histogram as HistogramData, Lanes as LanesData } from "./event-client.ts";
 export { type Cell, cell, type Slice } from "./slice.ts";
+export type { Brush } from "./timeline/brush.ts";
+export { Detail, type DetailProps } from "./timeline/detail.tsx";
+export { FacetList, type FacetListProps } from "./timeline/facets.tsx";
+export { dataTerm, fieldTerm, type TermField } from "./timeline/filter-term.ts";
+export { Histogram, type HistogramProps } from "./timeline/histogram.tsx";
+export { JsonTree, type JsonTreeProps } from "./timeline/json-tree.tsx";
+export { type Family, type KindLook, kindLook, type Tone } from "./timeline/kinds.ts";
+export { Lanes, type LanesProps } from "./timeline/lanes.tsx";
+export { Minimap, type MinimapProps } from "./timeline/minimap.tsx";
+export { OutputBatch, type OutputBatchProps } from "./timeline/output-batch.tsx";
+export { PermissionRequest, type PermissionRequestProps } from "./timeline/permission.tsx";
+export { summaryOf } from "./timeline/summary.ts";
