@@ -12,6 +12,11 @@ const proxy = {
   "/ws": { target: server, ws: true, changeOrigin: true, rewriteWsOrigin: true },
 };
 
+// What the server's own pages are held to, so that `npx vite preview` shows what would be refused there.
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; worker-src 'self'; " +
+  "img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /**
  * Puts `early-theme.js` before everything else, as a classic script in a hashed file of its own: Vite bundles modules
  * alone, which run after the first paint, and the page's policy allows no inline script.
@@ -45,5 +50,5 @@ export default defineConfig({
   // Nothing is put into a page or a style as data: each file is fetched once, by its hash, under a strict policy.
   build: { assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   server: { proxy },
-  preview: { proxy },
+  preview: { proxy, headers: { "content-security-policy": policy } },
 });

@@ -39,7 +39,7 @@ export function QuickFilters({ className }: { className?: string }) {
             onClick={() => press(isPressed ? others : [...others, filter.family])}
           >
             <FamilyMark family={filter.family} />
-            {filter.label}
+            {filter.label}{" "}
             {count > 0 && <span className="font-normal text-muted-foreground">{formatShort(count)}</span>}
           </ToggleGroupItem>
         );

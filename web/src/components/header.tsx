@@ -37,7 +37,7 @@ export function Header({ isBare, onHelp }: { isBare: boolean; onHelp: () => void
           <ExportMenu />
           <ViewMenu />
         </Suspense>
-        <Button size="icon" aria-label="Keyboard help" className="max-lg:hidden" onClick={onHelp}>
+        <Button size="icon" aria-label="Keyboard help" className="max-md:hidden" onClick={onHelp}>
           <Keyboard aria-hidden="true" />
         </Button>
       </div>
@@ -59,7 +59,7 @@ function Brand() {
         />
       </svg>
       <span className="font-semibold text-sm tracking-tight max-sm:sr-only">Todoki</span>
-      <h1 className="text-muted-foreground text-sm">Events</h1>
+      <h1 className="text-muted-foreground text-sm max-[359px]:sr-only">Events</h1>
     </div>
   );
 }

@@ -10,11 +10,13 @@ import { Input } from "@/components/ui/input.tsx";
 import { cn } from "@/lib/utils.ts";
 import { isKeptOnDevice, tokenProblem } from "../token.ts";
 
-interface SignInProps {
+export interface SignInProps {
+  /** A token was sent, and the server does not take it. */
+  readonly wasRefused?: boolean;
   readonly onToken: (token: string, where: "tab" | "device") => void;
 }
 
-/** The page before anybody signed in. */
+/** What stands in the place of the events before there are any to be seen. */
 export default function SignInCard(props: SignInProps) {
   const id = useId();
   return (
@@ -36,10 +38,10 @@ export default function SignInCard(props: SignInProps) {
 }
 
 /** The form alone; `isInline` puts it into one line where there is room. */
-export function SignInForm({ onToken, isInline = false }: SignInProps & { isInline?: boolean }) {
+export function SignInForm({ wasRefused = false, onToken, isInline = false }: SignInProps & { isInline?: boolean }) {
   const [token, setToken] = useState("");
   const [isKept, setIsKept] = useState(isKeptOnDevice);
-  const [problem, setProblem] = useState<string | null>(null);
+  const [problem, setProblem] = useState<string | null>(wasRefused ? "The server does not take this token." : null);
   const field = useRef<HTMLInputElement>(null);
   const id = useId();
   useEffect(() => field.current?.focus({ preventScroll: true }), []);

@@ -14,6 +14,7 @@ import { Chips, FacetMenus, FilterBar } from "../components/filter-bar.tsx";
 import { Header } from "../components/header.tsx";
 import { NoticeLine } from "../components/notice-line.tsx";
 import { focusSearch, SearchBox } from "../components/search-box.tsx";
+import type { SignInProps } from "../components/sign-in.tsx";
 import { StaleBar } from "../components/stale-bar.tsx";
 import { TimeStrip } from "../components/time-strip.tsx";
 import { useSelectedRow } from "../selected-row.ts";
@@ -57,20 +58,25 @@ export function EventsPage({ store }: { store: ViewStore }) {
     keepToken(next, where);
     setToken(next);
   }, []);
-  const isFirstVisit = token === null && stream.status.phase === "unauthorized";
+  const hasRows = useSlice(client.rows, ({ first, next }) => next > first);
+  const isSignedOut = stream.status.phase === "unauthorized" && !hasRows;
   const signInForm = useMemo(() => <SignInForm isInline onToken={signIn} />, [signIn]);
   return (
     <WorkspaceContext value={workspace}>
       <Effects />
       <div className="flex h-dvh flex-col">
-        <Top isBare={isFirstVisit} />
+        <Top isBare={isSignedOut} />
         <main id={eventsId} tabIndex={-1} className="relative flex min-h-0 flex-1 outline-none">
           <Suspense>
-            {isFirstVisit ? <SignInPage onToken={signIn} /> : <EventList signIn={signInForm} />}
+            {isSignedOut ? (
+              <SignInPage wasRefused={token !== null} onToken={signIn} />
+            ) : (
+              <EventList signIn={signInForm} />
+            )}
             <SelectedEvent />
           </Suspense>
         </main>
-        {!isFirstVisit && <Bottom />}
+        {!isSignedOut && <Bottom />}
       </div>
       <Panels />
       <NoticeLine />
@@ -78,10 +84,10 @@ export function EventsPage({ store }: { store: ViewStore }) {
   );
 }
 
-function SignInPage({ onToken }: { onToken: (token: string, where: "tab" | "device") => void }) {
+function SignInPage(props: SignInProps) {
   return (
     <div className="grid flex-1 place-items-center overflow-y-auto p-4">
-      <SignInCard onToken={onToken} />
+      <SignInCard {...props} />
     </div>
   );
 }
@@ -143,8 +149,8 @@ const Top = memo(function Top({ isBare }: { isBare: boolean }) {
 function WideFilters() {
   return (
     <div className="flex flex-col gap-1.5 border-b bg-card px-3 py-1.5">
-      <div className="flex items-center gap-1.5">
-        <SearchBox className="flex-1" />
+      <div className="flex flex-wrap items-center gap-1.5">
+        <SearchBox className="min-w-96 flex-1" />
         <FacetMenus />
       </div>
       <FilterBar />

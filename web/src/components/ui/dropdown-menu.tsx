@@ -17,7 +17,7 @@ export const DropdownMenuTrigger = MenuPrimitive.Trigger;
 /** Of its items, one is chosen. */
 export const DropdownMenuRadioGroup = MenuPrimitive.RadioGroup;
 
-/** The list of commands. */
+/** The list of commands. It floats without a portal, and so stays within the landmark that its trigger is in. */
 export function DropdownMenuContent({
   className,
   align = "end",
@@ -25,16 +25,14 @@ export function DropdownMenuContent({
   ...props
 }: React.ComponentProps<typeof MenuPrimitive.Content>) {
   return (
-    <MenuPrimitive.Portal>
-      <MenuPrimitive.Content
-        data-slot="dropdown-menu-content"
-        align={align}
-        sideOffset={sideOffset}
-        collisionPadding={8}
-        className={cn("z-50 min-w-44 rounded-lg border bg-popover p-1 shadow-float outline-none", className)}
-        {...props}
-      />
-    </MenuPrimitive.Portal>
+    <MenuPrimitive.Content
+      data-slot="dropdown-menu-content"
+      align={align}
+      sideOffset={sideOffset}
+      collisionPadding={8}
+      className={cn("z-50 min-w-44 rounded-lg border bg-popover p-1 shadow-float outline-none", className)}
+      {...props}
+    />
   );
 }
 
