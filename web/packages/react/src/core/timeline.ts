@@ -107,8 +107,10 @@ export class Timeline {
   #after: Cursor = 0;
   #isLoadingOlder = false;
   #isLoadingNewer = false;
-  /** Counts what makes a page that is on its way useless. */
+  /** Counts lists: a page that was asked for by another one is of no use to this. */
   #turn = 0;
+  /** Counts where the view was sent: the last one counts. */
+  #journey = 0;
 
   #received = 0;
   /** The newest event that was received: what comes again is not counted again. */
@@ -286,8 +288,7 @@ export class Timeline {
   }
 
   resume(): void {
-    this.#follow();
-    if (!this.#isAttached) this.#present().catch(() => {});
+    this.#present(true).catch(() => {});
   }
 
   setSubscription(subscription: Subscription, from?: Start): void {
@@ -318,8 +319,9 @@ export class Timeline {
   async seek(target: Target): Promise<void> {
     if (target === "now") return this.#present();
     this.pause();
-    const isCursor = typeof target === "number";
-    const cursor = isCursor ? target : (await this.#api.seek(new Date(target))) + 1;
+    const journey = ++this.#journey;
+    const cursor = typeof target === "number" ? target : (await this.#api.seek(new Date(target))) + 1;
+    if (journey !== this.#journey) return;
     const line = this.#log.find(cursor);
     if (line === null) await this.#around(cursor);
     else this.#relist(line, false);
@@ -459,6 +461,7 @@ export class Timeline {
 
   close(): void {
     this.#turn++;
+    this.#journey++;
     this.#connection.close();
     this.#rate.stop();
     this.#log.clear();
@@ -646,6 +649,7 @@ export class Timeline {
   /** The list begins anew: nothing of what it was stays, nor does what is on its way. */
   #anew(): void {
     this.#turn++;
+    this.#journey++;
     this.#isLoadingOlder = false;
     this.#isLoadingNewer = false;
     this.#isHeld = false;
@@ -682,16 +686,16 @@ export class Timeline {
     this.#shown();
   }
 
-  /** Goes to what happens now. */
-  async #present(): Promise<void> {
+  /** Goes to what happens now; one that only resumes reads on when it is attached, however far behind it is. */
+  async #present(isResumed = false): Promise<void> {
+    const journey = ++this.#journey;
     this.#follow();
-    if (this.#isAttached && (this.#connection.isLive || this.#awaited !== null)) return;
+    if (this.#isAttached && (isResumed || this.#connection.isLive || this.#awaited !== null)) return;
     const head = this.#connection.head;
     if (!this.#isAttached && head !== null && head - this.#after <= NEAR_EVENTS) return this.#attach();
-    const turn = this.#turn;
     const latest = await this.#api.latest();
     const page = await this.#api.page({ before: latest + 1 }, this.#subscription, DEFAULT_START.last);
-    if (turn !== this.#turn) return;
+    if (journey !== this.#journey) return;
     if (this.#isAttached) this.#skipTo(page);
     else {
       this.#anew();
@@ -720,12 +724,12 @@ export class Timeline {
 
   /** Shows what was around a cursor. */
   async #around(cursor: Cursor): Promise<void> {
-    const turn = ++this.#turn;
+    const journey = ++this.#journey;
     const [older, newer] = await Promise.all([
       this.#api.page({ before: cursor }, this.#subscription, AROUND_EVENTS),
       this.#api.page({ cursor: Math.max(0, cursor - 1) }, this.#subscription, AROUND_EVENTS),
     ]);
-    if (turn !== this.#turn) return;
+    if (journey !== this.#journey) return;
     this.#anew();
     this.#isAttached = false;
     this.#before = older.next;

@@ -86,7 +86,7 @@ export function scan(text: string, out: Envelope): boolean {
   if (!text.startsWith(DATA, at)) return false;
   at += DATA.length;
   const end = text.length - 1;
-  if (text.charCodeAt(at) !== OPEN || text.charCodeAt(end) !== CLOSE || objectEnd(text, at) !== end) return false;
+  if (text.charCodeAt(at) !== OPEN || text.charCodeAt(end) !== CLOSE || objectEnd(text, at) !== end - 1) return false;
   out.cursor = cursor;
   out.time = time;
   out.data = at;
@@ -104,7 +104,7 @@ function id(text: string, at: number): number {
     return text.startsWith("null", at) ? at + 4 : -1;
   }
   const end = at + 1 + UUID;
-  if (plainEnd(text, at + 1) !== end) return -1;
+  if (plainEnd(text, at + 1) !== end || text.charCodeAt(end) !== QUOTE) return -1;
   found = text.slice(at + 1, end);
   return end + 1;
 }
