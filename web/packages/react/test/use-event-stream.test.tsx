@@ -1,9 +1,9 @@
-import { Profiler, type ReactNode, StrictMode } from "react";
+import { Profiler, StrictMode } from "react";
 import { expect, it } from "vitest";
 import { render } from "vitest-browser-react";
 import { type EventClientOptions, type EventStream, type EventStreamOptions, TodokiProvider } from "../src/index.ts";
-import { useEventStream } from "../src/use-event-stream.ts";
 import { type FakeClient, fakeClient, fakeRow } from "./fake-client.ts";
+import { Phase, Reader } from "./probes.tsx";
 
 /** How long a client that was given back is kept, and a little more. */
 const AFTER_GRACE_MS = 150;
@@ -17,16 +17,6 @@ function opener() {
     return client;
   };
   return { opened, open };
-}
-
-interface ReaderProps {
-  readonly options: EventStreamOptions;
-  readonly onRead: (stream: EventStream) => void;
-}
-
-function Reader({ options, onRead }: ReaderProps): ReactNode {
-  onRead(useEventStream(options));
-  return null;
 }
 
 async function mounted(options: EventStreamOptions) {
@@ -147,18 +137,16 @@ it("gives the rows at hand as events, whose data is parsed when it is read", asy
 it("renders for no event unless the events are read", async () => {
   const { opened, open } = opener();
   let renders = 0;
-  function Status(): ReactNode {
-    return <output>{useEventStream().status.phase}</output>;
-  }
+  const counter = {
+    id: "status",
+    onRender: () => {
+      renders += 1;
+    },
+  };
   const screen = await render(
     <TodokiProvider open={open}>
-      <Profiler
-        id="status"
-        onRender={() => {
-          renders += 1;
-        }}
-      >
-        <Status />
+      <Profiler {...counter}>
+        <Phase />
       </Profiler>
     </TodokiProvider>,
   );

@@ -381,7 +381,8 @@ export class ListEngine implements ListControl {
     const from = drawing.active?.generation === drawing.rows.generation ? drawing.active.place : null;
     const line = from === null ? this.#lineToBegin(lines) : lineOf(from, extent) + lines;
     const place = placeOf(Math.min(extent.next - extent.first - 1, Math.max(0, line)), extent);
-    this.#gesture(lines > 0 ? 1 : -1);
+    // A line further down is not the wish to follow; to go on where there is no further line is.
+    if (headingOf(lines, extent) === "past" || place === from) this.#gesture(lines > 0 ? 1 : -1);
     this.#goTo(place);
   }
 
