@@ -1,8 +1,10 @@
 /**
  * The arithmetic of the histogram: what each bar is made of, and the rows of its table. Pure.
  */
+
 import type { Histogram } from "../event-client.ts";
 import type { Brush } from "./brush.ts";
+import { wholeNumber } from "./format.ts";
 
 /** The events of one window of time. */
 export interface Bar extends Brush {
@@ -61,6 +63,6 @@ export function windowsPerRow(histogram: Histogram, rows: number): number {
 
 /** `34 events, 2 failed` */
 export function countText(total: number, failures: number): string {
-  const events = `${total.toLocaleString("en")} ${total === 1 ? "event" : "events"}`;
-  return failures === 0 ? events : `${events}, ${failures.toLocaleString("en")} failed`;
+  const events = `${wholeNumber(total)} ${total === 1 ? "event" : "events"}`;
+  return failures === 0 ? events : `${events}, ${wholeNumber(failures)} failed`;
 }

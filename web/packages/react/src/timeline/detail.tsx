@@ -7,6 +7,7 @@ import { type ReactNode, useEffect, useMemo, useState } from "react";
 import type { Cursor, EventClient, EventRow } from "../event-client.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { fieldTerm, type TermField } from "./filter-term.ts";
+import { wholeNumber } from "./format.ts";
 import { type JsonNode, member, plain, readJson } from "./json-text.ts";
 import { JsonTree } from "./json-tree.tsx";
 import { KindIcon } from "./kind-icon.tsx";
@@ -37,7 +38,7 @@ export function Detail(props: DetailProps): ReactNode {
   const { row, client, onFilter } = props;
   const whole = useWhole(row, client);
   const data = useMemo(() => readJson(whole.data).root, [whole.data]);
-  const cursor = row.cursor.toLocaleString("en");
+  const cursor = wholeNumber(row.cursor);
   return (
     <section className="todoki-detail" aria-label={`Event ${cursor}`}>
       <Head {...props} />
@@ -89,21 +90,27 @@ interface FactsProps {
 }
 
 function Facts({ row, client, onFilter }: FactsProps): ReactNode {
+  const local = fullTime(row.time, "local");
+  const utc = fullTime(row.time, "utc");
   return (
     <dl className="todoki-facts">
       <dt>Cursor</dt>
       <dd>
-        {row.cursor.toLocaleString("en")}{" "}
+        {wholeNumber(row.cursor)}{" "}
         <CopyButton text={String(row.cursor)} label="Copy the cursor">
           Copy
         </CopyButton>
       </dd>
       <dt>Time</dt>
       <dd>
-        <time dateTime={new Date(row.time).toISOString()}>{fullTime(row.time, "local")}</time>
+        <time dateTime={new Date(row.time).toISOString()}>{local}</time>
         <br />
-        {fullTime(row.time, "utc")}
-        <br />
+        {utc === local ? null : (
+          <>
+            {utc}
+            <br />
+          </>
+        )}
         <Ago time={row.time} client={client} />
       </dd>
       <IdFact field="agent" id={row.agentId} onFilter={onFilter} />
@@ -137,8 +144,11 @@ function IdFact({ field, id, onFilter }: IdFactProps): ReactNode {
   return (
     <>
       <dt className="todoki-capital">{field}</dt>
-      <dd>
-        <code className="todoki-fact-id">{id}</code>{" "}
+      <dd className="todoki-fact">
+        {/* Where it is too long its end is shown: the beginnings of many ids are the same. */}
+        <code className="todoki-fact-id" dir="rtl" title={id}>
+          <bdi>{id}</bdi>
+        </code>
         <CopyButton text={id} label={`Copy the ${field}`}>
           Copy
         </CopyButton>

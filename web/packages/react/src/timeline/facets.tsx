@@ -3,9 +3,10 @@
  *
  * A plain list: whoever shows it decides where, and what narrowing means.
  */
-import type { ReactNode } from "react";
+import type { CSSProperties, ReactNode } from "react";
 import type { FacetValue } from "../event-client.ts";
 import type { TermField } from "./filter-term.ts";
+import { hueOf, shortId, wholeNumber } from "./format.ts";
 import { kindLook } from "./kinds.ts";
 
 export interface FacetListProps {
@@ -58,7 +59,7 @@ function Value(props: FacetListProps & FacetValue & { readonly most: number }): 
       ) : (
         <span className="todoki-facet-name">{name}</span>
       )}
-      <span className="todoki-facet-count">{count.toLocaleString("en")}</span>
+      <span className="todoki-facet-count">{wholeNumber(count)}</span>
       {onOnly ? <Act word="Only" value={value} act={onOnly} /> : null}
       {onHide ? <Act word="Hide" value={value} act={onHide} /> : null}
       <span
@@ -85,7 +86,13 @@ function Act({ word, value, act }: ActProps): ReactNode {
 }
 
 function Name({ facet, value }: { readonly facet: TermField; readonly value: string }): ReactNode {
-  if (facet !== "kind") return <code title={value}>…{value.slice(-8)}</code>;
+  if (facet !== "kind") {
+    return (
+      <code className="todoki-id" title={value} style={{ "--todoki-hue": hueOf(value) } as CSSProperties}>
+        {shortId(value)}
+      </code>
+    );
+  }
   const look = kindLook(value);
   return (
     <>

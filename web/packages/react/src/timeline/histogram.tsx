@@ -4,11 +4,13 @@
  * The bars are on a canvas; the axis, the brush and the words are elements, so that they can be read, zoomed and styled.
  * Those who see no canvas have a slider that says each window, and a table.
  */
-import { type ReactNode, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { type ReactNode, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { EventClient, Histogram as HistogramData } from "../event-client.ts";
+import { useSlice } from "../use-slice.ts";
 import { type Bar, barOf, barsOf, countText, spanOf, tallest, windowsPerRow } from "./bars.ts";
 import { type Brush, type Scale, windowAt, xAt } from "./brush.ts";
 import { beginDrawing, type Size, tonesIn, useSize, useThemeVersion } from "./canvas.ts";
+import { wholeNumber } from "./format.ts";
 import { isFamily } from "./kinds.ts";
 import { Axis, Chosen, Head } from "./strip.tsx";
 import { clockTime, isoDay, type Zone, zoneName } from "./time.ts";
@@ -32,9 +34,9 @@ const GAPPED_WIDTH = 4;
 /** Events over time. */
 export function Histogram({ client, onBrush, brush, utc }: HistogramProps): ReactNode {
   const zone = utc ? "utc" : "local";
-  const { histogram: slice } = client;
-  const histogram = useSyncExternalStore(slice.subscribe, slice.get, slice.get);
+  const histogram = useSlice(client.histogram);
   const bars = useMemo(() => barsOf(histogram), [histogram]);
+  const [isTable, setTable] = useState(false);
   const element = useRef<HTMLDivElement>(null);
   const size = useSize(element);
   const scale: Scale = { ...spanOf(histogram), width: size.width };
@@ -51,7 +53,7 @@ export function Histogram({ client, onBrush, brush, utc }: HistogramProps): Reac
   }
   return (
     <div className="todoki-histogram">
-      <Legend families={histogram.families} most={tallest(bars)} />
+      <Legend families={histogram.families} most={tallest(bars)} isTable={isTable} onTable={setTable} />
       <div ref={element} {...slider(scale, bars, brushing, histogram.windowMs, zone)}>
         <Bars bars={bars} families={histogram.families} size={size} scale={scale} />
         <Chosen brush={brushing.pending ?? brush} scale={scale} />
@@ -59,7 +61,7 @@ export function Histogram({ client, onBrush, brush, utc }: HistogramProps): Reac
         <Tooltip bars={bars} families={histogram.families} scale={scale} hover={brushing.hover} zone={zone} />
       </div>
       <Axis scale={scale} zone={zone} />
-      <Table histogram={histogram} zone={zone} />
+      {isTable ? <Table histogram={histogram} zone={zone} /> : null}
       {histogram.isComplete ? null : <p className="todoki-note">Not all events of this time are counted.</p>}
     </div>
   );
@@ -90,10 +92,17 @@ function rangeText(range: Brush, zone: Zone): string {
   return `${clockTime(range.from, zone).slice(0, 8)} to ${clockTime(range.to, zone).slice(0, 8)}`;
 }
 
+interface LegendProps {
+  readonly families: readonly string[];
+  readonly most: number;
+  readonly isTable: boolean;
+  readonly onTable: (isTable: boolean) => void;
+}
+
 /** The families by colour, which is also where the canvas has its colours from. */
-function Legend({ families, most }: { readonly families: readonly string[]; readonly most: number }): ReactNode {
+function Legend({ families, most, isTable, onTable }: LegendProps): ReactNode {
   return (
-    <p className="todoki-legend">
+    <div className="todoki-legend">
       {families.map((family) => (
         <span key={family}>
           <i data-tone={family} className={`todoki-swatch todoki-tone-${isFamily(family) ? family : "other"}`} />
@@ -104,8 +113,11 @@ function Legend({ families, most }: { readonly families: readonly string[]; read
         <i data-tone="failure" className="todoki-swatch todoki-swatch-failure todoki-tone-danger" />
         failed
       </span>
-      <span className="todoki-legend-most">most: {most.toLocaleString("en")}</span>
-    </p>
+      <span className="todoki-legend-most">most: {wholeNumber(most)}</span>
+      <button type="button" className="todoki-act" aria-expanded={isTable} onClick={() => onTable(!isTable)}>
+        Table
+      </button>
+    </div>
   );
 }
 
@@ -197,7 +209,7 @@ function Tooltip({ bars, families, scale, hover, zone }: TooltipProps): ReactNod
         bar.counts[index] ? (
           <p key={family}>
             <i className={`todoki-swatch todoki-tone-${isFamily(family) ? family : "other"}`} />
-            {family} {bar.counts[index].toLocaleString("en")}
+            {family} {wholeNumber(bar.counts[index])}
           </p>
         ) : null,
       )}
@@ -209,16 +221,6 @@ function Tooltip({ bars, families, scale, hover, zone }: TooltipProps): ReactNod
 const TABLE_ROWS = 30;
 
 function Table({ histogram, zone }: { readonly histogram: HistogramData; readonly zone: Zone }): ReactNode {
-  const [isOpen, setOpen] = useState(false);
-  return (
-    <details className="todoki-fold" onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>As a table</summary>
-      {isOpen ? <Rows histogram={histogram} zone={zone} /> : null}
-    </details>
-  );
-}
-
-function Rows({ histogram, zone }: { readonly histogram: HistogramData; readonly zone: Zone }): ReactNode {
   const { families } = histogram;
   return (
     <table className="todoki-table">
@@ -238,10 +240,10 @@ function Rows({ histogram, zone }: { readonly histogram: HistogramData; readonly
         {barsOf(histogram, windowsPerRow(histogram, TABLE_ROWS)).map((bar) => (
           <tr key={bar.from}>
             <th scope="row">{rangeText(bar, zone)}</th>
-            <td>{bar.total.toLocaleString("en")}</td>
-            <td>{bar.failures.toLocaleString("en")}</td>
+            <td>{wholeNumber(bar.total)}</td>
+            <td>{wholeNumber(bar.failures)}</td>
             {families.map((family, index) => (
-              <td key={family}>{(bar.counts[index] ?? 0).toLocaleString("en")}</td>
+              <td key={family}>{wholeNumber(bar.counts[index] ?? 0)}</td>
             ))}
           </tr>
         ))}

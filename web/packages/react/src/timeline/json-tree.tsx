@@ -8,6 +8,7 @@
 import { type KeyboardEvent, type MouseEvent, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { CopyButton } from "./copy-button.tsx";
 import { dataTerm } from "./filter-term.ts";
+import { wholeNumber } from "./format.ts";
 import {
   CHILDREN_AT_ONCE,
   childrenOf,
@@ -62,6 +63,7 @@ function Tree({ text, label, path, onFilter }: JsonTreeProps & { readonly path: 
   const [active, setActive] = useState("");
   const tree = useRef<HTMLDivElement>(null);
   const activeRow = rows.find((row) => row.id === active) ?? rows[0];
+  const actedOn = valueAt(rows, activeRow);
 
   useEffect(() => {
     const items = [...(tree.current?.children ?? [])];
@@ -97,10 +99,19 @@ function Tree({ text, label, path, onFilter }: JsonTreeProps & { readonly path: 
           <Item key={row.id} row={row} isActive={row === activeRow} onFocus={setActive} />
         ))}
       </div>
-      {brokenAt !== null && <p className="todoki-note">{brokenText(root, brokenAt, text)}</p>}
-      {activeRow?.type === "value" && <Actions row={activeRow} text={text} onFilter={onFilter} />}
+      {brokenAt === null ? null : <p className="todoki-note">{brokenText(root, brokenAt, text)}</p>}
+      {actedOn ? <Actions row={actedOn} text={text} onFilter={onFilter} /> : null}
     </div>
   );
+}
+
+/**
+ * The value that the actions are on: that of the line, or what holds it where the line is no value. There always is one, so
+ * that nothing moves under a pointer that is pressed and about to be released.
+ */
+function valueAt(rows: readonly JsonRow[], row: JsonRow | undefined): ValueRow | undefined {
+  if (row?.type !== "more") return row;
+  return rows.find((each): each is ValueRow => each.type === "value" && each.id === row.parent);
 }
 
 /** Which values are open: the first levels, and then what was opened or closed by hand. */
@@ -143,11 +154,11 @@ function Item({ row, isActive, onFocus }: ItemProps): ReactNode {
       aria-setsize={row.siblings}
       aria-expanded={isOpen ?? undefined}
       aria-selected={isActive}
-      style={{ paddingInlineStart: `${row.level * 0.9}em` }}
+      style={{ paddingInlineStart: `${row.level}em` }}
       onFocus={() => onFocus(row.id)}
     >
       {row.type === "more" ? (
-        <span className="todoki-json-more">… {row.hidden.toLocaleString("en")} more</span>
+        <span className="todoki-json-more">… {wholeNumber(row.hidden)} more</span>
       ) : (
         <>
           <span className="todoki-json-mark" aria-hidden="true">
@@ -198,7 +209,7 @@ function StringValue({ value, isOpen, isCut, isActive }: StringValueProps): Reac
       ) : (
         quoted
       )}
-      {isFolded && <span className="todoki-muted"> {value.length.toLocaleString("en")} characters</span>}
+      {isFolded && <span className="todoki-muted"> {wholeNumber(value.length)} characters</span>}
     </span>
   );
 }
@@ -213,16 +224,19 @@ interface ActionsProps {
 function Actions({ row, text, onFilter }: ActionsProps): ReactNode {
   const { node, path } = row;
   const value = plain(node);
-  const isTermValue = value !== null && value.length <= FOLDED_CHARACTERS && path.length > 1;
+  const only = value === null ? null : dataTerm(path, value);
+  const hide = value === null ? null : dataTerm(path, value, true);
   return (
     <fieldset className="todoki-acts" aria-label={`Actions on ${pathText(path)}`}>
-      <code className="todoki-acts-of">{pathText(path)}</code>
-      {onFilter && isTermValue ? (
+      <code className="todoki-acts-of" title={pathText(path)}>
+        {pathText(path)}
+      </code>
+      {onFilter && only && hide ? (
         <>
-          <button type="button" className="todoki-act" onClick={() => onFilter(dataTerm(path, value))}>
+          <button type="button" className="todoki-act" onClick={() => onFilter(only)}>
             Only
           </button>
-          <button type="button" className="todoki-act" onClick={() => onFilter(dataTerm(path, value, true))}>
+          <button type="button" className="todoki-act" onClick={() => onFilter(hide)}>
             Hide
           </button>
         </>
@@ -259,7 +273,7 @@ function brokenText(root: JsonNode | null, brokenAt: number, text: string): stri
 function sizeOf(node: JsonNode): string {
   const count = childrenOf(node).length;
   const [open, close] = node.type === "array" ? "[]" : "{}";
-  return count === 0 ? `${open}${close}` : `${open} ${count.toLocaleString("en")} ${close}`;
+  return count === 0 ? `${open}${close}` : `${open} ${wholeNumber(count)} ${close}`;
 }
 
 /** Only these two schemes become links: a `javascript:` in an event must stay a text. */

@@ -6,6 +6,7 @@
  * a table.
  */
 import {
+  type CSSProperties,
   type KeyboardEvent,
   type PointerEvent,
   type ReactNode,
@@ -14,12 +15,13 @@ import {
   useMemo,
   useRef,
   useState,
-  useSyncExternalStore,
 } from "react";
 import type { Cursor, EventClient, Lane, LaneKey } from "../event-client.ts";
+import { useSlice } from "../use-slice.ts";
 import { countText, spanOf, windowsOf } from "./bars.ts";
 import { type Brush, type Scale, xAt } from "./brush.ts";
 import { beginDrawing, type Size, tonesIn, useSize, useThemeVersion } from "./canvas.ts";
+import { hueOf, shortId, wholeNumber } from "./format.ts";
 import { FAMILIES, familyOf } from "./kinds.ts";
 import { extentOf, laneBars, marksOf, nearestTick, stepTick, type Tick } from "./lane-layout.ts";
 import { Axis, Chosen, Head } from "./strip.tsx";
@@ -54,8 +56,7 @@ const NO_SPAN: Brush = { from: 0, to: 1 };
 /** Lanes of events. */
 export function Lanes({ client, onBrush, onSelect, selected, brush, utc }: LanesProps): ReactNode {
   const zone = utc ? "utc" : "local";
-  const { lanes: slice } = client;
-  const { by, lanes, others } = useSyncExternalStore(slice.subscribe, slice.get, slice.get);
+  const { by, lanes, others } = useSlice(client.lanes);
   const strip = useRef<HTMLDivElement>(null);
   const size = useSize(strip);
   const shown = useShownSpan(client, lanes);
@@ -103,8 +104,7 @@ export function Lanes({ client, onBrush, onSelect, selected, brush, utc }: Lanes
 
 /** The time that is shown: the histogram's, which is what the span of the client asks for, or that of the events. */
 function useShownSpan(client: EventClient, lanes: readonly Lane[]): Brush {
-  const { histogram: slice } = client;
-  const histogram = useSyncExternalStore(slice.subscribe, slice.get, slice.get);
+  const histogram = useSlice(client.histogram);
   return useMemo(
     () => (windowsOf(histogram) > 0 ? spanOf(histogram) : (extentOf(lanes) ?? NO_SPAN)),
     [histogram, lanes],
@@ -193,8 +193,10 @@ function Names({ by, lanes, at }: NamesProps): ReactNode {
     <ul className="todoki-lane-names" aria-label={`Lanes by ${by}`}>
       {lanes.map((lane, index) => (
         <li key={lane.id} style={{ height: `${LANE_HEIGHT}px` }} data-at={index === at || undefined} title={lane.id}>
-          <code>…{lane.id.slice(-8)}</code>
-          <span className="todoki-muted">{lane.events.toLocaleString("en")}</span>
+          <code className="todoki-id" style={{ "--todoki-hue": hueOf(lane.id) } as CSSProperties}>
+            {shortId(lane.id)}
+          </code>
+          <span className="todoki-muted">{wholeNumber(lane.events)}</span>
         </li>
       ))}
     </ul>
@@ -304,7 +306,7 @@ function Pointed({ tick, scale, zone }: PointedProps): ReactNode {
 }
 
 function tickText(tick: Tick, zone: Zone): string {
-  return `${clockTime(tick.time, zone)} ${tick.kind} #${tick.cursor.toLocaleString("en")}`;
+  return `${clockTime(tick.time, zone)} ${tick.kind} #${wholeNumber(tick.cursor)}`;
 }
 
 interface TableProps {
@@ -334,8 +336,8 @@ function Table({ by, lanes, zone }: TableProps): ReactNode {
             {lanes.map((lane) => (
               <tr key={lane.id}>
                 <th scope="row">{lane.id}</th>
-                <td>{lane.events.toLocaleString("en")}</td>
-                <td>{lane.ticks.filter((tick) => tick.isFailure).length.toLocaleString("en")}</td>
+                <td>{wholeNumber(lane.events)}</td>
+                <td>{wholeNumber(lane.ticks.filter((tick) => tick.isFailure).length)}</td>
                 <td>{lane.ticks[0] ? clockTime(lane.ticks[0].time, zone) : ""}</td>
                 <td>{clockTime(lane.ticks.at(-1)?.time ?? 0, zone)}</td>
               </tr>

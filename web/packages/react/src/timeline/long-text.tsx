@@ -3,6 +3,7 @@
  * trap for wheels and fingers, and one more stop for keys.
  */
 import { type ReactNode, useState } from "react";
+import { wholeNumber } from "./format.ts";
 
 export interface LongTextProps {
   readonly text: string;
@@ -23,7 +24,7 @@ export function LongText({ text, children = asItIs }: LongTextProps): ReactNode 
       {children(shown)}
       {isFolded ? (
         <button type="button" className="todoki-act" onClick={() => setWhole(true)}>
-          Show all {text.length.toLocaleString("en")} characters
+          Show all {wholeNumber(text.length)} characters
         </button>
       ) : null}
     </>

@@ -4,8 +4,9 @@
  * From the oldest on top to the newest below, by time. It is for the pointer alone and hidden from those who do not use
  * one: the histogram tells the same, and takes keys.
  */
-import { type PointerEvent, type ReactNode, useLayoutEffect, useMemo, useRef, useSyncExternalStore } from "react";
+import { type PointerEvent, type ReactNode, useLayoutEffect, useMemo, useRef } from "react";
 import type { EventClient, Rows } from "../event-client.ts";
+import { useSlice } from "../use-slice.ts";
 import { type Bar, barsOf, spanOf, tallest } from "./bars.ts";
 import { type Brush, timeAt, xAt } from "./brush.ts";
 import { beginDrawing, tonesIn, useSize, useThemeVersion } from "./canvas.ts";
@@ -18,8 +19,7 @@ export interface MinimapProps {
 
 /** Density and failures over time. */
 export function Minimap({ client, onGo }: MinimapProps): ReactNode {
-  const { histogram: slice } = client;
-  const histogram = useSyncExternalStore(slice.subscribe, slice.get, slice.get);
+  const histogram = useSlice(client.histogram);
   const bars = useMemo(() => barsOf(histogram), [histogram]);
   const element = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -85,8 +85,7 @@ interface InViewProps {
 
 /** The part of the time that the rows at hand are of. By itself, since rows change far more often than the bars. */
 function InView({ client, span, height }: InViewProps): ReactNode {
-  const { rows: slice } = client;
-  const shown = timesOf(useSyncExternalStore(slice.subscribe, slice.get, slice.get));
+  const shown = timesOf(useSlice(client.rows));
   if (!shown || shown.to < span.from || shown.from > span.to) return null;
   const scale = { ...span, width: height };
   const top = Math.max(0, xAt(scale, shown.from));

@@ -4,6 +4,7 @@
  * What the agent wrote is only ever text here; there is no way from an event to markup.
  */
 import { type ReactNode, useMemo, useState } from "react";
+import { wholeNumber } from "./format.ts";
 import type { JsonNode } from "./json-text.ts";
 import { type IconName, KindIcon } from "./kind-icon.tsx";
 import { LongText } from "./long-text.tsx";
@@ -13,6 +14,7 @@ import {
   outputOf,
   type PlanEntry,
   type PlanPart,
+  type Stretch,
   stretches,
   type ToolPart,
 } from "./output.ts";
@@ -39,7 +41,7 @@ export function OutputBatch({ data }: OutputBatchProps): ReactNode {
       ))}
       {hidden > 0 ? (
         <button type="button" className="todoki-act" onClick={() => setMost(most + PARTS_AT_ONCE)}>
-          Show more of {hidden.toLocaleString("en")} further parts
+          Show more of {wholeNumber(hidden)} further parts
         </button>
       ) : null}
     </div>
@@ -69,9 +71,11 @@ function Prose({ text, isStderr }: { readonly text: string; readonly isStderr: b
 }
 
 function formatted(text: string): ReactNode {
-  return stretches(text).map((stretch) => {
+  return stretches(text).map((stretch, index, all) => {
     if (stretch.type === "name") return <code key={stretch.at}>{stretch.text}</code>;
-    if (stretch.type === "prose") return <span key={stretch.at}>{stretch.text}</span>;
+    if (stretch.type === "prose") {
+      return <span key={stretch.at}>{besideCode(stretch.text, all[index - 1], all[index + 1])}</span>;
+    }
     return (
       <pre key={stretch.at} className="todoki-code">
         {stretch.language === "" ? null : <span className="todoki-note">{`${stretch.language}\n`}</span>}
@@ -79,6 +83,12 @@ function formatted(text: string): ReactNode {
       </pre>
     );
   });
+}
+
+/** A block of code has room around it already, so the empty lines next to it are left out. */
+function besideCode(text: string, before: Stretch | undefined, after: Stretch | undefined): string {
+  const ended = after?.type === "code" ? text.trimEnd() : text;
+  return before?.type === "code" ? ended.replace(/^\s*\n/, "") : ended;
 }
 
 const ENTRY_LOOKS: Readonly<Record<PlanEntry["status"], readonly [icon: IconName, word: string, tone: string]>> = {
@@ -114,7 +124,7 @@ function Entry({ entry }: { readonly entry: PlanEntry }): ReactNode {
         <KindIcon name={icon} />
       </span>
       <span className="todoki-hidden">{word}: </span>
-      <span>{entry.content}</span>
+      <span className="todoki-plan-content">{entry.content}</span>
       {entry.priority === null ? null : <span className="todoki-badge">{entry.priority}</span>}
     </li>
   );
@@ -155,7 +165,7 @@ function Fold({ title, text }: { readonly title: string; readonly text: string }
   return (
     <details className="todoki-fold" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
-        {title} <span className="todoki-muted">{lines === 1 ? "1 line" : `${lines.toLocaleString("en")} lines`}</span>
+        {title} <span className="todoki-muted">{lines === 1 ? "1 line" : `${wholeNumber(lines)} lines`}</span>
       </summary>
       {isOpen ? <LongText text={text}>{(shown) => <pre className="todoki-code">{shown}</pre>}</LongText> : null}
     </details>

@@ -4,9 +4,11 @@
  * An answer is an event with an idempotency id made of the request's, so that two clicks, two tabs or a repetition after a
  * lost connection publish one answer; another answer to the same request is refused by the server.
  */
-import { type ReactNode, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { type ReactNode, useEffect, useMemo, useState } from "react";
 import type { EventClient, EventRow } from "../event-client.ts";
+import { useSlice } from "../use-slice.ts";
 import { type Answer, answerDraft, answersOf } from "./answers.ts";
+import { wholeNumber } from "./format.ts";
 import { type JsonNode, member, plain, pretty } from "./json-text.ts";
 import { KindIcon } from "./kind-icon.tsx";
 import { kindLook } from "./kinds.ts";
@@ -70,7 +72,7 @@ interface AnswerToProps {
 
 function AnswerTo({ row, requestId, options, client }: AnswerToProps): ReactNode {
   const answers = useMemo(() => answersOf(client), [client]);
-  const answer = useSyncExternalStore(answers.subscribe, answers.get, answers.get).get(requestId);
+  const answer = useSlice(answers).get(requestId);
   const [sending, setSending] = useState<string | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
   const isOpen = answer === undefined;
@@ -129,7 +131,7 @@ function Given({ answer, options }: { readonly answer: Answer; readonly options:
     <span className={`todoki-state todoki-tone-${look.tone}`}>
       {look.icon}
       {what}, {who}
-      {answer.cursor === null ? "" : ` · #${answer.cursor.toLocaleString("en")}`}
+      {answer.cursor === null ? "" : ` · #${wholeNumber(answer.cursor)}`}
     </span>
   );
 }

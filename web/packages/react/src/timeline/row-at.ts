@@ -8,13 +8,14 @@ const PATIENCE_MS = 2000;
 
 /**
  * The cursor of the event at a place; null when there is none, or places have lost their meaning meanwhile. It asks for the
- * rows there, so the list's own view is gone until the list asks for it again, as it does when it goes to the event.
+ * rows there, which takes those of the list away: the list asks for its own when it goes to the event, and where there is
+ * none they are asked for again.
  */
 export function cursorAt(client: EventClient, place: number): Promise<Cursor | null> {
-  const { generation } = client.rows.get();
+  const before = client.rows.get();
   const look = (): Cursor | null | undefined => {
-    const { rows, from, generation: now } = client.rows.get();
-    if (now !== generation) return null;
+    const { rows, from, generation } = client.rows.get();
+    if (generation !== before.generation) return null;
     const row = rows[place - from];
     return row && (row.type === "event" ? row.cursor : null);
   };
@@ -24,6 +25,7 @@ export function cursorAt(client: EventClient, place: number): Promise<Cursor | n
     const settle = (cursor: Cursor | null) => {
       clearTimeout(timer);
       leave();
+      if (cursor === null) client.setView({ first: before.from, count: before.rows.length });
       resolve(cursor);
     };
     const timer = setTimeout(settle, PATIENCE_MS, null);

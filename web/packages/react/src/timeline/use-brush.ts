@@ -79,8 +79,9 @@ export function useBrush({ scale, windowMs, onBrush, onPoint }: BrushOptions): B
       setDraft({ anchor: timeOf(event), head: timeOf(event) });
     },
     onPointerMove(event) {
-      setHover(timeOf(event));
-      if (dragFrom !== null) setDraft((last) => last && { ...last, head: timeOf(event) });
+      const time = timeOf(event);
+      setHover(time);
+      if (dragFrom !== null) setDraft((last) => last && { ...last, head: time });
     },
     onPointerUp(event) {
       if (dragFrom === null || !draft) return;
