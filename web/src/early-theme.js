@@ -9,5 +9,5 @@
   }
   const isDark = chosen === "dark" || (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
   document.documentElement.classList.toggle("dark", isDark);
-  document.documentElement.dataset.theme = isDark ? "dark" : "light";
+  document.documentElement.setAttribute("data-theme", isDark ? "dark" : "light");
 })();

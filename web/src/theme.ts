@@ -33,10 +33,10 @@ function read(): Theme {
 
 function show(): void {
   const isDark = chosen.get() === "system" ? preference().matches : chosen.get() === "dark";
-  const { classList, dataset } = document.documentElement;
+  const page = document.documentElement;
   // The class is for the page's own styles, the attribute for the timeline's, which else would ask the system.
-  classList.toggle("dark", isDark);
-  Object.assign(dataset, { theme: isDark ? "dark" : "light" });
+  page.classList.toggle("dark", isDark);
+  page.setAttribute("data-theme", isDark ? "dark" : "light");
 }
 
 function preference(): MediaQueryList {

@@ -26,6 +26,7 @@ export const EventList = memo(function EventList({ signIn }: { signIn: ReactNode
         selected={view.selected}
         onSelect={(cursor) => selectEvent(workspace, cursor)}
         onFilter={(term) => addTerm(workspace, term)}
+        isNarrowed={isNarrowed({ ...view, query: "" })}
         {...(isNarrowed(view) ? { onClearFilter: () => store.change(noFilters, "push") } : {})}
         onCopyLink={(cursor) => copyLink(workspace, cursor)}
         onShortcut={(id) => obey(workspace, id)}

@@ -76,6 +76,8 @@ export interface TimelineViewProps {
   /** The cursor of the open event, when somebody else holds it; null is none. */
   readonly selected?: Cursor | null | undefined;
   readonly onSelect?: ((cursor: Cursor | null) => void) | undefined;
+  /** Whether the stream asks for some events alone, so that an empty list is not taken for an empty log. */
+  readonly isNarrowed?: boolean | undefined;
   /** A term of the query that was chosen, such as `-kind:agent.output`. Without it nothing offers terms. */
   readonly onFilter?: ((term: string) => void) | undefined;
   /** The filter should be cleared. Default: the client's query becomes empty. */
@@ -125,7 +127,6 @@ function OwnStream(
 interface TimelineProps extends TimelineViewProps {
   readonly client: EventClient;
   readonly url?: string | undefined;
-  readonly isNarrowed?: boolean | undefined;
 }
 
 /** Whether matches are marked among others: a filter leaves matches alone, so that marking them would say nothing. */
