@@ -5,7 +5,7 @@ import { keep, kept } from "../storage.ts";
 const key = "todoki-detail-width";
 
 /** Pixels: less cuts the buttons of the detail, more leaves too little of the list. */
-export const detailWidths = { min: 300, initial: 380, max: 720 } as const;
+const detailWidths = { min: 300, initial: 380, max: 720 } as const;
 
 /** Pixels of one press of an arrow key. */
 const step = 24;
@@ -21,7 +21,7 @@ export function useDetailWidth(): readonly [number, (width: number) => void] {
 }
 
 /** A width within the bounds; what is no number is the initial one. */
-export function clampWidth(width: number): number {
+function clampWidth(width: number): number {
   if (!Number.isFinite(width)) return detailWidths.initial;
   return Math.round(Math.min(detailWidths.max, Math.max(detailWidths.min, width)));
 }
@@ -64,7 +64,7 @@ export function Resizer({ width, onWidth }: { width: number; onWidth: (width: nu
 }
 
 /** The width after a key; null for keys that move nothing. The detail is at the right, so left makes it wider. */
-export function widthAfter(pressed: string, width: number): number | null {
+function widthAfter(pressed: string, width: number): number | null {
   switch (pressed) {
     case "ArrowLeft":
       return width + step;

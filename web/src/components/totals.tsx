@@ -17,7 +17,7 @@ export function Totals() {
 }
 
 /** Cursors are dense, so the two ends of the log say how many events are between them. */
-export function totalOf(earliest: number | null, head: number | null): number | null {
+function totalOf(earliest: number | null, head: number | null): number | null {
   if (head === null) return null;
   return earliest === null ? head : Math.max(0, head - earliest + 1);
 }
