@@ -45,7 +45,8 @@ function run(log: EventLog, index: PlaceIndex, model: Model, isFiltered: boolean
     const { lines } = model;
     switch (one.do) {
       case "append": {
-        const raw = text((high += 100), one);
+        high += 100;
+        const raw = text(high, one);
         log.append(raw, read(raw), one.isHit);
         index.appended(log.next - 1);
         lines.push({ cursor: high, isHit: one.isHit, isMarker: false, raw });
@@ -53,8 +54,12 @@ function run(log: EventLog, index: PlaceIndex, model: Model, isFiltered: boolean
         break;
       }
       case "prepend": {
-        const raw = text((low -= 100), one);
-        if (lines.length === CAPACITY) high = lines.pop()!.cursor - 50;
+        low -= 100;
+        const raw = text(low, one);
+        if (lines.length === CAPACITY) {
+          lines.pop();
+          high = lines.at(-1)!.cursor;
+        }
         log.prepend(raw, read(raw), one.isHit);
         index.prepended(log.first);
         lines.unshift({ cursor: low, isHit: one.isHit, isMarker: false, raw });

@@ -74,7 +74,10 @@ export class FakeServer {
     if (socket.isClosed) return;
     const [, bearer] = socket.protocols;
     socket.open();
-    if (this.token !== undefined && decodedToken(bearer) !== this.token) return socket.drop(3000);
+    if (this.token !== undefined && decodedToken(bearer) !== this.token) {
+      socket.drop(3000);
+      return;
+    }
     const query = new URL(socket.url).searchParams;
     const stream = { socket, patterns: patternsOf(query.get("kinds")), isReady: false };
     this.#streams.add(stream);

@@ -340,21 +340,21 @@ test("a query filters, or marks, and can be taken back", async () => {
   const { server, page, world } = await opened(0);
   for (let i = 0; i < 20; i++) server.emit({ data: `{"name":"${i % 4 === 0 ? "needle" : "hay"}"}` });
   await world.pass(50);
-  page.call("setQuery", "needle", "filter");
+  await page.call("setQuery", "needle", "filter");
   await world.pass(50);
   expect(page.cursors()).toEqual([1, 5, 9, 13, 17]);
   expect(page.counts).toMatchObject({ loaded: 20, shown: 5, hits: 5 });
   server.emit({ data: '{"name":"needle"}' }, {});
   await world.pass(50);
   expect(page.cursors()).toEqual([1, 5, 9, 13, 17, 21]);
-  page.call("setQuery", "needle", "mark");
+  await page.call("setQuery", "needle", "mark");
   await world.pass(50);
   expect(page.cursors()).toEqual(range(1, 22));
   expect(page.all().rows.flatMap((row) => (row.type === "event" && row.isHit ? [row.cursor] : []))).toEqual([
     1, 5, 9, 13, 17, 21,
   ]);
   expect(page.counts).toMatchObject({ shown: 22, hits: 6 });
-  page.call("setQuery", "", "filter");
+  await page.call("setQuery", "", "filter");
   await world.pass(50);
   expect(page.counts).toMatchObject({ shown: 22, hits: 22 });
 });
@@ -369,7 +369,7 @@ test("hits, failures and events of the same task are found in either direction",
     });
   }
   await world.pass(50);
-  page.call("setQuery", "seven", "mark");
+  await page.call("setQuery", "seven", "mark");
   const find = async (what: string, from: number, direction: number) => {
     const place = await page.call<number | null>("find", what, page.event(from)!.place, direction);
     const row = page.all().rows.find((one) => one.place === place);
@@ -392,13 +392,13 @@ test("older events are searched until one matches, with progress, and can be giv
   page.call("clear");
   page.call("seek", 3501);
   await world.pass(50);
-  page.call("setQuery", "needle", "filter");
+  await page.call("setQuery", "needle", "filter");
   const found = page.call("searchOlder");
   await world.pass(100);
   expect(await found).toBe(true);
   expect(page.cursors()).toEqual([1]);
   expect(page.progress.length).toBeGreaterThan(1);
-  page.call("setQuery", "nothing", "filter");
+  await page.call("setQuery", "nothing", "filter");
   const nothing = page.call("searchOlder");
   await world.pass(100);
   expect(await nothing).toBe(false);
@@ -533,7 +533,7 @@ test("an export is the loaded rows that are shown, or the log's bytes", async ()
   const { server, page, world } = await opened(0, { from: { last: 3 } });
   for (let i = 0; i < 10; i++) server.emit({ data: `{"n":${i},"s":"a, \\"b\\""}` });
   await world.pass(50);
-  page.call("setQuery", "data.n:8", "filter");
+  await page.call("setQuery", "data.n:8", "filter");
   const loaded = await (await page.call<Blob>("export", { format: "ndjson", scope: "loaded" })).text();
   expect(loaded).toBe(`${server.log[8]!.text}\n`);
   const exported = page.call<Blob>("export", { format: "ndjson", scope: "log" });

@@ -41,6 +41,7 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
   /** What was sent last of each slice. */
   const last = new Map<Slice, string>();
   const aborts = new Map<number, AbortController>();
+  let query: Promise<void> | null = null;
   let tokens: { resolve(token: string | undefined): void; reject(error: Error): void }[] = [];
 
   const flush = () => {
@@ -94,6 +95,8 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
 
   const call = async (id: number, method: string, args: readonly unknown[]) => {
     try {
+      // A query takes a moment to be read at first, and what is asked after it is meant with it.
+      if (query !== null) await query;
       post({ type: "result", id, value: await answer(id, method, args) });
     } catch (error) {
       post({ type: "result", id, error: error instanceof Error ? error.message : String(error) });
@@ -112,6 +115,14 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
         : timeline.searchOlder(progress, abort.signal);
     }
     if (!METHODS.has(method)) throw new Error(`there is no ${method}`);
+    if (method === "setQuery") {
+      const [text, mode] = args as Parameters<Timeline["setQuery"]>;
+      const own = timeline.setQuery(text, mode).finally(() => {
+        if (query === own) query = null;
+      });
+      query = own;
+      return own;
+    }
     return (timeline as unknown as Record<string, (...args: readonly unknown[]) => unknown>)[method]!(...args);
   };
 
@@ -157,17 +168,19 @@ type Snapshots = Partial<{ -readonly [name in Slice]: Slices[name] }>;
 /** Snapshots of what has changed and is due; what is not due stays in `changed`. */
 function snapshots(timeline: Timeline, changed: Set<Slice>): Snapshots {
   const slices: Snapshots = {};
+  const extras = timeline.loadedExtras;
   for (const slice of [...changed]) {
     const isLazy = slice === "facets" || slice === "histogram" || slice === "lanes";
-    if (isLazy && timeline.isWatched(slice) && !timeline.isDue(slice)) continue;
+    const isWanted = isLazy && extras !== null && timeline.isWatched(slice);
+    if (isWanted && !timeline.isDue(slice)) continue;
     changed.delete(slice);
     if (slice === "status") slices.status = timeline.status();
     else if (slice === "rows") slices.rows = timeline.rows(false);
     else if (slice === "counts") slices.counts = timeline.counts();
-    else if (!timeline.isWatched(slice)) continue;
-    else if (slice === "facets") slices.facets = timeline.facets();
-    else if (slice === "histogram") slices.histogram = timeline.histogram();
-    else slices.lanes = timeline.lanes();
+    else if (!isWanted) continue;
+    else if (slice === "facets") slices.facets = timeline.facets(extras);
+    else if (slice === "histogram") slices.histogram = timeline.histogram(extras);
+    else slices.lanes = timeline.lanes(extras);
   }
   return slices;
 }

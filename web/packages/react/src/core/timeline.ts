@@ -36,13 +36,10 @@ import { Api, ApiError, PAGE_EVENTS } from "./api.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import type { Environment } from "./environment.ts";
 import { EventLog, type IdColumn, isFailureKind } from "./event-log.ts";
-import { ExportFile, eachLine } from "./export.ts";
-import { FACET_VALUES, facetsOf } from "./facets.ts";
-import { WINDOWS, WindowCounts } from "./histogram.ts";
-import { lanesOf } from "./lanes.ts";
+import type { WindowCounts } from "./histogram.ts";
 import { PlaceIndex } from "./place-index.ts";
 import type { CoreOptions, RowsChange, Watched } from "./port.ts";
-import { parseQuery, type Test } from "./query.ts";
+import type { Test } from "./query.ts";
 import { Rate } from "./rate.ts";
 import { rowAt } from "./row.ts";
 
@@ -67,6 +64,8 @@ const REFRESH_MS = 15_000;
 const RECOUNT_MS = 500;
 /** Until it is said otherwise, what the histogram shows. */
 const DEFAULT_SPAN_MS = 15 * 60_000;
+
+export type Extras = typeof import("./extras.ts");
 
 export type Slice = "status" | "rows" | "counts" | "facets" | "histogram" | "lanes";
 
@@ -120,6 +119,8 @@ export class Timeline {
   readonly #rate: Rate;
   #reconnectLine: number | null = null;
 
+  /** What `extras` has loaded. */
+  loadedExtras: Extras | null = null;
   readonly #watched = new Set<Watched>();
   /** Events for listeners; held while older ones are on their way. */
   #batch: string[] = [];
@@ -208,35 +209,40 @@ export class Timeline {
     };
   }
 
-  facets(): Facets {
+  facets({ facetsOf, facetsOfServer }: Extras): Facets {
     this.#ask("facets", async () => {
-      const { kinds, agents, sessions, tasks, is_complete } = await this.#api.facets(this.#subscription, FACET_VALUES);
-      this.#serverFacets = { kinds, agents, sessions, tasks, scope: "log", isComplete: is_complete };
+      this.#serverFacets = await facetsOfServer(this.#api, this.#subscription);
     });
     return this.#serverFacets ?? facetsOf(this.#log);
   }
 
-  histogram(): Histogram {
+  histogram({ WindowCounts, histogramOfServer }: Extras): Histogram {
     const now = this.#serverNow();
     const span = this.#span;
+    const log = this.#log;
     this.#ask("histogram", async () => {
-      const answer = await this.#api.histogram(
+      const counts = await histogramOfServer(
+        this.#api,
         this.#subscription,
         span.from,
         Math.max(span.to ?? now, span.from + 1),
-        WINDOWS,
       );
-      if (span === this.#span) this.#windows = WindowCounts.ofServer(answer);
+      if (span === this.#span) this.#windows = counts;
     });
-    const isComplete =
-      !this.#hasOlder || this.#log.first === this.#log.next || this.#log.time(this.#log.first) <= span.from;
-    const counts = this.#windows ?? WindowCounts.ofLog(this.#log, span, now, isComplete && this.#isAttached);
+    const reachesBack = !this.#hasOlder || (log.first < log.next && log.time(log.first) <= span.from);
+    const counts = this.#windows ?? WindowCounts.ofLog(log, span, now, reachesBack && this.#isAttached);
     if (span.to === null) counts.follow(now);
     return counts.snapshot();
   }
 
-  lanes(): Lanes {
+  lanes({ lanesOf }: Extras): Lanes {
     return lanesOf(this.#log, this.#laneKey, this.#span);
+  }
+
+  /** What is loaded only when it is asked for. */
+  async extras(): Promise<Extras> {
+    this.loadedExtras ??= await import("./extras.ts");
+    return this.loadedExtras;
   }
 
   /** Whether it is time to make a snapshot of what costs more than a row. */
@@ -255,7 +261,7 @@ export class Timeline {
     if (isWatched) this.#watched.add(what);
     else this.#watched.delete(what);
     this.#countedAt.delete(what);
-    if (isWatched && what !== "event") this.#owner.changed(what);
+    if (isWatched && what !== "event") void this.extras().then(() => this.#owner.changed(what));
   }
 
   /** Asks the server for what it counts, at most so often; when it cannot tell, what is in memory has to do. */
@@ -306,7 +312,8 @@ export class Timeline {
     }
   }
 
-  setQuery(query: string, mode: "filter" | "mark"): void {
+  async setQuery(query: string, mode: "filter" | "mark"): Promise<void> {
+    const { parseQuery } = await this.extras();
     const { test, problem } = parseQuery(query);
     if (problem !== null) return;
     const middle = this.#isFollowing ? null : this.#middle();
@@ -430,6 +437,7 @@ export class Timeline {
     onProgress: (events: number) => void,
     signal: AbortSignal,
   ): Promise<Blob> {
+    const { ExportFile, eachLine, replay } = await this.extras();
     const file = new ExportFile(format);
     if (scope === "loaded") {
       for (let place = this.#index.first; place < this.#index.next; place++) {
@@ -439,7 +447,7 @@ export class Timeline {
       onProgress(file.events);
       return file.blob();
     }
-    const response = await this.#api.replay(this.#subscription, signal);
+    const response = await replay(this.#api, this.#subscription, signal);
     await eachLine(response, (line) => {
       file.add(line);
       if (file.events % PAGE_EVENTS === 0) onProgress(file.events);
@@ -448,8 +456,8 @@ export class Timeline {
     return file.blob();
   }
 
-  emit(draft: Draft): Promise<Cursor> {
-    return this.#api.emit(draft);
+  async emit(draft: Draft): Promise<Cursor> {
+    return (await this.extras()).emit(this.#api, this.#env, draft);
   }
 
   /** The page, or the machine under it, has something to say. */
