@@ -128,7 +128,8 @@ export function openEventClient(options: EventClientOptions): EventClient {
         const call = calls.get(message.id);
         calls.delete(message.id);
         if (message.error === undefined) call?.resolve(message.value);
-        else call?.reject(new Error(message.error));
+        // Errors lose their members on the way from a worker; the server's stable code is what a caller goes by.
+        else call?.reject(Object.assign(new Error(message.error), message.code && { code: message.code }));
       }
     }
   };

@@ -34,7 +34,7 @@ describe.each(themes)("in the %s theme", (theme) => {
   it("edges of what can be used can be seen on every background", () => {
     setTheme(theme);
     for (const background of ["bg", "raised"]) {
-      expect(contrast(colorOf("control-border"), colorOf(background)), background).toBeGreaterThanOrEqual(3);
+      expect(contrast(colorOf("control"), colorOf(background)), background).toBeGreaterThanOrEqual(3);
     }
   });
 });

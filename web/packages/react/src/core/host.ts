@@ -2,6 +2,7 @@
  * The core's half of a client: takes commands, and sends snapshots as the page gives credit for them.
  */
 import type { View } from "../event-client.ts";
+import { ApiError } from "./api.ts";
 import type { Environment } from "./environment.ts";
 import type { Slices, ToCore, ToPage } from "./port.ts";
 import { type Slice, Timeline } from "./timeline.ts";
@@ -99,7 +100,8 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
       if (query !== null) await query;
       post({ type: "result", id, value: await answer(id, method, args) });
     } catch (error) {
-      post({ type: "result", id, error: error instanceof Error ? error.message : String(error) });
+      const code = error instanceof ApiError ? { code: error.code } : {};
+      post({ type: "result", id, error: error instanceof Error ? error.message : String(error), ...code });
     }
     aborts.delete(id);
   };

@@ -43,7 +43,13 @@ export type ToPage =
   | { readonly type: "events"; readonly events: readonly string[] }
   | { readonly type: "token"; readonly isRefused: boolean }
   | { readonly type: "progress"; readonly id: number; readonly args: readonly [number, Cursor?] }
-  | { readonly type: "result"; readonly id: number; readonly value?: unknown; readonly error?: string };
+  | {
+      readonly type: "result";
+      readonly id: number;
+      readonly value?: unknown;
+      readonly error?: string;
+      readonly code?: string;
+    };
 
 export interface Slices {
   readonly status: Status;
