@@ -22,6 +22,7 @@ export { JsonTree, type JsonTreeProps } from "./timeline/json-tree.tsx";
 export { SHORTCUTS, type Shortcut, type ShortcutId } from "./timeline/keyboard.ts";
 export { type Family, type KindLook, kindLook, type Tone } from "./timeline/kinds.ts";
 export { Lanes, type LanesProps } from "./timeline/lanes.tsx";
+export type { ListControl } from "./timeline/list-engine.ts";
 export { LiveRegion, type LiveRegionProps } from "./timeline/live-region.tsx";
 export { Minimap, type MinimapProps } from "./timeline/minimap.tsx";
 export { OutputBatch, type OutputBatchProps } from "./timeline/output-batch.tsx";

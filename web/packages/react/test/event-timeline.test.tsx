@@ -1,9 +1,10 @@
 import { StrictMode } from "react";
 import { afterEach, expect, it, vi } from "vitest";
-import { userEvent } from "vitest/browser";
+import { cdp, userEvent } from "vitest/browser";
 import { render } from "vitest-browser-react";
 import { TodokiProvider } from "../src/provider.tsx";
 import { EventTimeline } from "../src/timeline/event-timeline.tsx";
+import type { ListControl } from "../src/timeline/list-engine.ts";
 import { type FakeClient, fakeClient } from "./fake-client.ts";
 import { frames, type Shown, show } from "./page.tsx";
 
@@ -202,6 +203,46 @@ it("draws rows, summaries and columns as it is told", async () => {
   expect(shown.row(4)!.querySelector(".todoki-c-summary b")?.textContent).toBe("1000004!");
   await shown.rerender({ renderRow: (row) => <i>whole {row.cursor}</i> });
   expect(shown.row(4)!.textContent).toBe("whole 1000004");
+});
+
+it("marks the words that a query looks for", async () => {
+  const client = fakeClient(5);
+  client.append([{ kind: "a.b", summary: "title=Login timeout" }]);
+  const shown = await show(client, { highlight: "LOGIN kind:a.*" });
+  expect([...shown.row(5)!.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual(["Login"]);
+});
+
+it("goes where the page wants it to", async () => {
+  const client = fakeClient(1000);
+  const control = { current: null as ListControl | null };
+  const shown = await show(client, { control });
+  expect(await control.current!.find("failure", -1)).toBe(true);
+  await control.current!.show(1_000_123);
+  await frames();
+  expect(activePlace(shown)).toBe(123);
+  expect(shown.offset(123)).toBeGreaterThan(28);
+  await control.current!.show(5);
+  expect(client.called("seek")).toEqual([["seek", 5]]);
+});
+
+it("moves four times a second at most for those who want less motion, and at once when they scroll", async () => {
+  await cdp().send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-reduced-motion", value: "reduce" }] });
+  try {
+    const client = fakeClient(1000);
+    const shown = await show(client);
+    const last = () => Number(shown.rows().at(-1)!.getAttribute("data-place"));
+    client.append(1);
+    await frames();
+    const begin = last();
+    client.append(1);
+    await frames();
+    expect(last()).toBe(begin);
+    await expect.poll(last).toBe(1001);
+    await shown.wheel(-2000);
+    expect(last()).toBeLessThan(960);
+  } finally {
+    await cdp().send("Emulation.setEmulatedMedia", { features: [] });
+  }
 });
 
 it("does not follow from the start when it is told not to", async () => {

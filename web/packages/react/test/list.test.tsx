@@ -55,6 +55,26 @@ it("draws no more rows for new events than there are in view, and only the new o
   expect(shown.rows().length).toBeLessThan(40);
 });
 
+it("draws only new rows when the oldest are dropped as fast as new ones come", async () => {
+  const client = fakeClient(1000);
+  let drawn = 0;
+  const shown = await show(client, {
+    renderSummary: (row) => {
+      drawn += 1;
+      return row.summary;
+    },
+  });
+  client.append(3);
+  await frames();
+  drawn = 0;
+  client.append(4);
+  client.evict(4);
+  await frames();
+  expect(drawn).toBe(4);
+  expect(isAtEnd(shown)).toBe(true);
+  expect(shown.rows().at(-1)!.getAttribute("aria-rowindex")).toBe(shown.grid.getAttribute("aria-rowcount"));
+});
+
 it("commits the list alone when events come", async () => {
   const client = fakeClient(100);
   let commits = 0;

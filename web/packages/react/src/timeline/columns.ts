@@ -13,7 +13,7 @@ export const DEFAULT_COLUMNS: readonly Column[] = ["time", "cursor", "kind", "ag
 const COLUMNS: Readonly<Record<Column, readonly [title: string, width: string]>> = {
   time: ["Time", "12.5ch"],
   cursor: ["Cursor", "10ch"],
-  kind: ["Kind", "26ch"],
+  kind: ["Kind", "29ch"],
   agent: ["Agent", "10.5ch"],
   session: ["Session", "10.5ch"],
   task: ["Task", "10.5ch"],

@@ -29,6 +29,7 @@ import type { Shortcut, ShortcutId } from "./keyboard.ts";
 import { List } from "./list.tsx";
 import type { ListControl } from "./list-engine.ts";
 import { LiveRegion } from "./live-region.tsx";
+import { textsOf } from "./marks.ts";
 import { NewPill } from "./new-pill.tsx";
 import type { RowLook } from "./row.tsx";
 import { useSelection } from "./selection.ts";
@@ -76,8 +77,12 @@ export interface TimelineViewProps {
   /** The cursor of the open event, when somebody else holds it; null is none. */
   readonly selected?: Cursor | null | undefined;
   readonly onSelect?: ((cursor: Cursor | null) => void) | undefined;
-  /** Whether the stream asks for some events alone, so that an empty list is not taken for an empty log. */
+  /** The query, as `setFilter` has it: the words that it looks for are marked in summaries. */
+  readonly highlight?: string | undefined;
+  /** Whether the stream asks for some events alone; without options of a stream only its owner knows. */
   readonly isNarrowed?: boolean | undefined;
+  /** What the page can have the list do. */
+  readonly control?: RefObject<ListControl | null> | undefined;
   /** A term of the query that was chosen, such as `-kind:agent.output`. Without it nothing offers terms. */
   readonly onFilter?: ((term: string) => void) | undefined;
   /** The filter should be cleared. Default: the client's query becomes empty. */
@@ -121,7 +126,7 @@ function OwnStream(
 ): ReactNode {
   const stream = useEventStream({ ...props, retain: props.retain ?? props.maxEvents });
   const isNarrowed = [props.kinds, props.agentId, props.sessionId, props.taskId, props.projectId].some(Boolean);
-  return <Timeline {...props} client={stream.client} url={props.url} isNarrowed={isNarrowed} />;
+  return <Timeline isNarrowed={isNarrowed} {...props} client={stream.client} />;
 }
 
 interface TimelineProps extends TimelineViewProps {
@@ -135,7 +140,8 @@ const isMarkingOf = ({ hits, shown }: Counts) => hits > 0 && hits < shown;
 function Timeline(props: TimelineProps): ReactNode {
   const { client, order = "oldest-first", label = "Events", renderDetail } = props;
   const root = useRef<HTMLElement>(null);
-  const control = useRef<ListControl | null>(null);
+  const ownControl = useRef<ListControl | null>(null);
+  const control = props.control ?? ownControl;
   const follower = useFollower(client, props.autoScroll ?? true);
   const [density, setDensity] = useOwned(props.density ?? "default", props.onDensity);
   const [zone, setZone] = useOwned<Zone>(props.zone ?? "local", props.onZone);
@@ -155,14 +161,14 @@ function Timeline(props: TimelineProps): ReactNode {
   const close = useCallback(() => {
     select(null);
     control.current?.focus();
-  }, [select]);
+  }, [select, control]);
   const move = useCallback((next: EventRow) => isOpen && select(next), [isOpen, select]);
   const go = useCallback(
     (next: Cursor) => {
       select(next);
       void control.current?.show(next);
     },
-    [select],
+    [select, control],
   );
 
   useShortcuts(root, props.shortcuts ?? true, (shortcut) =>
@@ -259,17 +265,18 @@ function useOwned<T>(given: T, ask: ((value: T) => void) | undefined): readonly 
 }
 
 function useLook(props: TimelineProps, client: EventClient, zone: Zone): RowLook {
-  const { columns = DEFAULT_COLUMNS, renderRow, renderSummary } = props;
+  const { columns = DEFAULT_COLUMNS, highlight = "", renderRow, renderSummary } = props;
   return useMemo(
     () => ({
       columns,
       zone,
       renderRow,
       renderSummary,
+      marked: textsOf(highlight),
       // A gap that could not be filled stays a gap, with its button.
       fill: (place) => void client.fill(place).catch(() => {}),
     }),
-    [columns, zone, renderRow, renderSummary, client],
+    [columns, zone, highlight, renderRow, renderSummary, client],
   );
 }
 

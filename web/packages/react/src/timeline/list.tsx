@@ -20,6 +20,7 @@ import {
 } from "react";
 import type { Cursor, EventClient, EventRow, Row, Rows } from "../event-client.ts";
 import { useSlice } from "../use-slice.ts";
+import { useCalmRows } from "./calm.ts";
 import { layoutStyle } from "./columns.ts";
 import { EdgeRow } from "./edge-row.tsx";
 import type { Follower } from "./follow.ts";
@@ -55,7 +56,7 @@ export interface ListProps {
 export function List(props: ListProps): ReactNode {
   const { client, follower, look, rowHeight, order, isNarrow, label, selected, control } = props;
   const id = useId();
-  const rows = useSlice(client.rows);
+  const rows = useSlice(useCalmRows(client.rows));
   const grid = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const layer = useRef<HTMLDivElement>(null);

@@ -10,6 +10,7 @@ import { type Column, titleOf } from "./columns.ts";
 import { hueOf, shortId, wholeNumber } from "./format.ts";
 import { kindLook } from "./kinds.ts";
 import { MarkerText } from "./marker-row.tsx";
+import { piecesOf } from "./marks.ts";
 import { isSameMarker } from "./messages.ts";
 import { summaryOf } from "./summary.ts";
 import { clockTime, isoDay, type Zone } from "./time.ts";
@@ -20,8 +21,10 @@ export interface RowLook {
   readonly zone: Zone;
   /** Draws the whole line of an event in place of its cells. */
   readonly renderRow?: ((row: EventRow) => ReactNode) | undefined;
-  /** Draws the summary of an event. */
+  /** Draws the summary of an event; null or undefined leaves it as it is. */
   readonly renderSummary?: ((row: EventRow) => ReactNode) | undefined;
+  /** Texts to mark in summaries, in lower case. */
+  readonly marked: readonly string[];
   /** Loads what a gap left out. */
   readonly fill: (place: number) => void;
 }
@@ -122,8 +125,15 @@ function CellContent(props: { readonly column: Column; readonly row: EventRow; r
     case "task":
       return <Id id={row.taskId} />;
     case "summary":
-      return look.renderSummary === undefined ? summaryOf(row) : look.renderSummary(row);
+      return look.renderSummary?.(row) ?? <Summary text={summaryOf(row)} marked={look.marked} />;
   }
+}
+
+function Summary({ text, marked }: { readonly text: string; readonly marked: readonly string[] }): ReactNode {
+  if (marked.length === 0) return text;
+  return piecesOf(text, marked).map((piece) =>
+    piece.isMarked ? <mark key={piece.at}>{piece.text}</mark> : piece.text,
+  );
 }
 
 function Kind({ kind }: { readonly kind: string }): ReactNode {

@@ -26,7 +26,7 @@ export function StatusBar({ client, follower }: StatusBarProps): ReactNode {
     <div className="todoki-bar">
       <StatusPill client={client} />
       <CountsText client={client} isFollowing={following} />
-      <button type="button" className="todoki-button todoki-pause" onClick={toggle}>
+      <button type="button" className="todoki-button" onClick={toggle}>
         {following ? "Pause" : "Follow"}
       </button>
     </div>
@@ -47,7 +47,7 @@ function CountsText(props: { readonly client: EventClient; readonly isFollowing:
   return (
     <span className="todoki-counts">
       {text}
-      {isFast && props.isFollowing ? <span> · Pause to read</span> : null}
+      {isFast && props.isFollowing ? <span className="todoki-hint"> · Pause to read</span> : null}
     </span>
   );
 }
