@@ -1,5 +1,5 @@
 /** What buttons in more than one place do. Each takes the workspace that it acts on. */
-import { type Cursor, cursorAt } from "@todoki/react";
+import type { Cursor } from "@todoki/react";
 import { copyText } from "./lib/clipboard.ts";
 import type { At } from "./url-state.ts";
 import { eventHref, viewHref } from "./url-state.ts";
@@ -22,16 +22,10 @@ export function selectEvent({ store }: Workspace, cursor: Cursor | null): void {
   store.change({ selected: cursor }, "replace");
 }
 
-/** Goes to the next event that the query matches, from the selected one, or else from the near end of the list. */
-export async function stepHit(workspace: Workspace, direction: 1 | -1): Promise<void> {
-  const { client, store, notice } = workspace;
-  const { selected } = store.view.get();
-  const { first, next } = client.rows.get();
-  const here = selected === null ? null : await client.placeOf(selected);
-  const place = await client.find("hit", here ?? (direction === 1 ? first - 1 : next), direction);
-  const cursor = place === null ? null : await cursorAt(client, place);
-  if (cursor !== null) goTo(workspace, { cursor });
-  else notice.set({ text: `No ${direction === 1 ? "newer" : "older"} hit is in memory`, isProblem: false });
+/** Goes to the next event that the query matches, from where the list is. */
+export async function stepHit({ list, notice }: Workspace, direction: 1 | -1): Promise<void> {
+  const isFound = (await list.current?.find("hit", direction)) ?? false;
+  if (!isFound) notice.set({ text: `No ${direction === 1 ? "newer" : "older"} hit is in memory`, isProblem: false });
 }
 
 /** Adds a term to the query, or takes its opposite out: what a click on a value in an event does. */

@@ -4,8 +4,8 @@
  * A context of values that never change while the page lives, so that reading it renders nothing again; what changes is
  * in the slices of those values.
  */
-import { type Cell, type EventClient, type QueryProblem, useSlice } from "@todoki/react";
-import { createContext, useContext } from "react";
+import { type Cell, type EventClient, type ListControl, type QueryProblem, useSlice } from "@todoki/react";
+import { createContext, type RefObject, useContext } from "react";
 import type { ViewState } from "./url-state.ts";
 import type { ViewStore } from "./view-store.ts";
 
@@ -21,6 +21,8 @@ export interface Workspace {
   readonly notice: Cell<Notice | null>;
   /** What is wrong with the query as it is typed; the one before it stays in force. */
   readonly problem: Cell<QueryProblem | null>;
+  /** The list, for what goes from row to row. */
+  readonly list: RefObject<ListControl | null>;
   /** What is open over the page; `search` is the field on a phone, which is there when one searches. */
   readonly panel: Cell<"help" | "filters" | "search" | null>;
   /** The token that requests beside the client need. */

@@ -19,6 +19,8 @@ export const EventList = memo(function EventList({ signIn }: { signIn: ReactNode
         renderDetail={null}
         shortcuts="page"
         signIn={signIn}
+        control={workspace.list}
+        highlight={view.query}
         density={view.density}
         onDensity={(density) => store.change({ density }, "replace")}
         zone={view.clock}

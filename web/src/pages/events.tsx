@@ -49,6 +49,7 @@ export function EventsPage({ store }: { store: ViewStore }) {
       notice: cell(null),
       problem: cell(null),
       panel: cell(null),
+      list: { current: null },
       token: () => latestToken.current,
       signOut,
     }),

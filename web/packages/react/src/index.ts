@@ -28,7 +28,6 @@ export { Minimap, type MinimapProps } from "./timeline/minimap.tsx";
 export { OutputBatch, type OutputBatchProps } from "./timeline/output-batch.tsx";
 export { PermissionRequest, type PermissionRequestProps } from "./timeline/permission.tsx";
 export { type Pill, type PillState, pillOf } from "./timeline/pill.ts";
-export { cursorAt } from "./timeline/row-at.ts";
 export { StatusPill, type StatusPillProps } from "./timeline/status-pill.tsx";
 export { summaryOf } from "./timeline/summary.ts";
 export { usePill } from "./timeline/use-pill.ts";
