@@ -25,7 +25,7 @@ export default function DetailPanel({ row }: { row: EventRow }) {
   if (!isWide) {
     return (
       <Sheet open onOpenChange={(isOpen) => isOpen || close()}>
-        <SheetContent side="right" title={`${row.kind} #${row.cursor}`} hasHeader={false} className="bg-background">
+        <SheetContent side="right" title={`${row.kind} #${row.cursor}`} hasHeader={false} className="bg-background!">
           <div className="min-h-0 flex-1 overflow-y-auto">{detail}</div>
         </SheetContent>
       </Sheet>

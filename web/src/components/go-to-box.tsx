@@ -27,7 +27,7 @@ export function GoToBox({ className, onDone }: { className?: string; onDone?: ((
   };
   return (
     <form onSubmit={submit} className={cn("relative", className)}>
-      <InputGroup className="h-7">
+      <InputGroup className="pointer-fine:h-7">
         <InputGroupInput
           aria-label="Go to a cursor, a time, or a span back"
           aria-invalid={problem !== null}

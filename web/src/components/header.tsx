@@ -3,7 +3,6 @@ import { StatusPill } from "@todoki/react";
 import { Download, Keyboard, Link, SlidersHorizontal } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { Button } from "@/components/ui/button.tsx";
-import { cn } from "@/lib/utils.ts";
 import { copyLink } from "../commands.ts";
 import { useWorkspace } from "../workspace.ts";
 import { FollowButton } from "./follow-button.tsx";
@@ -24,23 +23,25 @@ export function Header({ isBare, onHelp }: { isBare: boolean; onHelp: () => void
       <div className="max-md:hidden">
         <Totals />
       </div>
-      <div className={cn("ml-auto flex items-center gap-1.5 max-md:gap-0", isBare && "hidden")}>
-        <FollowButton className="max-md:hidden" />
-        <Button
-          aria-label="Copy link"
-          className={quiet}
-          onClick={() => copyLink(workspace, workspace.store.view.get().selected)}
-        >
-          <Link aria-hidden="true" /> <span className="max-xl:hidden">Copy link</span>
-        </Button>
-        <Suspense fallback={<MenuPlaces />}>
-          <ExportMenu />
-          <ViewMenu />
-        </Suspense>
-        <Button size="icon" aria-label="Keyboard help" className="max-md:hidden" onClick={onHelp}>
-          <Keyboard aria-hidden="true" />
-        </Button>
-      </div>
+      {!isBare && (
+        <div className="ml-auto flex items-center gap-1.5 max-md:gap-0">
+          <FollowButton className="max-md:hidden" />
+          <Button
+            aria-label="Copy link"
+            className={quiet}
+            onClick={() => copyLink(workspace, workspace.store.view.get().selected)}
+          >
+            <Link aria-hidden="true" /> <span className="max-xl:hidden">Copy link</span>
+          </Button>
+          <Suspense fallback={<MenuPlaces />}>
+            <ExportMenu />
+            <ViewMenu />
+          </Suspense>
+          <Button size="icon" aria-label="Keyboard help" className="max-md:hidden" onClick={onHelp}>
+            <Keyboard aria-hidden="true" />
+          </Button>
+        </div>
+      )}
     </header>
   );
 }

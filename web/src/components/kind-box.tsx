@@ -26,7 +26,7 @@ export function KindBox({ className }: { className?: string }) {
   };
   return (
     <form onSubmit={submit} className={cn("relative", className)}>
-      <InputGroup className="h-7">
+      <InputGroup className="pointer-fine:h-7">
         <InputGroupInput
           aria-label="Add a kind or pattern, such as task.*"
           aria-invalid={problem !== null}

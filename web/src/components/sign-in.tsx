@@ -69,7 +69,7 @@ export function SignInForm({ wasRefused = false, onToken, isInline = false }: Si
           id={id}
           type="password"
           autoComplete="current-password"
-          className="h-9 font-mono"
+          className="h-9! font-mono pointer-coarse:h-11!"
           aria-invalid={problem !== null}
           aria-describedby={problem === null ? undefined : `${id}-problem`}
           value={token}
@@ -88,7 +88,7 @@ export function SignInForm({ wasRefused = false, onToken, isInline = false }: Si
         <Checkbox id={`${id}-keep`} checked={isKept} onCheckedChange={(checked) => setIsKept(checked === true)} />
         <label htmlFor={`${id}-keep`}>Keep on this device</label>
       </div>
-      <Button type="submit" variant="primary" className="h-9">
+      <Button type="submit" variant="primary" className="h-9!">
         Sign in
       </Button>
     </form>

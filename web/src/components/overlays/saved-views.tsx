@@ -40,7 +40,7 @@ export default function SavedViews() {
         <ul className="mb-2 max-h-64 overflow-y-auto">
           {views.map((view) => (
             <li key={view.name} className="flex items-center gap-1">
-              <Button variant="ghost" className="min-w-0 flex-1 justify-start" onClick={() => open(view.href)}>
+              <Button variant="ghost" className="min-w-0 flex-1 shrink! justify-start!" onClick={() => open(view.href)}>
                 <span className="truncate">{view.name}</span>
               </Button>
               <Button

@@ -22,7 +22,7 @@ export default function SearchHelp() {
           <CircleHelp aria-hidden="true" />
         </Button>
       </PopoverTrigger>
-      <PopoverContent align="end" className="w-80 p-3" aria-label="What a search can say">
+      <PopoverContent align="end" className="w-80! p-3!" aria-label="What a search can say">
         <p className="mb-2 text-muted-foreground text-xs">Terms side by side must all hold.</p>
         <dl className="grid grid-cols-[auto_1fr] gap-x-3 gap-y-1.5 text-xs">
           {terms.map(([term, meaning]) => (

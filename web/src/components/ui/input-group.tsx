@@ -1,6 +1,5 @@
 import type * as React from "react";
 import { cn } from "@/lib/utils.ts";
-import { Input } from "./input.tsx";
 
 /** A field with things before and behind it in one frame. */
 export function InputGroup({ className, ...props }: React.ComponentProps<"div">) {
@@ -17,11 +16,18 @@ export function InputGroup({ className, ...props }: React.ComponentProps<"div">)
 }
 
 /** The field itself; the frame around it shows its focus. */
-export function InputGroupInput({ className, ...props }: React.ComponentProps<"input">) {
+export function InputGroupInput({ className, type = "text", ...props }: React.ComponentProps<"input">) {
   return (
-    <Input
+    <input
+      type={type}
       data-slot="input-group-input"
-      className={cn("h-full flex-1 border-0 bg-transparent px-1 focus-visible:outline-none", className)}
+      autoComplete="off"
+      autoCapitalize="off"
+      spellCheck={false}
+      className={cn(
+        "h-full min-w-0 flex-1 bg-transparent px-1 outline-none placeholder:text-muted-foreground pointer-coarse:text-base",
+        className,
+      )}
       {...props}
     />
   );
