@@ -264,6 +264,35 @@ it("has its filters in a sheet on a phone, and its commands at the bottom", asyn
   expect(address()).toBe("/events?kinds=artifact.*");
 });
 
+it("saves a view under a name, and opens it again", async () => {
+  const { screen, address } = await show(fakeClient(50), "/events?kinds=artifact.*&t=utc");
+  await screen.getByRole("button", { name: "Views" }).click();
+  await screen.getByRole("textbox", { name: "Name of this view" }).fill("Artifacts");
+  await userEvent.keyboard("{Enter}");
+  await screen.getByRole("button", { name: "All" }).click();
+  expect(address()).toBe("/events?t=utc");
+  await screen.getByRole("button", { name: "Views" }).click();
+  await screen.getByRole("button", { name: "Artifacts", exact: true }).click();
+  expect(address()).toBe("/events?kinds=artifact.*&t=utc");
+});
+
+it("returns to the list when the event beside it is closed", async () => {
+  const { screen, address } = await show(fakeClient(50), "/events?sel=1000049");
+  await screen.getByRole("button", { name: "Close the event" }).click();
+  expect(address()).toBe("/events");
+  await expect.element(screen.getByRole("grid", { name: "Events" })).toHaveFocus();
+});
+
+it("walks from hit to hit, and says when there is none", async () => {
+  const client = fakeClient(50);
+  const { screen } = await show(client, "/events?q=Fix");
+  await screen.getByRole("button", { name: "Previous hit" }).click();
+  await expect.poll(() => client.called("find").at(-1)?.[1]).toBe("hit");
+  client.find = async () => null;
+  await screen.getByRole("button", { name: "Next hit" }).click();
+  await expect.element(screen.getByText("No newer hit is in memory")).toBeVisible();
+});
+
 it("says that an address is no page, and where the events are", async () => {
   const { screen } = await show(fakeClient(0), "/elsewhere");
   await expect.element(screen.getByRole("link", { name: "Show the events" })).toHaveAttribute("href", "/events");

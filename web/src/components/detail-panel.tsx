@@ -10,7 +10,10 @@ export default function DetailPanel({ row }: { row: EventRow }) {
   const workspace = useWorkspace();
   const isWide = useMedia(wide);
   const [width, setWidth] = useDetailWidth();
-  const close = () => selectEvent(workspace, null);
+  const close = () => {
+    selectEvent(workspace, null);
+    workspace.list.current?.focus();
+  };
   const detail = (
     <Detail
       key={row.cursor}

@@ -24,7 +24,7 @@ export default function FacetMenu({ facet }: { facet: FacetName }) {
           {labels[facet]} <ChevronDown aria-hidden="true" className="text-muted-foreground" />
         </Button>
       </PopoverTrigger>
-      <PopoverContent align="end" className="w-80!" aria-label={`Filter by ${facet}`}>
+      <PopoverContent align="end" className="w-[26rem]!" aria-label={`Filter by ${facet}`}>
         <FacetPanel facet={facet} />
       </PopoverContent>
     </Popover>

@@ -21,7 +21,10 @@ export function PopoverContent({
         align={align}
         sideOffset={sideOffset}
         collisionPadding={8}
-        className={cn("z-50 w-72 rounded-lg border bg-popover p-2 shadow-float outline-none", className)}
+        className={cn(
+          "z-50 w-72 max-w-[calc(100vw-1rem)] rounded-lg border bg-popover p-2 shadow-float outline-none",
+          className,
+        )}
         {...props}
       />
     </PopoverPrimitive.Portal>
