@@ -9,6 +9,7 @@ export class FakeSocket implements Socket {
   onopen: Socket["onopen"] = null;
   onmessage: Socket["onmessage"] = null;
   onclose: Socket["onclose"] = null;
+  onerror: Socket["onerror"] = null;
   /** Whoever plays the server hears what is sent. */
   onsent: (text: string) => void = () => {};
 

@@ -62,6 +62,10 @@ export async function histogramOfServer(
   from: number,
   to: number,
 ): Promise<WindowCounts> {
-  const span = { from: new Date(from).toISOString(), to: new Date(to).toISOString(), windows: WINDOWS };
+  const span = {
+    from: new Date(from).toISOString(),
+    to: new Date(Math.max(to, from + 1)).toISOString(),
+    windows: WINDOWS,
+  };
   return WindowCounts.ofServer(JSON.parse(await api.text(`/histogram${queryOf(subscription, span)}`)));
 }

@@ -216,6 +216,8 @@ export class Connection {
     }
     this.#socket = socket;
     let wasOpen = false;
+    // What went wrong is told by `onclose`, which follows; some sockets insist on being heard.
+    socket.onerror = () => {};
     socket.onopen = () => {
       wasOpen = true;
     };
