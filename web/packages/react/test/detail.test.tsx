@@ -171,6 +171,15 @@ describe("the output of an agent", () => {
     expect(screen.container.querySelector(".todoki-stderr")?.textContent).toBe("stderroops");
   });
 
+  it("folds a text of many short lines", async () => {
+    const row = eventRow({ kind: "agent.output", json: { text: "ok\n".repeat(100) } });
+    const screen = await render(<Detail row={row} client={partsClient()} onClose={nothing} />);
+    const prose = () => screen.container.querySelector(".todoki-prose")?.textContent ?? "";
+    expect(prose().split("\n")).toHaveLength(30);
+    await screen.getByRole("button", { name: "Show all 300 characters" }).click();
+    expect(prose()).toBe("ok\n".repeat(100));
+  });
+
   it("folds a long text", async () => {
     const text = "word ".repeat(2000);
     const row = eventRow({ kind: "agent.output", json: { text } });

@@ -229,6 +229,18 @@ it("shows rows at any place of 100,000 in the very frame of the scroll", async (
   expect(shown.rows().length).toBeLessThan(40);
 });
 
+it("draws what a small scroll uncovers before the frame is painted, without asking the client", async () => {
+  const client = fakeClient(1000);
+  const shown = await show(client);
+  await shown.wheel(-5000);
+  const first = Number(shown.rows()[0]!.getAttribute("data-place"));
+  const asked = client.called("setView").length;
+  shown.grid.scrollTop -= 3 * ROW_PX;
+  await new Promise((resolve) => shown.grid.addEventListener("scroll", resolve, { once: true }));
+  expect(Number(shown.rows()[0]!.getAttribute("data-place"))).toBe(first - 3);
+  expect(client.called("setView")).toHaveLength(asked);
+});
+
 it("stays at the place it is told when places lose their meaning", async () => {
   const client = fakeClient(5000);
   const shown = await show(client);

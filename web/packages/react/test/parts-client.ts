@@ -17,7 +17,7 @@ export interface PartsClient extends EventClient {
   listening(): number;
 }
 
-export const noHistogram: Histogram = {
+const noHistogram: Histogram = {
   from: 0,
   windowMs: 1000,
   families: [],

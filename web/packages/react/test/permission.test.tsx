@@ -72,6 +72,17 @@ describe("a permission request", () => {
     expect(emit).toHaveBeenCalledOnce();
   });
 
+  it("knows its own answer, which may come by before it is known to be durable", async () => {
+    const client = partsClient({ emit });
+    emit.mockImplementation(async ({ data }) => {
+      client.arrive(answerEvent("permission.responded", data, 90_003));
+      return 90_003;
+    });
+    const screen = await show(client);
+    await screen.getByRole("button", { name: "Allow once" }).click();
+    await expect.element(screen.getByRole("status")).toHaveTextContent("Allow once, by you · #90,003");
+  });
+
   it("says why an answer was not sent, and can be answered again", async () => {
     emit.mockRejectedValueOnce(new Error("The log is full."));
     const screen = await show(partsClient({ emit }));

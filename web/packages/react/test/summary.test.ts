@@ -43,6 +43,12 @@ const lines: readonly [kind: string, json: unknown, line: string][] = [
     "plan: 1 of 2 done",
   ],
   ["agent.output_batch", { messages: ["first", "second"] }, "first (+1)"],
+  [
+    "agent.output",
+    { stream: "assistant", text: "See `a.rs`:\n```rust\nfn a() {}\n```\nand run it." },
+    "assistant: See a.rs: and run it.",
+  ],
+  ["agent.output", { text: "```sh\ncargo test\n```" }, "cargo test"],
 ];
 
 describe("the line of an event", () => {

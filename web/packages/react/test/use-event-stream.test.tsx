@@ -1,5 +1,5 @@
 import { Profiler, StrictMode } from "react";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { render } from "vitest-browser-react";
 import { type EventClientOptions, type EventStream, type EventStreamOptions, TodokiProvider } from "../src/index.ts";
 import { type FakeClient, fakeClient, fakeRow } from "./fake-client.ts";
@@ -39,6 +39,8 @@ async function mounted(options: EventStreamOptions) {
     opened,
     stream: () => stream!,
     change: (next: EventStreamOptions) => screen.rerender(page(next)),
+    hide: () => screen.rerender(null),
+    show: () => screen.rerender(page(options)),
     unmount: () => screen.unmount(),
   };
 }
@@ -60,6 +62,26 @@ it("opens one client in a double mount, and closes it when the component is gone
   });
   await unmount();
   await expect.poll(() => client.isClosed).toBe(true);
+});
+
+it("keeps the client of a component that comes back within 100 ms, and not longer", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const { opened, show, hide } = await mounted({});
+    await hide();
+    vi.advanceTimersByTime(99);
+    await show();
+    expect(opened).toHaveLength(1);
+    vi.advanceTimersByTime(1000);
+    expect(opened[0]!.client.isClosed).toBe(false);
+    await hide();
+    vi.advanceTimersByTime(101);
+    expect(opened[0]!.client.isClosed).toBe(true);
+    await show();
+    expect(opened).toHaveLength(2);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it("asks the same client for other kinds and ids, once for each change", async () => {

@@ -90,10 +90,15 @@ function noteRow(row: Row, note: Answers["note"]): void {
   note(requestId, { kind: row.kind, option, by, cursor: row.cursor, isOurs: false });
 }
 
-/** The later answer stands, so that an expiry after an answer shows; the same one again changes nothing. */
+/**
+ * The later answer stands, so that an expiry after an answer shows. Our own may come by as an event before we are told that
+ * it is durable, and it is ours all the same.
+ */
 function noted(known: ReadonlyMap<string, Answer>, requestId: string, answer: Answer): ReadonlyMap<string, Answer> {
   const before = known.get(requestId);
-  if (before && (before.cursor ?? 0) >= (answer.cursor ?? 0)) return known;
+  const isNews = !before || (answer.cursor ?? 0) > (before.cursor ?? 0);
+  const isOursNow = before?.cursor === answer.cursor && answer.isOurs && !before?.isOurs;
+  if (!isNews && !isOursNow) return known;
   const after = new Map(known).set(requestId, answer);
   for (const oldest of after.keys()) {
     if (after.size <= KEPT_ANSWERS) break;

@@ -30,7 +30,7 @@ export interface ValueRow extends RowPlace {
 }
 
 /** Stands for children that are not shown yet. */
-export interface MoreRow extends RowPlace {
+interface MoreRow extends RowPlace {
   readonly type: "more";
   readonly hidden: number;
 }

@@ -14,7 +14,7 @@ interface Place {
   readonly end: number;
 }
 
-export interface JsonObject extends Place {
+interface JsonObject extends Place {
   readonly type: "object";
   /** In the order of the text; a key that comes twice is here twice. */
   readonly members: readonly JsonMember[];
@@ -22,30 +22,30 @@ export interface JsonObject extends Place {
   readonly isCut: boolean;
 }
 
-export interface JsonMember {
+interface JsonMember {
   readonly key: string;
   readonly value: JsonNode;
 }
 
-export interface JsonArray extends Place {
+interface JsonArray extends Place {
   readonly type: "array";
   readonly items: readonly JsonNode[];
   readonly isCut: boolean;
 }
 
-export interface JsonString extends Place {
+interface JsonString extends Place {
   readonly type: "string";
   readonly value: string;
   readonly isCut: boolean;
 }
 
-export interface JsonNumber extends Place {
+interface JsonNumber extends Place {
   readonly type: "number";
   /** As it was written: `12345678901234567890`, `1.50`, `1e3`. */
   readonly text: string;
 }
 
-export interface JsonLiteral extends Place {
+interface JsonLiteral extends Place {
   readonly type: "literal";
   readonly value: boolean | null;
 }

@@ -154,7 +154,7 @@ function Item({ row, isActive, onFocus }: ItemProps): ReactNode {
       aria-setsize={row.siblings}
       aria-expanded={isOpen ?? undefined}
       aria-selected={isActive}
-      style={{ paddingInlineStart: `${row.level}em` }}
+      style={{ paddingInlineStart: `calc(${row.level}em + 4px)` }}
       onFocus={() => onFocus(row.id)}
     >
       {row.type === "more" ? (

@@ -217,9 +217,9 @@ function Ticks({ lanes, size, scale }: TicksProps): ReactNode {
     const root = canvas.current?.closest(".todoki-lanes");
     const context = canvas.current && beginDrawing(canvas.current, size);
     if (!context || !root) return;
-    const tones = tonesIn(root);
+    const colors = colorsOf(tonesIn(root));
     lanes.forEach((lane, index) => {
-      drawLane(context, lane, index * LANE_HEIGHT, scale, tones);
+      drawLane(context, lane, index * LANE_HEIGHT, scale, colors);
     });
   }, [lanes, size, scale, theme]);
   return <canvas ref={canvas} className="todoki-canvas" />;
@@ -235,24 +235,40 @@ function drawLane(
   lane: Lane,
   top: number,
   scale: Scale,
-  tones: ReadonlyMap<string, string>,
+  colors: (kind: string, isFailure: boolean) => string,
 ): void {
-  const color = (kind: string, isFailure: boolean) =>
-    tones.get(isFailure ? "failure" : familyOf(kind)) ?? "currentColor";
   context.globalAlpha = 0.45;
   for (const bar of laneBars(lane.spans, scale)) {
-    context.fillStyle = color(bar.kind, bar.isFailure);
+    context.fillStyle = colors(bar.kind, bar.isFailure);
     const y = top + BAR_TOP + bar.row * BAR_STEP;
     context.fillRect(bar.left, y, bar.right - bar.left, BAR_HEIGHT);
     // What still lasts has no end: its bar runs out in dots.
     if (bar.isOpen) context.clearRect(bar.right - 6, y, 2, BAR_HEIGHT);
   }
   context.globalAlpha = 1;
+  let color = "";
   for (const mark of marksOf(lane.ticks, scale)) {
-    context.fillStyle = color(mark.kind, mark.isFailure);
+    const next = colors(mark.kind, mark.isFailure);
+    // Setting a colour has the browser read it, and there are thousands of ticks of few colours.
+    if (next !== color) {
+      color = next;
+      context.fillStyle = color;
+    }
     context.fillRect(mark.x, top + BAR_TOP, 1.5, LANE_HEIGHT - 2 * BAR_TOP);
     if (mark.isFailure) drawCross(context, mark.x + 0.75, top + LANE_HEIGHT - BAR_TOP - 2);
   }
+}
+
+/** The colour of each kind, looked up once for each of them. */
+function colorsOf(tones: ReadonlyMap<string, string>): (kind: string, isFailure: boolean) => string {
+  const byKind = new Map<string, string>();
+  return (kind, isFailure) => {
+    const known = byKind.get(isFailure ? "" : kind);
+    if (known !== undefined) return known;
+    const color = tones.get(isFailure ? "failure" : familyOf(kind)) ?? "currentColor";
+    byKind.set(isFailure ? "" : kind, color);
+    return color;
+  };
 }
 
 /** A failure has a cross at its foot: a shape that no other tick has. */

@@ -9,7 +9,7 @@ import { type JsonNode, member, plain, pretty } from "./json-text.ts";
 /** One piece of output. */
 export type OutputPart = TextPart | PlanPart | ToolPart | OtherPart;
 
-export interface TextPart {
+interface TextPart {
   readonly type: "text";
   readonly text: string;
   readonly isStderr: boolean;
@@ -38,7 +38,7 @@ export interface ToolPart {
 }
 
 /** Something that is not known here, as JSON. */
-export interface OtherPart {
+interface OtherPart {
   readonly type: "other";
   readonly name: string | null;
   readonly json: string;

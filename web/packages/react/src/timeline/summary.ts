@@ -6,11 +6,13 @@
  */
 import type { EventRow } from "../event-client.ts";
 import { type JsonNode, member, plain, readJson } from "./json-text.ts";
-import { doneOf, type OutputPart, outputOf } from "./output.ts";
+import { doneOf, type OutputPart, outputOf, stretches } from "./output.ts";
 import { duration } from "./time.ts";
 
 /** A line of the list shows no more than this. */
 const MOST_CHARACTERS = 160;
+/** How much of a text is looked at for it, so that a megabyte of output costs no more than a line. */
+const LOOKED_AT = 4 * MOST_CHARACTERS;
 
 /** What a kind says of its `data`; null where the members for it are missing. */
 type Sentence = (data: JsonNode) => string | null;
@@ -141,7 +143,7 @@ function outputLine(data: JsonNode): string | null {
 function partLine(part: Exclude<OutputPart, { type: "other" }>): string {
   switch (part.type) {
     case "text":
-      return oneLine(part.text);
+      return proseOf(part.text);
     case "plan":
       return `plan: ${doneOf(part)} of ${part.entries.length} done`;
     case "tool":
@@ -149,12 +151,22 @@ function partLine(part: Exclude<OutputPart, { type: "other" }>): string {
   }
 }
 
+/** What is said in a text, without the code; where there is nothing but code, that. */
+function proseOf(text: string): string {
+  const parts = stretches(text.slice(0, LOOKED_AT));
+  const prose = parts.filter((part) => part.type !== "code").map((part) => part.text);
+  return oneLine(prose.join("")) || oneLine(parts[0]?.text ?? "");
+}
+
+/** Whitespace that is not one space. Most sentences have none of it, and replacing each space by itself is what costs. */
+const BREAKS = /\s{2,}|[^\S ]/g;
+
 /** Line breaks become spaces, and what is beyond the end of the line an ellipsis. */
 function oneLine(sentence: string): string {
   // Twice the length is looked at, so that a megabyte of output costs a line.
   const line = sentence
     .slice(0, 2 * MOST_CHARACTERS)
-    .replace(/\s+/g, " ")
+    .replace(BREAKS, " ")
     .trim();
   return line.length > MOST_CHARACTERS ? `${line.slice(0, MOST_CHARACTERS - 1)}…` : line;
 }
