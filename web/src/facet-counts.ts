@@ -6,6 +6,20 @@
 import type { Facets, FacetValue } from "@todoki/react";
 import type { ViewState } from "./url-state.ts";
 
+/** What a view can be narrowed by. */
+export type FacetName = "kind" | "agent" | "task" | "session";
+
+/** In the order that the page has them. */
+export const facetNames: readonly FacetName[] = ["kind", "agent", "task", "session"];
+
+/** How the page calls them. */
+export const facetLabels: Readonly<Record<FacetName, string>> = {
+  kind: "Kind",
+  agent: "Agent",
+  task: "Task",
+  session: "Session",
+};
+
 /** Values of each facet: as many as a popover can be scrolled through. */
 const limit = 50;
 

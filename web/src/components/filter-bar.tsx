@@ -1,13 +1,13 @@
 /** What narrows the stream: the families, patterns of one's own, ids, and the views that one gave a name. */
 import { useSlice } from "@todoki/react";
-import { X } from "lucide-react";
+import { Bookmark, ChevronDown, X } from "lucide-react";
 import { lazy, type ReactNode, Suspense } from "react";
 import { Badge } from "@/components/ui/badge.tsx";
 import { Button } from "@/components/ui/button.tsx";
-import { Skeleton } from "@/components/ui/skeleton.tsx";
 import { ToggleGroup, ToggleGroupItem } from "@/components/ui/toggle-group.tsx";
 import { formatShort, shortId } from "@/lib/format.ts";
 import { cn } from "@/lib/utils.ts";
+import { facetLabels, facetNames } from "../facet-counts.ts";
 import { countOf, customPatterns, pressedFilters, pressFilters, quickFilters } from "../quick-filters.ts";
 import { isNarrowed, noFilters, type ViewState } from "../url-state.ts";
 import { useView, useWorkspace } from "../workspace.ts";
@@ -39,8 +39,10 @@ export function QuickFilters({ className }: { className?: string }) {
             onClick={() => press(isPressed ? others : [...others, filter.family])}
           >
             <FamilyMark family={filter.family} />
-            {filter.label}{" "}
-            {count > 0 && <span className="font-normal text-muted-foreground">{formatShort(count)}</span>}
+            {filter.label} {/* As wide before it is known as it is then, so that nothing beside it moves. */}
+            <span className="min-w-9 text-left font-normal text-muted-foreground">
+              {count > 0 && formatShort(count)}
+            </span>
           </ToggleGroupItem>
         );
       })}
@@ -62,12 +64,29 @@ function FamilyMark({ family }: { family: string }) {
   return <span aria-hidden="true" className={cn("size-2 rounded-[2px]", familyMarks[family])} />;
 }
 
+/** A menu before its chunk is there, in its size. */
+function MenuPlace({ label }: { label: string }) {
+  return (
+    <Button disabled>
+      {label} <ChevronDown aria-hidden="true" />
+    </Button>
+  );
+}
+
+function SavedViewsPlace() {
+  return (
+    <Button disabled variant="ghost">
+      <Bookmark aria-hidden="true" /> Views
+    </Button>
+  );
+}
+
 /** The popovers that choose among the values that there are. */
 export function FacetMenus({ className }: { className?: string }) {
   return (
     <div className={cn("flex items-center gap-1.5", className)}>
-      <Suspense fallback={<Skeleton className="h-7 w-72" />}>
-        {(["kind", "agent", "task", "session"] as const).map((facet) => (
+      <Suspense fallback={facetNames.map((facet) => <MenuPlace key={facet} label={facetLabels[facet]} />)}>
+        {facetNames.map((facet) => (
           <FacetMenu key={facet} facet={facet} />
         ))}
       </Suspense>
@@ -130,7 +149,7 @@ export function FilterBar({ className }: { className?: string }) {
       <KindBox className="w-40" />
       <Chips />
       <span className="ml-auto">
-        <Suspense fallback={<Skeleton className="h-7 w-16" />}>
+        <Suspense fallback={<SavedViewsPlace />}>
           <SavedViews />
         </Suspense>
       </span>

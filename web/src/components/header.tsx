@@ -60,7 +60,7 @@ function Brand() {
         />
       </svg>
       <span className="font-semibold text-sm tracking-tight max-sm:sr-only">Todoki</span>
-      <h1 className="text-muted-foreground text-sm max-[359px]:sr-only">Events</h1>
+      <h1 className="text-muted-foreground text-sm max-md:sr-only">Events</h1>
     </div>
   );
 }

@@ -34,7 +34,8 @@ export function TimeStrip({ onGone }: { onGone?: () => void }) {
         {view === "lanes" && <LaneToggle />}
         <GoToBox className="w-full" onDone={onGone} />
       </div>
-      <div className="relative min-w-0 flex-1">
+      {/* As high while there is nothing to draw as it is then, so that the list does not move. */}
+      <div className="min-h-28 min-w-0 flex-1">
         {brush !== null && <BrushActions brush={brush} onClear={() => setBrush(null)} onGone={onGone} />}
         {view === "list" ? (
           <Histogram client={client} utc={clock === "utc"} brush={brush} onBrush={setBrush} />

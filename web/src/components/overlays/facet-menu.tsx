@@ -6,14 +6,10 @@ import { Button } from "@/components/ui/button.tsx";
 import { Popover, PopoverContent, PopoverTrigger } from "@/components/ui/popover.tsx";
 import { ToggleGroup, ToggleGroupItem } from "@/components/ui/toggle-group.tsx";
 import { addTerm } from "../../commands.ts";
-import { facetsHref, fetchFacets } from "../../facet-counts.ts";
+import { type FacetName, facetLabels, facetsHref, fetchFacets } from "../../facet-counts.ts";
 import { canonical } from "../../kind-pattern.ts";
 import { useView, useWorkspace } from "../../workspace.ts";
 
-/** What a view can be narrowed by. */
-export type FacetName = "kind" | "agent" | "task" | "session";
-
-const labels: Readonly<Record<FacetName, string>> = { kind: "Kind", agent: "Agent", task: "Task", session: "Session" };
 const members = { kind: "kinds", agent: "agents", task: "tasks", session: "sessions" } as const;
 
 export default function FacetMenu({ facet }: { facet: FacetName }) {
@@ -21,7 +17,7 @@ export default function FacetMenu({ facet }: { facet: FacetName }) {
     <Popover>
       <PopoverTrigger asChild>
         <Button>
-          {labels[facet]} <ChevronDown aria-hidden="true" className="text-muted-foreground" />
+          {facetLabels[facet]} <ChevronDown aria-hidden="true" className="text-muted-foreground" />
         </Button>
       </PopoverTrigger>
       <PopoverContent align="end" className="w-[26rem]!" aria-label={`Filter by ${facet}`}>
