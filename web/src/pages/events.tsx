@@ -60,28 +60,37 @@ export function EventsPage({ store }: { store: ViewStore }) {
     setToken(next);
   }, []);
   const hasRows = useSlice(client.rows, ({ first, next }) => next > first);
-  const isSignedOut = stream.status.phase === "unauthorized" && !hasRows;
-  const signInForm = useMemo(() => <SignInForm isInline onToken={signIn} />, [signIn]);
+  const { phase } = stream.status;
+  const isSignedOut = phase === "unauthorized" && !hasRows;
+  // Whoever has no token will most likely be asked for one: nothing is shown that would go again in a moment.
+  const isBare = isSignedOut || (token === null && phase === "connecting" && !hasRows);
+  const signInForm = useMemo(() => <InlineSignIn onToken={signIn} />, [signIn]);
   return (
     <WorkspaceContext value={workspace}>
       <Effects />
       <div className="flex h-dvh flex-col">
-        <Top isBare={isSignedOut} />
+        <Top isBare={isBare} />
         <main id={eventsId} tabIndex={-1} className="relative flex min-h-0 flex-1 outline-none">
           <Suspense>
-            {isSignedOut ? (
-              <SignInPage wasRefused={token !== null} onToken={signIn} />
-            ) : (
-              <EventList signIn={signInForm} />
-            )}
+            {isSignedOut ? <SignInPage wasRefused={token !== null} onToken={signIn} /> : null}
+            {!isBare && <EventList signIn={signInForm} />}
             <SelectedEvent />
           </Suspense>
         </main>
-        {!isSignedOut && <Bottom />}
+        {!isBare && <Bottom />}
       </div>
       <Panels />
       <NoticeLine />
     </WorkspaceContext>
+  );
+}
+
+/** Waits for its chunk by itself, so that the rows below it stay meanwhile. */
+function InlineSignIn(props: SignInProps) {
+  return (
+    <Suspense>
+      <SignInForm isInline {...props} />
+    </Suspense>
   );
 }
 

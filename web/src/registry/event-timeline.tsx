@@ -6,7 +6,7 @@ import { cn } from "@/lib/utils";
 
 /** The tokens of shadcn's theme, handed to the timeline, so that it looks as what is around it. */
 const tokens =
-  "[--todoki-bg:var(--background)] [--todoki-fg:var(--foreground)] [--todoki-muted:var(--muted-foreground)] [--todoki-border:var(--border)] [--todoki-accent:var(--primary)] [--todoki-danger:var(--destructive)]";
+  "[--todoki-bg:var(--background)] [--todoki-raised:var(--muted)] [--todoki-fg:var(--foreground)] [--todoki-muted:var(--muted-foreground)] [--todoki-border:var(--border)] [--todoki-accent:var(--primary)] [--todoki-danger:var(--destructive)]";
 
 /**
  * Todoki's live timeline as a block of a page: it fills the height that its container gives it.
