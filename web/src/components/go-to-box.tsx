@@ -47,7 +47,7 @@ export function GoToBox({ className, onDone }: { className?: string; onDone?: ((
         <button
           type="submit"
           aria-label="Go"
-          className="rounded-sm p-1 text-muted-foreground hover:bg-accent pointer-coarse:p-3"
+          className="rounded-sm p-1 text-muted-foreground hover:bg-accent pointer-coarse:-mr-1 pointer-coarse:p-3.5"
         >
           <CornerDownLeft aria-hidden="true" className="size-3.5" />
         </button>

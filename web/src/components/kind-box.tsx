@@ -46,7 +46,7 @@ export function KindBox({ className }: { className?: string }) {
         <button
           type="submit"
           aria-label="Add"
-          className="rounded-sm p-1 text-muted-foreground hover:bg-accent pointer-coarse:p-3"
+          className="rounded-sm p-1 text-muted-foreground hover:bg-accent pointer-coarse:-mr-1 pointer-coarse:p-3.5"
         >
           <Plus aria-hidden="true" className="size-3.5" />
         </button>

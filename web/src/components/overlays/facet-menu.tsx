@@ -54,19 +54,17 @@ function FacetPanel({ facet }: { facet: FacetName }) {
       {shown === null ? (
         problem === null && <p className="px-1 text-muted-foreground text-xs">Counting…</p>
       ) : (
-        <div className="max-h-[50dvh] overflow-y-auto">
-          <FacetList
-            facet={facet}
-            values={shown[members[facet]]}
-            isComplete={shown.isComplete}
-            selected={selected}
-            onToggle={(value, isSelected) =>
-              narrow(isSelected ? [...selected, value] : selected.filter((one) => one !== value))
-            }
-            onOnly={(value) => narrow([value])}
-            onHide={(value) => addTerm(workspace, `-${facet}:${value}`)}
-          />
-        </div>
+        <FacetList
+          facet={facet}
+          values={shown[members[facet]]}
+          isComplete={shown.isComplete}
+          selected={selected}
+          onToggle={(value, isSelected) =>
+            narrow(isSelected ? [...selected, value] : selected.filter((one) => one !== value))
+          }
+          onOnly={(value) => narrow([value])}
+          onHide={(value) => addTerm(workspace, `-${facet}:${value}`)}
+        />
       )}
     </>
   );

@@ -37,7 +37,7 @@ export default function SavedViews() {
         {views.length === 0 && (
           <p className="px-1 pb-2 text-muted-foreground text-xs">A view is its filters, search, place and layout.</p>
         )}
-        <ul className="mb-2 max-h-64 overflow-y-auto">
+        <ul className="mb-2">
           {views.map((view) => (
             <li key={view.name} className="flex items-center gap-1">
               <Button variant="ghost" className="min-w-0 flex-1 shrink! justify-start!" onClick={() => open(view.href)}>

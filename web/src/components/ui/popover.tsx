@@ -22,7 +22,7 @@ export function PopoverContent({
         sideOffset={sideOffset}
         collisionPadding={8}
         className={cn(
-          "z-50 w-72 max-w-[calc(100vw-1rem)] rounded-lg border bg-popover p-2 shadow-float outline-none",
+          "z-50 max-h-(--radix-popover-content-available-height) w-72 max-w-[calc(100vw-1rem)] overflow-y-auto rounded-lg border bg-popover p-2 shadow-float outline-none",
           className,
         )}
         {...props}

@@ -29,7 +29,7 @@ export function ToggleGroupItem({
       data-slot="toggle-group-item"
       aria-pressed={isPressed}
       className={cn(
-        "inline-flex h-6 shrink-0 items-center gap-1.5 whitespace-nowrap rounded-[5px] border border-transparent px-2 text-muted-foreground text-xs hover:text-foreground aria-pressed:border-border aria-pressed:bg-card aria-pressed:text-foreground aria-pressed:shadow-xs pointer-coarse:h-10 pointer-coarse:min-w-10",
+        "inline-flex h-6 shrink-0 items-center gap-1.5 whitespace-nowrap rounded-[5px] border border-transparent px-2 text-muted-foreground text-xs hover:text-foreground aria-pressed:border-border aria-pressed:bg-card aria-pressed:text-foreground aria-pressed:shadow-xs pointer-coarse:h-11 pointer-coarse:min-w-11",
         className,
       )}
       {...props}
