@@ -211,10 +211,10 @@ export function openEventClient(options: EventClientOptions): EventClient {
   };
 }
 
-function coreOptions({ url, token, transport: _, ...rest }: EventClientOptions): CoreOptions {
+function coreOptions({ url, token: _, transport: __, ...rest }: EventClientOptions): CoreOptions {
   const here = typeof location === "undefined" ? undefined : location.href;
   const { origin, pathname } = new URL(url ?? "/", here);
-  return { ...rest, url: origin + pathname.replace(/\/+$/, ""), hasFreshTokens: typeof token === "function" };
+  return { ...rest, url: origin + pathname.replace(/\/+$/, "") };
 }
 
 interface Core {

@@ -32,7 +32,6 @@ async function connected(options: Partial<ConnectionOptions> = {}, owner: Partia
     },
     {
       token: async () => "secret",
-      hasFreshTokens: false,
       whyRefused: async () => null,
       subscribed: tell("subscribed"),
       resumed: tell("resumed"),
@@ -223,6 +222,7 @@ test.each(CLOSINGS)("close code %i leads to %s", async (code, phase) => {
   const { world, connection } = await connected();
   accept(world, 3);
   world.socket.drop(code);
+  await settled();
   const comesBack = phase === "disconnected" || phase === "restarting";
   expect(connection.status()).toMatchObject({ phase, error: { code: String(code) } });
   expect(connection.status().retryAt !== null).toBe(comesBack);
@@ -344,7 +344,7 @@ test("a connection that stands is asked for a sign of life when the page wakes u
 
 test("a refused token is asked for once more when there may be another, and then never until it is new", async () => {
   let asked = 0;
-  const { world, connection } = await connected({}, { hasFreshTokens: true, token: async () => `token-${++asked}` });
+  const { world, connection } = await connected({}, { token: async () => `token-${++asked}` });
   world.socket.open();
   world.socket.drop(3000);
   await settled();

@@ -30,7 +30,7 @@ export class FakePage {
     this.world = world;
     this.token = token;
     this.#take = host(world, (message) => this.#receive(structuredClone(message)));
-    this.send({ type: "open", options: { url: "https://events.example.org", hasFreshTokens: false, ...options } });
+    this.send({ type: "open", options: { url: "https://events.example.org", ...options } });
   }
 
   send(message: ToCore): void {

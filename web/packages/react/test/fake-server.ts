@@ -13,6 +13,8 @@ interface Stream {
   readonly socket: FakeSocket;
   patterns: string[];
   isReady: boolean;
+  /** When what was said last arrives: nothing overtakes it. */
+  arrivesAt: number;
 }
 
 export class FakeServer {
@@ -42,10 +44,18 @@ export class FakeServer {
       return { cursor, kind, text: eventText(cursor, { time: this.world.time, ...one, kind }) };
     });
     this.log.push(...events);
-    for (const { socket, patterns, isReady } of this.#streams) {
+    for (const stream of this.#streams) {
+      const { patterns, isReady } = stream;
       const matching = events.filter(({ kind }) => isReady && picks(patterns, kind));
-      if (matching.length > 0 && !socket.isClosed) socket.say(...matching.map(({ text }) => text));
+      if (matching.length > 0) this.#say(stream, ...matching.map(({ text }) => text));
     }
+  }
+
+  #say(stream: Stream, ...messages: (object | string)[]): void {
+    stream.arrivesAt = Math.max(stream.arrivesAt, this.world.time + this.delayMs());
+    this.world.after(stream.arrivesAt - this.world.time, () => {
+      if (!stream.socket.isClosed) stream.socket.say(...messages);
+    });
   }
 
   forget(through: number): void {
@@ -61,9 +71,7 @@ export class FakeServer {
   }
 
   heartbeat(): void {
-    for (const { socket } of this.#streams) {
-      if (!socket.isClosed) socket.say({ type: "ping", time: this.#now(), cursor: this.head });
-    }
+    for (const stream of this.#streams) this.#say(stream, { type: "ping", time: this.#now(), cursor: this.head });
   }
 
   matching(patterns: readonly string[], after = 0): Stored[] {
@@ -79,7 +87,7 @@ export class FakeServer {
       return;
     }
     const query = new URL(socket.url).searchParams;
-    const stream = { socket, patterns: patternsOf(query.get("kinds")), isReady: false };
+    const stream = { socket, patterns: patternsOf(query.get("kinds")), isReady: false, arrivesAt: 0 };
     this.#streams.add(stream);
     socket.onsent = (text) => this.world.after(this.delayMs(), () => this.#command(stream, text));
     this.#subscribe(stream, query.get("cursor") ?? "head");
@@ -88,7 +96,7 @@ export class FakeServer {
   #command(stream: Stream, text: string): void {
     if (stream.socket.isClosed || !this.#streams.has(stream)) return;
     const command = JSON.parse(text) as { type: string; ref?: string; kinds?: string[]; cursor: string; t?: number };
-    if (command.type === "ping") stream.socket.say({ type: "pong", t: command.t, time: this.#now() });
+    if (command.type === "ping") this.#say(stream, { type: "pong", t: command.t, time: this.#now() });
     if (command.type !== "subscribe") return;
     stream.patterns = command.kinds ?? ["*"];
     this.#subscribe(stream, String(command.cursor), command.ref);
@@ -96,7 +104,7 @@ export class FakeServer {
 
   #subscribe(stream: Stream, cursor: string, ref?: string): void {
     const after = /^\d+$/.test(cursor) ? Number(cursor) : cursor === "head" ? this.head : this.#before(cursor);
-    const { socket, patterns } = stream;
+    const { patterns } = stream;
     const { epoch, earliest, head } = this;
     const subscribed = {
       kinds: patterns,
@@ -107,14 +115,15 @@ export class FakeServer {
       server_time: this.#now(),
       heartbeat_ms: 30_000,
     };
-    socket.say({ type: "subscribed", ...subscribed, ...(ref === undefined ? {} : { ref }) });
+    this.#say(stream, { type: "subscribed", ...subscribed, ...(ref === undefined ? {} : { ref }) });
     const gap = (reason: string, resume_at: number) =>
-      socket.say({ type: "gap", reason, requested: after, resume_at, earliest, head });
+      this.#say(stream, { type: "gap", reason, requested: after, resume_at, earliest, head });
     if (after > head) gap("ahead", head);
     else if (after < earliest - 1) gap("retention", earliest - 1);
     const history = this.matching(patterns, after);
-    for (let i = 0; i < history.length; i += 512) socket.say(...history.slice(i, i + 512).map(({ text }) => text));
-    if (cursor !== "head") socket.say({ type: "replay_complete", cursor: head, count: history.length });
+    for (let i = 0; i < history.length; i += 512)
+      this.#say(stream, ...history.slice(i, i + 512).map(({ text }) => text));
+    if (cursor !== "head") this.#say(stream, { type: "replay_complete", cursor: head, count: history.length });
     stream.isReady = true;
   }
 
@@ -137,7 +146,8 @@ export class FakeServer {
     }
     if (path === "/replay") {
       const all = this.matching(patternsOf(url.searchParams.get("kinds")));
-      return new Response(all.map(({ text }) => `${text}\n`).join(""));
+      const headers = { "content-type": "application/x-ndjson" };
+      return new Response(all.map(({ text }) => `${text}\n`).join(""), { headers });
     }
     return problem(404, "not_found");
   }

@@ -32,6 +32,7 @@ test("every canonical filter of the golden vectors can be asked for, and is aske
 test("what restricts nothing is not sent, and everything is encoded", () => {
   expect(queryOf({})).toBe("");
   expect(queryOf({ kinds: [], agentId: "" })).toBe("");
+  expect(queryOf({ kinds: ["a b+c"] })).toBe("?kinds=a%20b%2Bc");
   expect(queryOf({ kinds: ["a.*"] }, { cursor: "2026-01-01T02:00:00+02:00" })).toBe(
     "?kinds=a.*&cursor=2026-01-01T02%3A00%3A00%2B02%3A00",
   );

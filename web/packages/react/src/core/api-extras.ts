@@ -35,9 +35,13 @@ function randomId(): string {
 }
 
 /** All events of a subscription as NDJSON, as they are stored. */
-export function replay(api: Api, subscription: Subscription, signal: AbortSignal): Promise<Response> {
+export async function replay(api: Api, subscription: Subscription, signal: AbortSignal): Promise<Response> {
   const init = { method: "POST", headers: { accept: "application/x-ndjson" }, signal };
-  return api.request(`/replay${queryOf(subscription)}`, init);
+  const response = await api.request(`/replay${queryOf(subscription)}`, init);
+  if (!response.headers.get("content-type")?.includes("ndjson")) {
+    throw new ApiError(response.status, "unsupported_media_type", "this server exports no NDJSON");
+  }
+  return response;
 }
 
 type ServerFacet = Facets["kinds"];

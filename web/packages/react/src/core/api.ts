@@ -31,9 +31,9 @@ export class ApiError extends Error {
 export class Api {
   readonly #env: Environment;
   readonly #base: string;
-  readonly #token: (isRefused: boolean) => Promise<string | undefined>;
+  readonly #token: () => Promise<string | undefined>;
 
-  constructor(env: Environment, url: string, token: (isRefused: boolean) => Promise<string | undefined>) {
+  constructor(env: Environment, url: string, token: () => Promise<string | undefined>) {
     this.#env = env;
     this.#base = `${url}/api/event-bus`;
     this.#token = token;
@@ -88,16 +88,19 @@ export class Api {
 
   /** An answer that may be long: only its beginning is waited for. */
   async request(path: string, init: RequestInit): Promise<Response> {
-    const ask = async (isRefused: boolean) => {
-      const token = await this.#token(isRefused);
+    const ask = (token: string | undefined) => {
       const headers = {
         ...(init.headers as Record<string, string>),
         ...(token && { authorization: `Bearer ${token}` }),
       };
       return this.#env.fetch(this.#base + path, { ...init, headers });
     };
-    let response = await ask(false);
-    if (response.status === 401) response = await ask(true);
+    const token = await this.#token();
+    let response = await ask(token);
+    if (response.status === 401) {
+      const fresh = await this.#token();
+      if (fresh !== token) response = await ask(fresh);
+    }
     if (!response.ok) throw await problemOf(response);
     return response;
   }

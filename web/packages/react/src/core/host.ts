@@ -4,33 +4,21 @@
 import type { View } from "../event-client.ts";
 import { ApiError } from "./api.ts";
 import type { Environment } from "./environment.ts";
+import type { Call } from "./extras.ts";
 import type { Slices, ToCore, ToPage } from "./port.ts";
-import { type Slice, Timeline } from "./timeline.ts";
+import { type Extras, Timeline } from "./timeline.ts";
+
+type Slice = keyof Slices;
 
 /** Snapshots wait so long for company: the messages of one moment are shown together. */
 const GATHER_MS = 4;
 /** What is made at its own pace is looked at again after so long. */
 const LATER_MS = 250;
 
-/** What the page may call, by name. */
-const METHODS: ReadonlySet<string> = new Set([
-  "pause",
-  "resume",
-  "setSubscription",
-  "setQuery",
-  "seek",
-  "loadOlder",
-  "loadNewer",
-  "fill",
-  "clear",
-  "reconnect",
-  "setSpan",
-  "setLaneKey",
-  "event",
-  "find",
-  "placeOf",
-  "emit",
-]);
+/** What the page may call by name; all else is in the extras. */
+const METHODS = ["pause", "resume", "setSubscription", "loadOlder", "clear", "reconnect", "event"] as const;
+
+type Method = (...args: readonly unknown[]) => unknown;
 
 /** Serves a page; the returned function takes its messages. */
 export function host(env: Environment, post: (message: ToPage) => void): (message: ToCore) => void {
@@ -42,7 +30,6 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
   /** What was sent last of each slice. */
   const last = new Map<Slice, string>();
   const aborts = new Map<number, AbortController>();
-  let query: Promise<void> | null = null;
   let tokens: { resolve(token: string | undefined): void; reject(error: Error): void }[] = [];
 
   const flush = () => {
@@ -72,10 +59,10 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
 
   const open = (options: Extract<ToCore, { type: "open" }>["options"]) => {
     timeline = new Timeline(env, options, {
-      token: (isRefused) =>
+      token: () =>
         new Promise((resolve, reject) => {
           tokens.push({ resolve, reject });
-          if (tokens.length === 1 || isRefused) post({ type: "token", isRefused });
+          if (tokens.length === 1) post({ type: "token" });
         }),
       changed(slice) {
         changed.add(slice);
@@ -96,8 +83,6 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
 
   const call = async (id: number, method: string, args: readonly unknown[]) => {
     try {
-      // A query takes a moment to be read at first, and what is asked after it is meant with it.
-      if (query !== null) await query;
       post({ type: "result", id, value: await answer(id, method, args) });
     } catch (error) {
       const code = error instanceof ApiError ? { code: error.code } : {};
@@ -108,24 +93,22 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
 
   const answer = (id: number, method: string, args: readonly unknown[]): unknown => {
     if (timeline === null) throw new Error("the client is closed");
-    if (method === "searchOlder" || method === "export") {
-      const abort = new AbortController();
-      aborts.set(id, abort);
-      const progress = (...args: [number, number?]) => post({ type: "progress", id, args });
-      return method === "export"
-        ? timeline.export(args[0] as Parameters<Timeline["export"]>[0], progress, abort.signal)
-        : timeline.searchOlder(progress, abort.signal);
-    }
-    if (!METHODS.has(method)) throw new Error(`there is no ${method}`);
-    if (method === "setQuery") {
-      const [text, mode] = args as Parameters<Timeline["setQuery"]>;
-      const own = timeline.setQuery(text, mode).finally(() => {
-        if (query === own) query = null;
-      });
-      query = own;
-      return own;
-    }
-    return (timeline as unknown as Record<string, (...args: readonly unknown[]) => unknown>)[method]!(...args);
+    const own = METHODS.find((one) => one === method);
+    if (own !== undefined) return (timeline[own] as Method).apply(timeline, [...args]);
+    const { loadedExtras } = timeline;
+    // Once they are there, what is called in some order is done in that order; and what waits for them is, too.
+    return loadedExtras === null
+      ? timeline.extras().then((extras) => callExtras(extras, id, method, args))
+      : callExtras(loadedExtras, id, method, args);
+  };
+
+  const callExtras = ({ calls }: Extras, id: number, method: string, args: readonly unknown[]): unknown => {
+    if (timeline === null || !Object.hasOwn(calls, method)) throw new Error(`there is no ${method}`);
+    const abort = new AbortController();
+    aborts.set(id, abort);
+    const onProgress = (...args: [number, number?]) => post({ type: "progress", id, args });
+    const call: Call = { timeline, env, signal: abort.signal, onProgress };
+    return (calls[method as keyof typeof calls] as Method)(call, ...args);
   };
 
   return (message) => {
@@ -170,19 +153,16 @@ type Snapshots = Partial<{ -readonly [name in Slice]: Slices[name] }>;
 /** Snapshots of what has changed and is due; what is not due stays in `changed`. */
 function snapshots(timeline: Timeline, changed: Set<Slice>): Snapshots {
   const slices: Snapshots = {};
-  const extras = timeline.loadedExtras;
+  const { views } = timeline;
   for (const slice of [...changed]) {
-    const isLazy = slice === "facets" || slice === "histogram" || slice === "lanes";
-    const isWanted = isLazy && extras !== null && timeline.isWatched(slice);
-    if (isWanted && !timeline.isDue(slice)) continue;
-    changed.delete(slice);
-    if (slice === "status") slices.status = timeline.status();
+    const isView = slice === "facets" || slice === "histogram" || slice === "lanes";
+    if (isView && views !== null && timeline.isWatched(slice)) {
+      if (!views.isDue(slice)) continue;
+      Object.assign(slices, { [slice]: views[slice]() });
+    } else if (slice === "status") slices.status = timeline.status();
     else if (slice === "rows") slices.rows = timeline.rows(false);
     else if (slice === "counts") slices.counts = timeline.counts();
-    else if (!isWanted) continue;
-    else if (slice === "facets") slices.facets = timeline.facets(extras);
-    else if (slice === "histogram") slices.histogram = timeline.histogram(extras);
-    else slices.lanes = timeline.lanes(extras);
+    changed.delete(slice);
   }
   return slices;
 }

@@ -7,25 +7,7 @@
  *
  * Knows neither threads nor frames: it says what has changed, and makes snapshots when it is asked to.
  */
-import type {
-  Counts,
-  Cursor,
-  Draft,
-  ExportRequest,
-  Facets,
-  Find,
-  Histogram,
-  LaneKey,
-  Lanes,
-  Marker,
-  Row,
-  Span,
-  Start,
-  Status,
-  Subscription,
-  Target,
-  View,
-} from "../event-client.ts";
+import type { Counts, Cursor, Marker, Row, Start, Status, Subscription, View } from "../event-client.ts";
 import { cursorOf } from "../protocol/filter.ts";
 import type { Page } from "../protocol/page.ts";
 import type { Envelope } from "../protocol/scan.ts";
@@ -34,10 +16,11 @@ import { Api, ApiError, PAGE_EVENTS } from "./api.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import type { Environment } from "./environment.ts";
 import { isFailureKind } from "./event-log.ts";
-import type { WindowCounts } from "./histogram.ts";
-import type { CoreOptions, RowsChange, Watched } from "./port.ts";
+import type { CoreOptions, RowsChange, Slices, Watched } from "./port.ts";
+import type { Test } from "./query.ts";
 import { Rate } from "./rate.ts";
 import { rowAt } from "./row.ts";
+import type { Views } from "./views.ts";
 import { Window } from "./window.ts";
 
 const DEFAULT_RETAIN = 131_072;
@@ -46,24 +29,17 @@ const MIN_RETAIN = 1024;
 const DEFAULT_START = { last: 500 };
 /** Events that are read at once for a list that scrolls: some twenty screens. */
 const STEP_EVENTS = 500;
+/** What a page may be ahead of the stream by time on the way; beyond it was meant to be left out. */
+const AHEAD_EVENTS = 10_000;
 /** Screens of rows around the view that the page is given, so that scrolling finds them there. */
 const SCREENS_AROUND = 3;
 const DEFAULT_VIEW: View = { first: 0, count: 50 };
-/** The server counts at most so often. Between, what comes is added to its counts. */
-const REFRESH_MS = 15_000;
-/** What is counted in memory is counted again at most so often: it takes about a millisecond. */
-const RECOUNT_MS = 500;
-/** Until it is said otherwise, what the histogram shows. */
-const DEFAULT_SPAN_MS = 15 * 60_000;
-
 export type Extras = typeof import("./extras.ts");
-
-export type Slice = "status" | "rows" | "counts" | "facets" | "histogram" | "lanes";
 
 /** Whom a timeline tells that there is something to be shown. */
 export interface TimelineOwner {
-  token(isRefused: boolean): Promise<string | undefined>;
-  changed(slice: Slice): void;
+  token(): Promise<string | undefined>;
+  changed(slice: keyof Slices): void;
   /** Events for those who listen to each. */
   events(events: readonly string[]): void;
 }
@@ -79,8 +55,9 @@ export class Timeline {
   isLoadingNewer = false;
   /** The newest event that was received: what comes again is not counted again. */
   mark: Cursor = -1;
-  /** What `extras` has loaded. */
+  /** What `extras` has loaded, and what is made of it. */
   loadedExtras: Extras | null = null;
+  views: Views | null = null;
 
   readonly #env: Environment;
   readonly #owner: TimelineOwner;
@@ -108,18 +85,11 @@ export class Timeline {
   /** Events for listeners; held while older ones are on their way. */
   #batch: string[] = [];
   #isHeld = false;
-  #span: Span;
-  #laneKey: LaneKey = "agent";
-  #windows: WindowCounts | null = null;
-  #serverFacets: Facets | null = null;
-  readonly #askedAt = new Map<Watched, number>();
-  readonly #countedAt = new Map<Watched, number>();
 
   constructor(env: Environment, options: CoreOptions, owner: TimelineOwner) {
     this.#env = env;
     this.#owner = owner;
     this.#rate = new Rate(env);
-    this.#span = { from: env.now() - DEFAULT_SPAN_MS, to: null };
     this.subscription = options.subscription ?? {};
     this.window = new Window(capacityOf(options.retain));
     this.api = new Api(env, options.url, owner.token);
@@ -132,7 +102,7 @@ export class Timeline {
       autoReconnect: options.autoReconnect ?? true,
       maxReconnectAttempts: options.maxReconnectAttempts ?? Number.POSITIVE_INFINITY,
     };
-    this.connection = new Connection(env, connection, this.#connectionOwner(options.hasFreshTokens));
+    this.connection = new Connection(env, connection, this.#connectionOwner());
     this.connection.connect();
   }
 
@@ -192,40 +162,16 @@ export class Timeline {
     return [from, Math.max(from, Math.min(next, begin + count + around))];
   }
 
-  facets({ facetsOf, facetsOfServer }: Extras): Facets {
-    this.#ask("facets", async () => {
-      this.#serverFacets = await facetsOfServer(this.api, this.subscription);
-    });
-    return this.#serverFacets ?? facetsOf(this.window.log);
-  }
-
-  histogram({ WindowCounts, histogramOfServer }: Extras): Histogram {
-    const now = this.#serverNow();
-    const span = this.#span;
-    const { isEmpty, isAttached, hasOlder, log } = this.window;
-    this.#ask("histogram", async () => {
-      const counts = await histogramOfServer(this.api, this.subscription, span.from, span.to ?? now);
-      if (span === this.#span) this.#windows = counts;
-    });
-    const reachesBack = !hasOlder || (!isEmpty && log.time(log.first) <= span.from);
-    const counts = this.#windows ?? WindowCounts.ofLog(log, span, now, reachesBack && isAttached);
-    if (span.to === null) counts.follow(now);
-    return counts.snapshot();
-  }
-
-  lanes({ lanesOf }: Extras): Lanes {
-    return lanesOf(this.window.log, this.#laneKey, this.#span);
-  }
-
   /** What is loaded only when it is asked for. */
   async extras(): Promise<Extras> {
     this.loadedExtras ??= await import("./extras.ts");
     return this.loadedExtras;
   }
 
-  /** Whether it is time to make a snapshot of what costs more than a row. */
-  isDue(what: Watched): boolean {
-    return this.#isTime(this.#countedAt, what, RECOUNT_MS);
+  async loadViews(): Promise<Views> {
+    const { Views } = await this.extras();
+    this.views ??= new Views(this, this.#env);
+    return this.views;
   }
 
   isWatched(what: Watched): boolean {
@@ -235,24 +181,12 @@ export class Timeline {
   watch(what: Watched, isWatched: boolean): void {
     if (isWatched) this.#watched.add(what);
     else this.#watched.delete(what);
-    this.#countedAt.delete(what);
-    if (isWatched && what !== "event") this.extras().then(() => this.#owner.changed(what), ignore);
+    if (isWatched && what !== "event") this.loadViews().then((views) => views.renew(what), ignore);
   }
 
-  /** Asks the server for what it counts, at most so often; when it cannot tell, what is in memory has to do. */
-  #ask(what: Watched, ask: () => Promise<void>): void {
-    if (!this.#isTime(this.#askedAt, what, REFRESH_MS)) return;
-    ask().then(() => {
-      this.#countedAt.delete(what);
-      this.#recount();
-    }, ignore);
-  }
-
-  #isTime(times: Map<Watched, number>, what: Watched, ms: number): boolean {
-    const now = this.#env.now();
-    if (now - (times.get(what) ?? Number.NEGATIVE_INFINITY) < ms) return false;
-    times.set(what, now);
-    return true;
+  /** Something may be shown anew. */
+  changed(slice: keyof Slices): void {
+    this.#owner.changed(slice);
   }
 
   // What can be asked for.
@@ -281,12 +215,12 @@ export class Timeline {
   }
 
   resume(): void {
-    this.#journeys++;
+    this.depart();
     this.follow();
-    if (!this.window.isAttached)
-      this.extras()
-        .then(({ present }) => present(this, true))
-        .catch(ignore);
+    if (this.window.isAttached) return;
+    this.extras()
+      .then(({ present }) => present(this, true))
+      .catch(ignore);
   }
 
   setSubscription(subscription: Subscription, from?: Start): void {
@@ -299,41 +233,25 @@ export class Timeline {
       this.#start(from ?? DEFAULT_START);
       return;
     }
+    const isSame = this.list();
     this.#start("now");
     this.window.isAttached = false;
     this.extras()
       .then(({ around }) => around(this, cursor))
-      .catch(() => this.#start(DEFAULT_START));
+      .catch(() => {
+        if (isSame()) this.#start(DEFAULT_START);
+      });
   }
 
-  async setQuery(query: string, mode: "filter" | "mark"): Promise<void> {
-    const { parseQuery } = await this.extras();
-    const { test, problem } = parseQuery(query);
-    if (problem !== null) return;
+  /** Sets what is a hit, and whether hits alone are shown. */
+  setTest(test: Test | null, isFiltered: boolean): void {
     const middle = this.#isFollowing ? null : this.#middle();
-    this.window.setTest(test, test !== null && mode === "filter");
+    this.window.setTest(test, isFiltered);
     this.relist(middle);
-  }
-
-  async seek(target: Target): Promise<void> {
-    const { present, seek } = await this.extras();
-    return target === "now" ? present(this, false) : seek(this, target);
   }
 
   async loadOlder(): Promise<void> {
     await this.older(STEP_EVENTS);
-  }
-
-  async loadNewer(): Promise<void> {
-    return (await this.extras()).loadNewer(this);
-  }
-
-  async fill(place: number): Promise<void> {
-    return (await this.extras()).fill(this, place);
-  }
-
-  async searchOlder(onProgress: (scanned: number, reached: Cursor) => void, signal: AbortSignal): Promise<boolean> {
-    return (await this.extras()).searchOlder(this, onProgress, signal);
   }
 
   clear(): void {
@@ -347,53 +265,9 @@ export class Timeline {
     this.connection.reconnect();
   }
 
-  setSpan(span: Span): void {
-    this.#span = span;
-    this.#windows = null;
-    this.#askAgain("histogram");
-    this.#askAgain("lanes");
-  }
-
-  setLaneKey(by: LaneKey): void {
-    this.#laneKey = by;
-    this.#askAgain("lanes");
-  }
-
-  #askAgain(what: "histogram" | "lanes"): void {
-    this.#askedAt.delete(what);
-    this.#countedAt.delete(what);
-    this.#owner.changed(what);
-  }
-
   async event(cursor: Cursor): Promise<string | null> {
     const line = this.window.log.find(cursor);
     return line === null ? this.api.event(cursor) : this.window.log.raw(line);
-  }
-
-  async find(what: Find, from: number, direction: 1 | -1): Promise<number | null> {
-    return (await this.extras()).find(this.window, what, from, direction);
-  }
-
-  async placeOf(cursor: Cursor): Promise<number | null> {
-    return (await this.extras()).placeOf(this.window, cursor);
-  }
-
-  async export(
-    { format, scope }: Pick<ExportRequest, "format" | "scope">,
-    onProgress: (events: number) => void,
-    signal: AbortSignal,
-  ): Promise<Blob> {
-    const { exportLoaded, exportLog, replay } = await this.extras();
-    const file =
-      scope === "loaded"
-        ? exportLoaded(this.window, format)
-        : await exportLog(await replay(this.api, this.subscription, signal), format, onProgress);
-    onProgress(file.events);
-    return file.blob();
-  }
-
-  async emit(draft: Draft): Promise<Cursor> {
-    return (await this.extras()).emit(this.api, this.#env, draft);
   }
 
   /** The page, or the machine under it, has something to say. */
@@ -413,10 +287,9 @@ export class Timeline {
 
   // What the connection tells.
 
-  #connectionOwner(hasFreshTokens: boolean): ConnectionOwner {
+  #connectionOwner(): ConnectionOwner {
     return {
-      hasFreshTokens,
-      token: () => this.#owner.token(false),
+      token: () => this.#owner.token(),
       whyRefused: async () => {
         try {
           await this.api.page({ before: 1 }, this.subscription, 1);
@@ -492,7 +365,7 @@ export class Timeline {
     const { window } = this;
     const isHit = window.matches(text, at);
     if (at.cursor > this.mark) this.#receive(text, at, isHit);
-    if (!window.isAttached) return;
+    if (!window.isAttached || at.cursor <= window.after) return;
     if (window.log.isFull && this.#isReadAtItsEnd()) {
       window.isAttached = false;
       window.after = at.cursor - 1;
@@ -512,7 +385,7 @@ export class Timeline {
       // Listeners get the older ones late rather than the page so many at once.
       if (this.#batch.length > this.window.log.capacity) this.#isHeld = false;
     }
-    this.#windows?.add(at.kind, at.time);
+    this.views?.add(at.kind, at.time);
     this.#owner.changed("counts");
     this.#recount();
   }
@@ -562,7 +435,7 @@ export class Timeline {
   // How the list moves.
 
   markLine(marker: Marker, cursor: Cursor): void {
-    this.window.mark(marker, cursor, this.#serverNow());
+    this.window.mark(marker, cursor, this.serverNow());
     this.shown();
   }
 
@@ -580,9 +453,7 @@ export class Timeline {
     this.#isHeld = false;
     this.#awaited = null;
     this.#reconnectLine = null;
-    this.#windows = null;
-    this.#serverFacets = null;
-    this.#askedAt.clear();
+    this.views?.reset();
     this.window.clear();
     this.#generation++;
     this.#target = null;
@@ -619,10 +490,15 @@ export class Timeline {
     return { last: Math.min(start.last, this.window.log.capacity), isExplicit: false };
   }
 
-  /** Takes the window up again where it ends. */
+  /**
+   * Takes the window up again where it ends; or a little before, since pages may have run ahead of the stream, and whoever
+   * listens to each event has not had those between.
+   */
   attach(): void {
+    const { after } = this.window;
+    const isAhead = this.mark >= 0 && this.mark < after && after - this.mark <= AHEAD_EVENTS;
     this.#awaited = "attach";
-    this.connection.resubscribe(this.subscription, this.window.after);
+    this.connection.resubscribe(this.subscription, isAhead ? this.mark : after);
     this.shown();
   }
 
@@ -692,7 +568,8 @@ export class Timeline {
     this.#owner.changed("counts");
   }
 
-  #serverNow(): number {
+  /** What time it is for the server. */
+  serverNow(): number {
     return this.#env.now() + (this.connection.status().clockOffsetMs ?? 0);
   }
 }

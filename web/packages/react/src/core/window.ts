@@ -19,7 +19,7 @@ export class Window {
   /** Older pages are before this. */
   before: Cursor = 0;
   hasOlder = false;
-  /** Where newer pages begin while it is detached. */
+  /** Where newer pages begin while it is detached; what the stream brings up to here is in the window already. */
   after: Cursor = 0;
   #test: Test | null = null;
   readonly #at: Envelope = envelope();
@@ -48,7 +48,9 @@ export class Window {
   /** Adds a marker behind the newest line; its line. */
   mark(marker: Marker, cursor: Cursor, time: number): number {
     const { isFull } = this.log;
-    const line = this.log.mark(marker, cursor, time);
+    // Pages may have run ahead of the stream.
+    const last = this.isEmpty ? 0 : this.log.cursor(this.log.next - 1);
+    const line = this.log.mark(marker, Math.max(cursor, last), time);
     this.#appended(isFull);
     return line;
   }
@@ -108,6 +110,7 @@ export class Window {
   }
 
   clear(): void {
+    this.after = 0;
     this.log.clear();
     this.index.rebuild(this.isFiltered);
   }

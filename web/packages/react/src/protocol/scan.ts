@@ -142,7 +142,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** Where the object in a member of `text`, which is valid JSON, begins and ends. Of two with a name the last, as parsers do. */
-export function memberSpan(text: string, name: string): [number, number] {
+function memberSpan(text: string, name: string): [number, number] {
   let span: [number, number] = [0, 0];
   for (let at = text.indexOf("{") + 1; at < text.length; at++) {
     const code = text.charCodeAt(at);
