@@ -49,6 +49,17 @@ describe("the detail of an event", () => {
     expect(screen.container.textContent).not.toContain("session");
   });
 
+  it("has a link to the address that an event is about, and to no other kind of address", async () => {
+    const json = { title: "Fix login", number: 42, url: "https://example.org/pull/42" };
+    const row = eventRow({ kind: "artifact.github_pr_opened", json });
+    const screen = await render(<Detail row={row} client={partsClient()} onClose={nothing} />);
+    const link = screen.getByRole("link", { name: "https://example.org/pull/42", exact: true });
+    await expect.element(link).toHaveAttribute("rel", "noreferrer noopener");
+    const trap = eventRow({ kind: "artifact.created", json: { url: "javascript:alert(1)" } });
+    await screen.rerender(<Detail row={trap} client={partsClient()} onClose={nothing} />);
+    expect(screen.getByRole("link").elements()).toEqual([]);
+  });
+
   it("narrows by kind and by ids", async () => {
     const onFilter = vi.fn();
     const screen = await render(

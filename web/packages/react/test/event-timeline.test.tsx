@@ -44,6 +44,18 @@ it("opens its own stream from its options, and closes it", async () => {
   await expect.poll(() => opened[0]!.isClosed).toBe(true);
 });
 
+it("begins anew with another client, whose places mean something else", async () => {
+  const first = fakeClient(1000);
+  const shown = await show(first);
+  await shown.press("k");
+  const second = fakeClient(30);
+  await shown.rerender({ stream: second });
+  const grid = shown.root.querySelector("[role=grid]")!;
+  expect(grid.getAttribute("aria-activedescendant")).toBeNull();
+  expect(grid.getAttribute("aria-rowcount")).toBe("31");
+  expect(grid.querySelectorAll(".todoki-row").length).toBeGreaterThan(15);
+});
+
 it("moves with the keys of a list and with letters, and stops following to do so", async () => {
   const client = fakeClient(1000);
   const shown = await show(client);
@@ -107,6 +119,25 @@ it("opens an event by a click and by Enter, follows the keys while open, and clo
   expect(chosen).toEqual([1_000_095, 1_000_096, null, 1_000_096]);
 });
 
+it("keeps the opened event in view where the detail takes the lower half of the list", async () => {
+  const client = fakeClient(100);
+  const shown = await show(client, {}, { width: 700, height: 600 });
+  await shown.press("k");
+  const before = shown.grid.clientHeight;
+  await shown.press("Enter");
+  expect(shown.grid.clientHeight).toBeLessThan(before - 100);
+  const { bottom } = shown.row(99)!.getBoundingClientRect();
+  expect(bottom).toBeLessThanOrEqual(shown.grid.getBoundingClientRect().bottom + 0.5);
+});
+
+it("leaves out columns where there is no room for them", async () => {
+  const client = fakeClient(5);
+  const titles = ({ grid }: Shown) =>
+    [...grid.querySelectorAll("[role=columnheader]")].map((title) => title.textContent).join(" ");
+  expect(titles(await show(client, {}, { width: 1000 }))).toBe("Time Cursor Kind Agent Task Summary");
+  expect(titles(await show(client, {}, { width: 700 }))).toBe("Time Kind Task Summary");
+});
+
 it("shows what its owner says is open, and fetches it when the list does not have it", async () => {
   const client = fakeClient(100);
   const chosen: (number | null)[] = [];
@@ -129,7 +160,8 @@ it("shows what its owner says is open, and fetches it when the list does not hav
 it("goes from failure to failure and from match to match", async () => {
   const client = fakeClient(1000);
   const shown = await show(client);
-  await shown.press("k");
+  await shown.press("E");
+  expect(activePlace(shown)).toBe(999);
   await shown.press("E");
   expect(activePlace(shown)).toBe(994);
   await shown.press("E");

@@ -22,7 +22,7 @@ import type {
 import { type Cell, cell } from "../src/slice.ts";
 
 /** What was asked: the name of the method and what it was given. */
-export type Call = readonly [name: string, ...args: readonly unknown[]];
+type Call = readonly [name: string, ...args: readonly unknown[]];
 
 export interface FakeClient extends EventClient {
   readonly status: Cell<Status>;

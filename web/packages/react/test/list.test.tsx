@@ -1,5 +1,5 @@
 import { Profiler } from "react";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { Marker } from "../src/event-client.ts";
 import { fakeClient } from "./fake-client.ts";
 import { frames, type Shown, show } from "./page.tsx";
@@ -273,6 +273,25 @@ it("loads older and newer events when the view comes near their end, once at a t
   await shown.wheel(20_000);
   expect(client.called("loadNewer").length).toBeGreaterThan(0);
   expect(client.called("resume")).toHaveLength(0);
+});
+
+it("does not try again by itself what could not be loaded, but when a person scrolls again", async () => {
+  const client = fakeClient(100);
+  const loadOlder = vi.spyOn(client, "loadOlder").mockRejectedValue(new Error("the server is away"));
+  const shown = await show(client);
+  client.say({ rows: { hasOlder: true } });
+  await frames();
+  await shown.wheel(-2000);
+  await expect.poll(() => loadOlder.mock.calls.length).toBe(1);
+  for (let i = 0; i < 5; i++) {
+    client.append(1);
+    await frames();
+  }
+  expect(loadOlder).toHaveBeenCalledTimes(1);
+  await shown.wheel(-10);
+  expect(loadOlder).toHaveBeenCalledTimes(2);
+  shown.grid.querySelector<HTMLButtonElement>(".todoki-edge button")!.click();
+  await expect.poll(() => shown.grid.querySelector(".todoki-edge")!.textContent).toContain("the server is away");
 });
 
 it("says what happened to the stream where it happened, and loads what a gap left out", async () => {

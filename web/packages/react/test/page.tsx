@@ -42,7 +42,7 @@ export async function show(
   const element = (more: Partial<EventTimelineProps>) =>
     around(
       <main style={{ position: "fixed", inset: 0 }}>
-        <EventTimeline {...({ ...props, ...more, stream: client } as EventTimelineProps)} />
+        <EventTimeline {...({ stream: client, ...props, ...more } as EventTimelineProps)} />
       </main>,
     );
   const screen = await render(element({}));

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { page, userEvent } from "vitest/browser";
+import { cdp, page, userEvent } from "vitest/browser";
 import type { Status } from "../src/event-client.ts";
 import { type FakeClient, fakeClient } from "./fake-client.ts";
 import { expectAccessible, frames, type Shown, show } from "./page.tsx";
@@ -135,6 +135,18 @@ it("has nothing that axe minds with an event open, in light and dark", async () 
   }
 });
 
+it("fits a view of 320 px in every state, which is also a zoom of 200 % and more", async () => {
+  for (const { name } of STATES) {
+    const { shown } = await reach(name, 320);
+    const parts = shown.root.querySelectorAll("button, .todoki-pill, .todoki-panel, .todoki-alert, .todoki-cell");
+    const tooWide = [...parts].filter((part) => part.getBoundingClientRect().right > 320);
+    expect([name, tooWide.map((part) => part.outerHTML)]).toEqual([name, []]);
+    for (const part of parts)
+      expect([name, part.scrollWidth > part.clientWidth && part.matches("button")]).toEqual([name, false]);
+    await shown.unmount();
+  }
+});
+
 it("raises an alert for what a person alone can mend, and for nothing else", async () => {
   for (const { name } of STATES) {
     const { shown } = await reach(name);
@@ -235,6 +247,28 @@ it("offers a pause when nobody could read so fast", async () => {
   client.say({ counts: { eventsPerSecond: 4980 } });
   await frames();
   expect(root.textContent).toContain("4,980/s · Pause to read");
+});
+
+it("shows nobody the sentence that is only to be heard", async () => {
+  const { root } = await show(fakeClient(5));
+  const region = root.querySelector("[role=status]")!;
+  expect(region.textContent).not.toBe("");
+  expect(region.getBoundingClientRect().width).toBeLessThanOrEqual(1);
+});
+
+it("shows what is open and what failed without colours of its own where the reader chose them", async () => {
+  await cdp().send("Emulation.setEmulatedMedia", { features: [{ name: "forced-colors", value: "active" }] });
+  try {
+    const client = fakeClient(50);
+    const shown = await show(client, { selected: 1_000_049, renderDetail: null });
+    const look = (place: number) => getComputedStyle(shown.row(place)!);
+    expect(look(49).backgroundColor).not.toBe(look(48).backgroundColor);
+    const failed = shown.root.querySelector("[data-failure] .todoki-kind-name")!;
+    expect(getComputedStyle(failed).textDecorationLine).toBe("underline");
+    await expectAccessible(shown.root);
+  } finally {
+    await cdp().send("Emulation.setEmulatedMedia", { features: [] });
+  }
 });
 
 it("follows the theme of an ancestor and else that of the system", async () => {

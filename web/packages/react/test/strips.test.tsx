@@ -1,5 +1,5 @@
-import { beforeEach, describe, expect, it, vi } from "vitest";
-import { userEvent } from "vitest/browser";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { cdp, userEvent } from "vitest/browser";
 import { render } from "vitest-browser-react";
 import type { Histogram as HistogramData, Lane } from "../src/event-client.ts";
 import "../src/styles.css";
@@ -331,6 +331,28 @@ describe("the minimap", () => {
     const view = () => screen.container.querySelector<HTMLElement>(".todoki-minimap-view");
     await expect.poll(() => view()?.offsetTop).toBe(150);
     expect(view()?.offsetHeight).toBe(30);
+  });
+});
+
+describe("where the system chooses the colours", () => {
+  const force = (value: string) =>
+    cdp().send("Emulation.setEmulatedMedia", { features: [{ name: "forced-colors", value }] });
+  afterEach(() => force("none"));
+
+  it("bars and ticks are drawn in them", async () => {
+    await force("active");
+    const client = laned();
+    const screen = await render(
+      <>
+        <Histogram client={client} utc onBrush={() => {}} />
+        <Lanes client={client} utc onBrush={() => {}} />
+      </>,
+    );
+    const canvases = [...screen.container.querySelectorAll("canvas")];
+    expect(canvases).toHaveLength(2);
+    for (const canvas of canvases) await expect.poll(() => has(canvas, "CanvasText")).toBe(true);
+    await force("none");
+    for (const canvas of canvases) await expect.poll(() => has(canvas, "CanvasText")).toBe(false);
   });
 });
 

@@ -9,6 +9,9 @@ export type Column = "time" | "cursor" | "kind" | "agent" | "session" | "task" |
 /** What is shown when nothing else is asked for. The session is seldom of use beside the agent and the task. */
 export const DEFAULT_COLUMNS: readonly Column[] = ["time", "cursor", "kind", "agent", "task", "summary"];
 
+/** The same where there is less room: the summary says more than ids do. */
+export const FEWER_COLUMNS: readonly Column[] = ["time", "kind", "task", "summary"];
+
 /** In characters of the list's monospaced font, wide enough for what each holds; the summary takes the rest. */
 const COLUMNS: Readonly<Record<Column, readonly [title: string, width: string]>> = {
   time: ["Time", "12.5ch"],

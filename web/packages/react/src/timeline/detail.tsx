@@ -18,6 +18,8 @@ import { PermissionRequest } from "./permission.tsx";
 import { cursorAt } from "./row-at.ts";
 import { summaryOf } from "./summary.ts";
 import { fullTime, timeAgo } from "./time.ts";
+import { isWebAddress } from "./web-address.ts";
+import { WebLink } from "./web-link.tsx";
 
 export interface DetailProps {
   readonly row: EventRow;
@@ -192,11 +194,17 @@ function FilterButtons({ field, value, onFilter }: FilterButtonsProps): ReactNod
 function Readable({ row, client, renderSummary, data }: DetailProps & { readonly data: JsonNode | null }): ReactNode {
   if (data && (row.kind === "agent.output_batch" || row.kind === "agent.output")) return <OutputBatch data={data} />;
   if (data && row.kind === "permission.requested") return <PermissionRequest row={row} data={data} client={client} />;
+  const url = plain(member(data, "url"));
   return (
     <>
       <p className={row.isFailure ? "todoki-lead todoki-tone-danger" : "todoki-lead"}>
         {renderSummary ? renderSummary(row) : summaryOf(row)}
       </p>
+      {url !== null && isWebAddress(url) ? (
+        <p className="todoki-link">
+          <WebLink address={url}>{url}</WebLink>
+        </p>
+      ) : null}
       {LONG_MEMBERS.map((name) => (
         <LongMember key={name} name={name} text={plain(member(data, name))} />
       ))}

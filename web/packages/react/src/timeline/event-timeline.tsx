@@ -15,13 +15,14 @@ import {
   useRef,
   useState,
 } from "react";
+import { identityOf } from "../client-pool.ts";
 import type { Counts, Cursor, EventClient, EventRow } from "../event-client.ts";
 import { useTodokiSettings } from "../settings.ts";
 import { type EventStream, type EventStreamOptions, useEventStream } from "../use-event-stream.ts";
 import { useMedia } from "../use-media.ts";
 import { useSlice } from "../use-slice.ts";
 import { copyText } from "./clipboard.ts";
-import { type Column, DEFAULT_COLUMNS } from "./columns.ts";
+import { type Column, DEFAULT_COLUMNS, FEWER_COLUMNS } from "./columns.ts";
 import { Detail, type DetailProps } from "./detail.tsx";
 import { Follower } from "./follow.ts";
 import type { Order } from "./geometry.ts";
@@ -45,8 +46,9 @@ export type Density = "compact" | "default" | "comfortable";
 const ROW_PX: Readonly<Record<Density, number>> = { compact: 24, default: 28, comfortable: 40 };
 /** Two lines of text, and as high as a finger needs. */
 const NARROW_ROW_PX = 52;
-/** Narrower than this the columns would leave nothing for the summary. */
+/** Narrower than this columns would leave nothing for the summary, and narrower than that all of them too little. */
 const NARROW_BELOW_PX = 640;
+const WIDE_FROM_PX = 880;
 
 const NEXT_DENSITY: Readonly<Record<Density, Density>> = {
   compact: "default",
@@ -67,6 +69,7 @@ export interface TimelineViewProps {
   readonly zone?: Zone | undefined;
   readonly onZone?: ((zone: Zone) => void) | undefined;
   readonly order?: Order | undefined;
+  /** Default: all but the session, and fewer where there is less room. */
   readonly columns?: readonly Column[] | undefined;
   /** Draws the line of an event in place of its cells. Keep it one line high. */
   readonly renderRow?: ((row: EventRow) => ReactNode) | undefined;
@@ -146,10 +149,11 @@ function Timeline(props: TimelineProps): ReactNode {
   const [density, setDensity] = useOwned(props.density ?? "default", props.onDensity);
   const [zone, setZone] = useOwned<Zone>(props.zone ?? "local", props.onZone);
   const isCoarse = useMedia("(pointer: coarse)");
-  const isNarrow = useIsNarrow(root) || isCoarse;
+  const width = useWidth(root);
+  const isNarrow = width < NARROW_BELOW_PX || isCoarse;
   const { cursor, row, select } = useSelection(client, props.selected, props.onSelect);
   const [notice, setNotice] = useState("");
-  const look = useLook(props, client, zone);
+  const look = useLook(props, client, zone, width < WIDE_FROM_PX ? FEWER_COLUMNS : DEFAULT_COLUMNS);
   const { onClearFilter, onFilter, onShortcut } = props;
 
   const url = useServerUrl(props.url);
@@ -210,6 +214,8 @@ function Timeline(props: TimelineProps): ReactNode {
       <div className="todoki-body">
         <div className="todoki-list">
           <List
+            // Places and generations are one client's own, so another client has another list.
+            key={identityOf(client)}
             client={client}
             follower={follower}
             look={look}
@@ -264,8 +270,8 @@ function useOwned<T>(given: T, ask: ((value: T) => void) | undefined): readonly 
   return [ask ? given : own.value, set];
 }
 
-function useLook(props: TimelineProps, client: EventClient, zone: Zone): RowLook {
-  const { columns = DEFAULT_COLUMNS, highlight = "", renderRow, renderSummary } = props;
+function useLook(props: TimelineProps, client: EventClient, zone: Zone, fitting: readonly Column[]): RowLook {
+  const { columns = fitting, highlight = "", renderRow, renderSummary } = props;
   return useMemo(
     () => ({
       columns,
@@ -280,19 +286,19 @@ function useLook(props: TimelineProps, client: EventClient, zone: Zone): RowLook
   );
 }
 
-/** Whether the timeline itself is narrow, whatever the window. */
-function useIsNarrow(root: RefObject<HTMLElement | null>): boolean {
-  const [isNarrow, setIsNarrow] = useState(false);
+/** The width of the timeline itself, whatever the window's; endless until there is one. */
+function useWidth(root: RefObject<HTMLElement | null>): number {
+  const [width, setWidth] = useState(Number.POSITIVE_INFINITY);
   useLayoutEffect(() => {
     const { current } = root;
     if (current === null) return;
-    const measure = () => setIsNarrow(current.clientWidth < NARROW_BELOW_PX);
+    const measure = () => setWidth(current.clientWidth);
     measure();
     const observer = new ResizeObserver(measure);
     observer.observe(current);
     return () => observer.disconnect();
   }, [root]);
-  return isNarrow;
+  return width;
 }
 
 async function copyEvent(client: EventClient, { cursor }: EventRow): Promise<string> {

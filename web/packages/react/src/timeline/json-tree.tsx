@@ -20,6 +20,8 @@ import {
   type ValueRow,
 } from "./json-rows.ts";
 import { type JsonNode, type JsonPath, jqPath, pathText, plain, readJson } from "./json-text.ts";
+import { isWebAddress } from "./web-address.ts";
+import { WebLink } from "./web-link.tsx";
 
 export interface JsonTreeProps {
   /** The JSON. It may be cut; what there is of it is shown. */
@@ -203,9 +205,9 @@ function StringValue({ value, isOpen, isCut, isActive }: StringValueProps): Reac
   return (
     <span className="todoki-json-string">
       {isWebAddress(value) ? (
-        <a href={value} target="_blank" rel="noreferrer noopener" tabIndex={isActive ? 0 : -1}>
+        <WebLink address={value} isReached={isActive}>
           {quoted}
-        </a>
+        </WebLink>
       ) : (
         quoted
       )}
@@ -274,11 +276,6 @@ function sizeOf(node: JsonNode): string {
   const count = childrenOf(node).length;
   const [open, close] = node.type === "array" ? "[]" : "{}";
   return count === 0 ? `${open}${close}` : `${open} ${wholeNumber(count)} ${close}`;
-}
-
-/** Only these two schemes become links: a `javascript:` in an event must stay a text. */
-function isWebAddress(value: string): boolean {
-  return /^https?:\/\/[^\s"<>]+$/i.test(value) && URL.canParse(value);
 }
 
 function size(bytes: number): string {

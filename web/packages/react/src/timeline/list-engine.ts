@@ -92,13 +92,13 @@ interface Placed {
 
 /** The view that the client was last asked for. */
 interface Asked {
-  readonly client: EventClient;
   readonly generation: number;
   readonly isFollowing: boolean;
   readonly first: number;
   readonly slots: number;
 }
 
+/** Moves one list of one client. */
 export class ListEngine implements ListControl {
   #drawing: Drawing | null = null;
   #elements: ListElements | null = null;
@@ -108,11 +108,13 @@ export class ListEngine implements ListControl {
   #remembered: Row | null = null;
   /** Ends that could not be loaded; they are tried again when a person asks for it. */
   readonly #failed = new Set<"older" | "newer">();
+  readonly #loading = new Set<"older" | "newer">();
+  /** Stops waiting for the hand to leave the scroll bar. */
+  #release: (() => void) | null = null;
 
   /** After each commit: puts the view where it belongs and asks for what it needs. Before the browser paints. */
   settle(drawing: Drawing, elements: ListElements): void {
     const { follower, rows, active } = drawing;
-    if (this.#drawing !== null && this.#drawing.client !== drawing.client) this.#placed = null;
     this.#drawing = drawing;
     this.#elements = elements;
     follower.confirm(rows.isFollowing);
@@ -124,13 +126,16 @@ export class ListEngine implements ListControl {
     this.#loadNearEnds();
   }
 
-  #topAfter({ follower, rows, extent, room }: Drawing): number {
+  #topAfter({ follower, rows, extent, room, active }: Drawing): number {
     const before = this.#placed;
     if (follower.given(rows.isFollowing)) return topOfNow(extent, room);
     if (before === null || before.generation !== rows.generation) {
       return rows.target === null ? topOfNow(extent, room) : topToCenter(rows.target, extent, room);
     }
-    return carriedTop(this.#top(), before.extent, extent);
+    const top = carriedTop(this.#top(), before.extent, extent);
+    // The event that was just opened must not vanish under its own detail.
+    const isSeen = active !== null && topToShow(active.place, before.top, before.extent, before.room) === before.top;
+    return isSeen && room < before.room ? topToShow(active.place, top, extent, room) : top;
   }
 
   /** Where the view is now, in the lines of when it was put there. The scroller itself knows best: it may be in a fling. */
@@ -187,13 +192,12 @@ export class ListEngine implements ListControl {
     const last = this.#asked;
     const isAsked =
       last !== null &&
-      last.client === client &&
       last.generation === rows.generation &&
       last.isFollowing === isFollowing &&
       last.slots === slots &&
       (isFollowing || Math.abs(first - last.first) < slots * TOLD_WITHIN_SCREENS);
     if (isAsked) return;
-    this.#asked = { client, generation: rows.generation, isFollowing, first, slots };
+    this.#asked = { generation: rows.generation, isFollowing, first, slots };
     client.setView({ first, count: slots });
   }
 
@@ -210,8 +214,6 @@ export class ListEngine implements ListControl {
       this.#load("newer", () => client.loadNewer());
     }
   }
-
-  readonly #loading = new Set<"older" | "newer">();
 
   #load(end: "older" | "newer", load: () => Promise<void>): void {
     if (this.#loading.has(end) || this.#failed.has(end)) return;
@@ -273,8 +275,6 @@ export class ListEngine implements ListControl {
     if (follower.given(rows.isFollowing) !== rows.isFollowing) redraw();
     else this.#loadNearEnds();
   }
-
-  #release: (() => void) | null = null;
 
   /** Browsers do not always say that a scroll bar was let go, so a pointer that comes back without a button says it too. */
   #grabBar(): void {
@@ -420,15 +420,21 @@ export class ListEngine implements ListControl {
   async find(what: Find, direction: 1 | -1): Promise<boolean> {
     const drawing = this.#drawing;
     if (drawing === null) return false;
-    const { client, rows, extent, room } = drawing;
+    const { client, rows, active } = drawing;
     const { generation } = rows;
-    const edge = Math.min(extent.next - 1, placeOf(Math.floor((this.#top() + room / 2) / extent.rowHeight), extent));
-    const from = drawing.active?.generation === generation ? drawing.active.place : edge;
+    const from = active?.generation === generation ? active.place : this.#placeToBegin(drawing);
     const place = await client.find(what, from, direction);
     if (place === null || this.#drawing?.rows.generation !== generation) return place !== null;
     this.#drawing.follower.pause();
     this.#goTo(place, true);
     return true;
+  }
+
+  /** Where a search begins when the keys are nowhere: at what is newest while that is followed, else in the middle. */
+  #placeToBegin({ follower, rows, extent, room }: Drawing): number {
+    if (follower.given(rows.isFollowing)) return extent.next;
+    const line = Math.floor((this.#top() - extent.lead + room / 2) / extent.rowHeight);
+    return placeOf(Math.min(extent.next - extent.first - 1, Math.max(0, line)), extent);
   }
 
   async show(cursor: Cursor): Promise<void> {

@@ -21,7 +21,7 @@ export type PillState =
   | "forbidden"
   | "stopped";
 
-export type PillTone = "muted" | "info" | "ok" | "warn" | "danger";
+type PillTone = "muted" | "info" | "ok" | "warn" | "danger";
 
 export interface Pill {
   readonly state: PillState;
@@ -104,6 +104,6 @@ function retryText({ retryAt, attempt }: Status, now: number): string {
 }
 
 /** Whole seconds until a time, 0 when it has come. */
-export function secondsUntil(time: number, now: number): number {
+function secondsUntil(time: number, now: number): number {
   return Math.max(0, Math.ceil((time - now) / 1000));
 }

@@ -115,7 +115,7 @@ function FilteredPanel(props: VacancyPanelProps & { readonly hidden: number }): 
   return (
     <Panel title="No event matches">
       <p>{counted(hidden, "event")} hidden by the filter.</p>
-      <div className="todoki-actions">
+      <div className="todoki-panel-acts">
         <button type="button" className="todoki-button" onClick={onClearFilter}>
           Clear filter
         </button>

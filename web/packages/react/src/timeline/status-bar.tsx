@@ -5,7 +5,7 @@ import { type ReactNode, useCallback } from "react";
 import type { Counts, EventClient, Rows } from "../event-client.ts";
 import { useSlice } from "../use-slice.ts";
 import type { Follower } from "./follow.ts";
-import { counted, shortNumber } from "./format.ts";
+import { counted, shortNumber, wholeNumber } from "./format.ts";
 import { StatusPill } from "./status-pill.tsx";
 
 /** Rows a second that nobody can read; from here on a pause is offered in words. */
@@ -34,8 +34,7 @@ export function StatusBar({ client, follower }: StatusBarProps): ReactNode {
 }
 
 const countsText = ({ loaded, shown, eventsPerSecond }: Counts) => {
-  const events =
-    shown === loaded ? counted(loaded, "event") : `${counted(shown, "event")} of ${counted(loaded, "event")}`;
+  const events = shown === loaded ? counted(loaded, "event") : `${wholeNumber(shown)} of ${counted(loaded, "event")}`;
   return eventsPerSecond > 0 ? `${events} · ${shortNumber(eventsPerSecond)}/s` : events;
 };
 const isUnreadable = ({ eventsPerSecond }: Counts) => eventsPerSecond > UNREADABLE_PER_SECOND;
