@@ -5,6 +5,7 @@
  * however the producer has escaped it. Does not know where the events are.
  */
 import type { QueryProblem } from "../event-client.ts";
+import { objectEnd } from "../protocol/scan.ts";
 
 /** What a test looks at. */
 export interface Line {
@@ -173,11 +174,11 @@ function dataTest(path: readonly string[], value: string): Test {
     if (!mayHave && !NEEDLESS_ESCAPE.test(line.raw)) return false;
     let member: unknown;
     try {
-      member = JSON.parse(line.raw);
+      member = JSON.parse(line.raw.slice(line.data, objectEnd(line.raw, line.data) + 1));
     } catch {
       return false;
     }
-    for (const name of ["data", ...path]) {
+    for (const name of path) {
       if (typeof member !== "object" || member === null || !Object.hasOwn(member, name)) return false;
       member = (member as Record<string, unknown>)[name];
     }
