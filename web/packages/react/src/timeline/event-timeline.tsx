@@ -199,6 +199,7 @@ function Timeline(props: TimelineProps): ReactNode {
     onSelect: go,
     renderSummary: props.renderSummary,
   };
+  const isAside = detail !== null && renderDetail !== null;
   return (
     <section
       ref={root}
@@ -211,7 +212,7 @@ function Timeline(props: TimelineProps): ReactNode {
     >
       {(props.showStatus ?? true) ? <StatusBar client={client} follower={follower} /> : null}
       <AlertBar client={client} signIn={props.signIn} />
-      <div className="todoki-body">
+      <div className="todoki-body" data-open={isAside || undefined}>
         <div className="todoki-list">
           <List
             // Places and generations are one client's own, so another client has another list.
@@ -231,9 +232,9 @@ function Timeline(props: TimelineProps): ReactNode {
           <VacancyPanel client={client} url={url} isNarrowed={props.isNarrowed ?? false} onClearFilter={clearFilter} />
           <NewPill client={client} follower={follower} order={order} />
         </div>
-        {detail === null || renderDetail === null ? null : (
+        {detail !== null && isAside ? (
           <div className="todoki-aside">{renderDetail ? renderDetail(detail) : <Detail {...detail} />}</div>
-        )}
+        ) : null}
       </div>
       <LiveRegion client={client} announcesEvents={props.announces} notice={notice} />
     </section>

@@ -272,7 +272,8 @@ export class ListEngine implements ListControl {
   /** Has the list drawn as was decided, without waiting for the client to confirm it. */
   #afterDecision(): void {
     const { follower, rows, redraw } = this.#drawing!;
-    if (follower.given(rows.isFollowing) !== rows.isFollowing) redraw();
+    // In the gesture itself, so that the rows beyond the view are there when the browser scrolls.
+    if (follower.given(rows.isFollowing) !== rows.isFollowing) flushSync(redraw);
     else this.#loadNearEnds();
   }
 

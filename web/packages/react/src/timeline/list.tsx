@@ -69,8 +69,9 @@ export function List(props: ListProps): ReactNode {
   const [engine] = useState(() => new ListEngine());
 
   const isFollowing = follower.given(rows.isFollowing);
-  const wanted = isFollowing ? startInView(topOfNow(extent, room), extent, slots, OVERSCAN) : start;
-  const drawn = placesFrom(wanted, slots, extent);
+  // Nothing is drawn beyond a view that follows: all its rows change at once, and it does not scroll before it is paused.
+  const wanted = isFollowing ? startInView(topOfNow(extent, room), extent, slots - 2 * OVERSCAN, 0) : start;
+  const drawn = placesFrom(wanted, isFollowing ? slots - 2 * OVERSCAN : slots, extent);
   const base = Math.floor(drawn.from / BASE_STEP) * BASE_STEP;
   const activeRow = activeRowOf(active, rows, engine.remembered());
   const isPinned = activeRow !== null && (activeRow.place < drawn.from || activeRow.place >= drawn.to);
