@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
-import { defineConfig, type Plugin } from "vite";
+import { defineConfig } from "vite";
+import { earlyTheme } from "./build/early-theme.ts";
+import { precompress } from "./build/precompress.ts";
 
 // A running `todoki serve`, for `npx vite` and `npx vite preview`.
 const server = process.env.TODOKI_URL ?? "http://127.0.0.1:3000";
@@ -17,34 +18,8 @@ const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; worker-src 'self'; " +
   "img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/**
- * Puts `early-theme.js` before everything else, as a classic script in a hashed file of its own: Vite bundles modules
- * alone, which run after the first paint, and the page's policy allows no inline script.
- */
-function earlyTheme(): Plugin {
-  const source = new URL("./src/early-theme.js", import.meta.url);
-  let emitted: string | null = null;
-  return {
-    name: "todoki-early-theme",
-    buildStart() {
-      if (this.environment.mode !== "build") return;
-      emitted = this.emitFile({ type: "asset", name: "early-theme.js", source: readFileSync(source) });
-    },
-    generateBundle: {
-      order: "pre",
-      handler() {
-        if (emitted !== null) emitted = `/${this.getFileName(emitted)}`;
-      },
-    },
-    transformIndexHtml: {
-      order: "post",
-      handler: () => [{ tag: "script", attrs: { src: emitted ?? "/src/early-theme.js" }, injectTo: "head-prepend" }],
-    },
-  };
-}
-
 export default defineConfig({
-  plugins: [react(), tailwindcss(), earlyTheme()],
+  plugins: [react(), tailwindcss(), earlyTheme(), precompress()],
   resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
   worker: { format: "es" },
   // Nothing is put into a page or a style as data: each file is fetched once, by its hash, under a strict policy.

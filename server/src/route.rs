@@ -1,4 +1,5 @@
-//! One table: path → what it is, which methods it answers, and whether it needs the token.
+//! One table: path → what it is, which methods it answers, and whether it needs the token. What is not in it is looked for
+//! among the files of the web app.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use hyper::{Method, Request, Response};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::assets::Assets;
 use crate::auth::Auth;
 use crate::hub::Hub;
 use crate::listen::Deadlines;
@@ -15,7 +17,7 @@ use crate::log::{Log, Recorder};
 use crate::reply::{self, Body, Refusal};
 use crate::traffic::Traffic;
 use crate::upgrade::Origins;
-use crate::{emit, guard, metrics, page, upgrade};
+use crate::{assets, emit, guard, metrics, page, upgrade};
 
 /// Everything that a request may need.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct App<L> {
     pub log: Arc<L>,
     /// Where news is.
     pub hub: Arc<Hub>,
+    /// The web app.
+    pub assets: Assets,
     /// Cancelled when the server drains.
     pub stop: CancellationToken,
     /// Who may come in.
@@ -141,10 +145,10 @@ async fn dispatch<L: Log>(
     if request.uri().path() == "*" {
         return Ok(reply::options("GET, HEAD, OPTIONS, POST"));
     }
-    let route = ROUTES
-        .iter()
-        .find(|route| route.path == request.uri().path())
-        .ok_or(Refusal::NotFound)?;
+    let mut routes = ROUTES.iter();
+    let Some(route) = routes.find(|route| route.path == request.uri().path()) else {
+        return assets::answer(&app.assets, &request);
+    };
     if request.method() == Method::OPTIONS {
         return Ok(reply::options(route.allow));
     }

@@ -134,6 +134,7 @@ impl Server {
         let app = Arc::new(App {
             log,
             hub,
+            assets: config.assets.clone(),
             stop,
             auth,
             origins: Origins::new(config.allow_origin.clone()),

@@ -4,10 +4,12 @@
     reason = "a test that cannot go on fails; clippy does not see that helpers here are tests"
 )]
 
+mod assets;
 mod catalogue;
 mod command_line;
 mod compression;
 mod crash;
+mod demo;
 mod embedded_log;
 mod harness;
 mod history;

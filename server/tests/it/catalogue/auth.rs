@@ -44,6 +44,16 @@ fn missing() -> Vec<Row> {
             "probes need none",
         )
     }));
+    rows.extend(["/events", "/assets/index-1a2b.js"].map(|path| {
+        let request = Request::get(path).without_token();
+        row(
+            format!("no token for {path}"),
+            request,
+            "200",
+            "",
+            "the page holds no data",
+        )
+    }));
     rows.push(row(
         "no token and a bad parameter",
         Request::get("/api/event-bus?nonsense=1").without_token(),

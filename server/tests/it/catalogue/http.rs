@@ -198,6 +198,20 @@ fn targets() -> Vec<Row> {
             "RFC 3986 §2",
         ),
         row(
+            "the root",
+            lined("GET / HTTP/1.1"),
+            "307",
+            "",
+            "the page is all there is to look at",
+        ),
+        row(
+            "anything below the page",
+            lined("GET /events/..%2f..%2fetc/passwd?x HTTP/1.1"),
+            "200",
+            "",
+            "the page reads its own URL, and no file has to do with it",
+        ),
+        row(
             "a target of 12288 bytes",
             long(12_288),
             "404 not_found",
@@ -214,13 +228,18 @@ fn targets() -> Vec<Row> {
     ];
     let unknown = [
         ("an unknown path", "/nothing"),
-        ("the root", "/"),
         ("a path with a slash too many at its end", "/health/"),
         ("a path with a slash too many at its start", "//health"),
         ("a path in capitals", "/HEALTH"),
         ("a path that climbs", "/api/../health"),
         ("an escaped path", "/%68ealth"),
         ("a path with NUL escaped", "/health%00"),
+        ("a file that is not of the app", "/assets/gone.js"),
+        ("the directory of the app's files", "/assets/"),
+        ("a climb out of the app's files", "/assets/../../etc/passwd"),
+        ("an escaped climb", "/assets/%2e%2e/%2e%2e/etc/passwd"),
+        ("a compressed form by its name", "/assets/index-1a2b.js.br"),
+        ("the name of the page, and more", "/eventsx"),
     ];
     let reason = "paths are compared byte by byte";
     rows.extend(unknown.map(|(name, path)| {
@@ -235,7 +254,9 @@ fn targets() -> Vec<Row> {
     rows
 }
 
-const GETTERS: [&str; 6] = [
+const GETTERS: [&str; 8] = [
+    "/events",
+    "/assets/index-1a2b.js",
     "/api/event-bus",
     "/api/event-bus/latest",
     "/health",
