@@ -16,6 +16,7 @@ export default defineConfig({
       },
       {
         // Layout, scrolling, frames and workers are what these test, so they run in a real browser.
+        extends: "./vite.config.ts",
         test: {
           name: "browser",
           include: ["packages/*/test/**/*.test.tsx", "src/**/*.test.tsx"],

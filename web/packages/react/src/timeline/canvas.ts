@@ -19,8 +19,10 @@ const NO_SIZE: Size = { width: 0, height: 0, ratio: 1 };
 /** The size of an element, kept up to date. */
 export function useSize(element: RefObject<HTMLElement | null>): Size {
   const [size, setSize] = useState(NO_SIZE);
+  const [measured, setMeasured] = useState<HTMLElement | null>(null);
+  // A part that shows something else while it is empty has another element once it is not.
+  useLayoutEffect(() => setMeasured(element.current));
   useLayoutEffect(() => {
-    const measured = element.current;
     if (!measured) return;
     const measure = () => {
       const next = { width: measured.clientWidth, height: measured.clientHeight, ratio: devicePixelRatio };
@@ -35,7 +37,7 @@ export function useSize(element: RefObject<HTMLElement | null>): Size {
       observer.disconnect();
       removeEventListener("resize", measure);
     };
-  }, [element]);
+  }, [measured]);
   return size;
 }
 
