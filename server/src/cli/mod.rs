@@ -1,11 +1,13 @@
 //! The command line: parse, run one command, choose the exit code (0 done, 1 failed, 64 bad usage).
 
 mod client;
+mod demo;
 mod doctor;
 mod emit;
 mod lines;
 mod print;
 mod replay;
+mod sender;
 mod serve;
 mod tail;
 
@@ -35,6 +37,7 @@ Examples:
   todoki emit --kind task.created --data '{\"n\":1}'     emit one event
   cargo build --message-format=json | todoki emit --kind-from reason --prefix build
   todoki tail --cursor 0                               all history, then live
+  todoki demo                                          made-up agents at work, to look at
 
 `todoki COMMAND --help` has more. Exit codes: 0 done, 1 failed, 64 bad usage.";
 
@@ -48,6 +51,8 @@ enum Command {
     Tail(tail::Tail),
     /// Print stored events and end
     Replay(replay::Replay),
+    /// Feed made-up events of agents at work, so that there is something to look at
+    Demo(demo::Demo),
     /// Check configuration, disk, log, port and clock, and say what to do
     Doctor(doctor::Doctor),
 }
@@ -155,6 +160,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Emit(emit) => runtime.block_on(emit::run(emit)),
         Command::Tail(tail) => runtime.block_on(tail::run(tail)),
         Command::Replay(replay) => runtime.block_on(replay::run(replay)),
+        Command::Demo(demo) => runtime.block_on(demo::run(demo)),
         Command::Doctor(doctor) => runtime.block_on(doctor::run(doctor)),
     };
     // A read of standard input cannot be interrupted, and nobody waits for it any more.

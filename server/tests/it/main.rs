@@ -4,15 +4,19 @@
     reason = "a test that cannot go on fails; clippy does not see that helpers here are tests"
 )]
 
+mod assets;
 mod catalogue;
 mod command_line;
 mod compression;
 mod crash;
+mod demo;
 mod embedded_log;
 mod harness;
 mod history;
 mod log_contract;
 mod metrics;
 mod model;
+mod origins;
 mod process;
 mod subscribe;
+mod timeline;

@@ -7,6 +7,7 @@
 //! What a crash leaves is SQLite's business: transactions in the write-ahead log carry checksums, and one that is not
 //! whole never was.
 
+mod count;
 mod dir;
 mod error;
 mod group;
@@ -18,6 +19,7 @@ mod read;
 mod row;
 mod schema;
 mod shared;
+mod walk;
 mod writer;
 
 use std::path::Path;
@@ -25,14 +27,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
-use todoki_codec::{Cursor, Draft};
+use todoki_codec::{Cursor, Draft, Filter, Windows};
 
 use self::dir::Directory;
 use self::queue::Queue;
 use self::read::Readers;
 use self::shared::Shared;
 use self::writer::Writer;
-use super::{AppendError, Bounds, Log, Page, PageRequest, ReadError, Recorder, Release};
+use super::{
+    AppendError, Bounds, Facets, Histogram, Log, Page, PageRequest, ReadError, Recorder, Release,
+};
 
 pub use error::OpenError;
 pub use inspect::{Inspection, inspect};
@@ -57,6 +61,7 @@ pub struct Embedded {
     shared: Arc<Shared>,
     queue: Queue,
     readers: Arc<Readers>,
+    counters: Arc<Readers>,
     /// `None` once it was joined.
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Last, so that it is unlocked when all else is closed.
@@ -92,7 +97,8 @@ impl Embedded {
         Ok(Self {
             shared,
             queue,
-            readers: Arc::new(Readers::new(path)),
+            readers: Arc::new(Readers::for_pages(path.clone())),
+            counters: Arc::new(Readers::for_counts(path)),
             writer: Mutex::new(Some(thread)),
             _directory: Arc::new(directory),
         })
@@ -148,6 +154,22 @@ impl Log for Embedded {
         let shared = Arc::clone(&self.shared);
         self.readers
             .run(move |connection| read::seek(connection, &shared, time))
+            .await
+    }
+
+    async fn histogram(&self, filter: Filter, windows: Windows) -> Result<Histogram, ReadError> {
+        let shared = Arc::clone(&self.shared);
+        self.counters
+            .run(move |connection| {
+                count::histogram(connection, &shared, &filter, windows, count::ROWS)
+            })
+            .await
+    }
+
+    async fn facets(&self, filter: Filter, limit: usize) -> Result<Facets, ReadError> {
+        let shared = Arc::clone(&self.shared);
+        self.counters
+            .run(move |connection| count::facets(connection, &shared, &filter, limit, count::ROWS))
             .await
     }
 

@@ -8,64 +8,14 @@ import { commitClock, pageFrames } from "./commit-clock.ts";
 import type { CoreOptions, Slices, ToCore, ToPage, Watched } from "./core/port.ts";
 import { rowsAfter } from "./core/port.ts";
 import { parseQuery } from "./core/query.ts";
-import type {
-  Counts,
-  Cursor,
-  EventClient,
-  EventClientOptions,
-  Facets,
-  Histogram,
-  Lanes,
-  Rows,
-  Status,
-  StreamEvent,
-  View,
-} from "./event-client.ts";
+import type { Cursor, EventClient, EventClientOptions, StreamEvent, View } from "./event-client.ts";
+import { NO_COUNTS, NO_FACETS, NO_HISTOGRAM, NO_LANES, NO_ROWS, NO_STATUS } from "./nothing.ts";
 import { type Cell, cell, type Slice } from "./slice.ts";
 
 /** The core makes the next snapshots so long before they are shown, for then they are the newest. */
 const AHEAD_MS = 10;
 /** When every frame commits, this is what is left of one. */
 const LEAST_CREDIT_MS = 7;
-
-const NO_STATUS: Status = {
-  phase: "connecting",
-  attempt: 0,
-  retryAt: null,
-  progress: null,
-  rttMs: null,
-  lag: null,
-  error: null,
-  epoch: null,
-  earliest: null,
-  head: null,
-  clockOffsetMs: null,
-};
-const NO_ROWS: Rows = {
-  generation: 0,
-  first: 0,
-  next: 0,
-  from: 0,
-  rows: [],
-  isFollowing: true,
-  hasOlder: false,
-  hasNewer: false,
-  isLoadingOlder: false,
-  isLoadingNewer: false,
-  target: null,
-};
-const NO_COUNTS: Counts = {
-  received: 0,
-  eventsPerSecond: 0,
-  loaded: 0,
-  shown: 0,
-  hits: 0,
-  fresh: 0,
-  freshFailures: 0,
-};
-const NO_FACETS: Facets = { kinds: [], agents: [], sessions: [], tasks: [], scope: "loaded", isComplete: false };
-const NO_HISTOGRAM: Histogram = { from: 0, windowMs: 1, families: [], counts: [], failures: [], isComplete: false };
-const NO_LANES: Lanes = { by: "agent", lanes: [], others: 0 };
 
 /** What waits for an answer of the core. */
 interface Call {
@@ -128,7 +78,8 @@ export function openEventClient(options: EventClientOptions): EventClient {
         const call = calls.get(message.id);
         calls.delete(message.id);
         if (message.error === undefined) call?.resolve(message.value);
-        else call?.reject(new Error(message.error));
+        // Errors lose their members on the way from a worker; the server's stable code is what a caller goes by.
+        else call?.reject(Object.assign(new Error(message.error), message.code && { code: message.code }));
       }
     }
   };
@@ -260,10 +211,10 @@ export function openEventClient(options: EventClientOptions): EventClient {
   };
 }
 
-function coreOptions({ url, token, transport: _, ...rest }: EventClientOptions): CoreOptions {
+function coreOptions({ url, token: _, transport: __, ...rest }: EventClientOptions): CoreOptions {
   const here = typeof location === "undefined" ? undefined : location.href;
   const { origin, pathname } = new URL(url ?? "/", here);
-  return { ...rest, url: origin + pathname.replace(/\/+$/, ""), hasFreshTokens: typeof token === "function" };
+  return { ...rest, url: origin + pathname.replace(/\/+$/, "") };
 }
 
 interface Core {

@@ -1,20 +1,17 @@
 /**
- * What is asked of the server over HTTP: pages, single events, positions, aggregates, exports, and emitting.
+ * What is asked of the server over HTTP: pages, single events and positions.
  *
  * Every request has an end, and can be given up. The token is a header; one that is refused is asked for again, once.
  */
-import type { Cursor, Draft, Subscription } from "../event-client.ts";
+import type { Cursor, Subscription } from "../event-client.ts";
 import { queryOf } from "../protocol/filter.ts";
 import { type Page, pageOf } from "../protocol/page.ts";
-import { backoffMs } from "./backoff.ts";
 import type { Environment } from "./environment.ts";
 
 /** The most that the server puts into a page. */
 export const PAGE_EVENTS = 1000;
 /** Nobody waits longer for a page. Exports are streams, and may take their time. */
 const REQUEST_MS = 30_000;
-/** An emit is worth some patience: with one id all attempts are one event. */
-const EMIT_ATTEMPTS = 5;
 
 /** A refusal of the server (RFC 9457), or a network that failed: then `status` is 0. */
 export class ApiError extends Error {
@@ -31,32 +28,12 @@ export class ApiError extends Error {
   }
 }
 
-export interface ServerHistogram {
-  readonly from: string;
-  readonly to: string;
-  readonly window_ms: number;
-  readonly families: readonly string[];
-  readonly counts: readonly (readonly number[])[];
-  readonly failures: readonly number[];
-  readonly is_complete: boolean;
-}
-
-type ServerFacet = readonly { readonly value: string; readonly count: number }[];
-
-export interface ServerFacets {
-  readonly kinds: ServerFacet;
-  readonly agents: ServerFacet;
-  readonly sessions: ServerFacet;
-  readonly tasks: ServerFacet;
-  readonly is_complete: boolean;
-}
-
 export class Api {
   readonly #env: Environment;
   readonly #base: string;
-  readonly #token: (isRefused: boolean) => Promise<string | undefined>;
+  readonly #token: () => Promise<string | undefined>;
 
-  constructor(env: Environment, url: string, token: (isRefused: boolean) => Promise<string | undefined>) {
+  constructor(env: Environment, url: string, token: () => Promise<string | undefined>) {
     this.#env = env;
     this.#base = `${url}/api/event-bus`;
     this.#token = token;
@@ -69,7 +46,7 @@ export class Api {
     limit: number,
     signal?: AbortSignal,
   ): Promise<Page> {
-    const page = pageOf(await this.#text(queryOf(subscription, { ...from, limit }), {}, signal));
+    const page = pageOf(await this.text(queryOf(subscription, { ...from, limit }), {}, signal));
     if (page === null) throw new ApiError(0, "invalid_page", "the server sent what is no page");
     return page;
   }
@@ -82,58 +59,24 @@ export class Api {
   }
 
   async latest(): Promise<Cursor> {
-    return Number(await this.#text("/latest"));
+    return Number(await this.text("/latest"));
   }
 
   /** The position before the first event at a time or later. */
   async seek(time: Date): Promise<Cursor> {
-    const { cursor } = await this.#json<{ cursor: Cursor }>(`/seek${queryOf({}, { time: time.toISOString() })}`);
-    return cursor;
+    const answer = await this.text(`/seek${queryOf({}, { time: time.toISOString() })}`);
+    return (JSON.parse(answer) as { cursor: Cursor }).cursor;
   }
 
-  histogram(subscription: Subscription, from: number, to: number, windows: number): Promise<ServerHistogram> {
-    const span = { from: new Date(from).toISOString(), to: new Date(to).toISOString(), windows };
-    return this.#json(`/histogram${queryOf(subscription, span)}`);
-  }
-
-  facets(subscription: Subscription, limit: number): Promise<ServerFacets> {
-    return this.#json(`/facets${queryOf(subscription, { limit })}`);
-  }
-
-  /** All events of a subscription as NDJSON, as they are stored. */
-  replay(subscription: Subscription, signal: AbortSignal): Promise<Response> {
-    const init = { method: "POST", headers: { accept: "application/x-ndjson" }, signal };
-    return this.#request(`/replay${queryOf(subscription)}`, init);
-  }
-
-  /** Publishes an event; the answer is its cursor, also when an attempt before this one had arrived. */
-  async emit(draft: Draft): Promise<Cursor> {
-    const body = JSON.stringify({ ...draft, id: draft.id ?? randomId() });
-    const init = { method: "POST", headers: { "content-type": "application/json" }, body };
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return Number(await this.#text("/emit", init));
-      } catch (error) {
-        const isPassing = error instanceof ApiError && [0, 408, 429, 500, 502, 503, 504].includes(error.status);
-        if (!isPassing || attempt === EMIT_ATTEMPTS) throw error;
-        const ms = error.retryAfterMs + backoffMs(attempt, this.#env.random);
-        await new Promise<void>((resolve) => this.#env.after(ms, resolve));
-      }
-    }
-  }
-
-  async #json<T>(path: string): Promise<T> {
-    return JSON.parse(await this.#text(path)) as T;
-  }
-
-  async #text(path: string, init: RequestInit = {}, signal?: AbortSignal): Promise<string> {
+  /** The text of an answer, which has to come in time. */
+  async text(path: string, init: RequestInit = {}, signal?: AbortSignal): Promise<string> {
     const end = new AbortController();
     const abort = () => end.abort();
     const cancel = this.#env.after(REQUEST_MS, abort);
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) abort();
     try {
-      return await (await this.#request(path, { ...init, signal: end.signal })).text();
+      return await (await this.request(path, { ...init, signal: end.signal })).text();
     } catch (error) {
       if (error instanceof ApiError || signal?.aborted) throw error;
       throw new ApiError(0, "network", error instanceof Error ? error.message : String(error));
@@ -143,17 +86,21 @@ export class Api {
     }
   }
 
-  async #request(path: string, init: RequestInit): Promise<Response> {
-    const ask = async (isRefused: boolean) => {
-      const token = await this.#token(isRefused);
+  /** An answer that may be long: only its beginning is waited for. */
+  async request(path: string, init: RequestInit): Promise<Response> {
+    const ask = (token: string | undefined) => {
       const headers = {
         ...(init.headers as Record<string, string>),
         ...(token && { authorization: `Bearer ${token}` }),
       };
       return this.#env.fetch(this.#base + path, { ...init, headers });
     };
-    let response = await ask(false);
-    if (response.status === 401) response = await ask(true);
+    const token = await this.#token();
+    let response = await ask(token);
+    if (response.status === 401) {
+      const fresh = await this.#token();
+      if (fresh !== token) response = await ask(fresh);
+    }
     if (!response.ok) throw await problemOf(response);
     return response;
   }
@@ -165,9 +112,4 @@ async function problemOf(response: Response): Promise<ApiError> {
   const code = typeof problem.code === "string" ? problem.code : String(response.status);
   const detail = typeof problem.detail === "string" ? problem.detail : `the server answered ${response.status}`;
   return new ApiError(response.status, code, detail, retryAfterMs);
-}
-
-/** An id that nobody else has. `crypto.randomUUID` is missing where a page does not come over TLS. */
-function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -26,6 +26,8 @@ const SILENT_HEARTBEATS = 2.5;
 const PROBE_MS = 5_000;
 /** The longest wait that a server may ask for: a page that waits longer looks broken. */
 const MAX_WAIT_MS = 60_000;
+/** What is told of a text that cannot be read. */
+const ERROR_LENGTH = 100;
 /** Between pings: short until there are enough for a median, then rare enough to cost nothing. */
 const FIRST_PINGS = 5;
 const FIRST_PING_MS = 1_000;
@@ -45,8 +47,6 @@ export interface ConnectionOptions {
 export interface ConnectionOwner {
   /** The token for a new connection. */
   token(): Promise<string | undefined>;
-  /** Whether asking again may bring another token. */
-  readonly hasFreshTokens: boolean;
   /** Asks over HTTP why a connection was refused, which a socket cannot tell; null when that is not known either. */
   whyRefused(): Promise<{ readonly status: number; readonly code: string; readonly message: string } | null>;
   /** The subscription that was asked for last stands. */
@@ -92,6 +92,7 @@ export class Connection {
   #replay: { from: Cursor; to: Cursor; since: number; events: number } | null = null;
 
   #failures = 0;
+  #token: string | undefined;
   #wasTokenRefused = false;
   #downSince: number | null = null;
   #waitAtLeastMs = 0;
@@ -142,7 +143,11 @@ export class Connection {
     this.#owner.changed();
     this.#owner.token().then(
       (token) => {
-        if (turn === this.#turn) this.#open(token);
+        if (turn !== this.#turn) return;
+        const isRefused = this.#wasTokenRefused && token === this.#token;
+        this.#token = token;
+        if (isRefused) this.#lose("unauthorized", this.#error!);
+        else this.#open(token);
       },
       (error: unknown) => {
         if (turn === this.#turn) this.#lose("disconnected", { code: "token", message: messageOf(error) });
@@ -166,7 +171,7 @@ export class Connection {
     this.#replay = null;
     if (!this.#isReady) {
       // The connection that is being made would begin with the old ones.
-      if (this.#phase === "connecting" || this.#phase === "stopped") this.connect();
+      if (["connecting", "stopped", "forbidden"].includes(this.#phase)) this.connect();
       this.#downSince = null;
       return;
     }
@@ -216,6 +221,8 @@ export class Connection {
     }
     this.#socket = socket;
     let wasOpen = false;
+    // What went wrong is told by `onclose`, which follows; some sockets insist on being heard.
+    socket.onerror = () => {};
     socket.onopen = () => {
       wasOpen = true;
     };
@@ -263,7 +270,8 @@ export class Connection {
     this.#error = { code: error.code, message: error.message };
     this.#phase = phase;
     this.#retryAt = null;
-    if (phase === "unauthorized" && this.#owner.hasFreshTokens && !this.#wasTokenRefused) {
+    // Asking again may bring another token.
+    if (phase === "unauthorized" && !this.#wasTokenRefused) {
       this.#wasTokenRefused = true;
       this.connect();
       return;
@@ -312,7 +320,11 @@ export class Connection {
       message: (message) => {
         if (turn === this.#turn) this.#message(message);
       },
-      unknown: () => {},
+      unknown: (text) => {
+        // A message of a later version is none of our business; an event that cannot be read is.
+        if (text.includes(`"type":"event"`))
+          this.#error = { code: "invalid_event", message: text.slice(0, ERROR_LENGTH) };
+      },
     });
     if (turn === this.#turn) this.#owner.changed();
   }
@@ -341,6 +353,7 @@ export class Connection {
         return;
       case "ping":
         this.#send({ type: "pong" });
+        this.#error = null;
         this.#head = Math.max(this.#head ?? 0, message.cursor);
         if (this.#awaitedRef === null && this.#isReady) {
           this.#position = Math.max(this.#position as Cursor, message.cursor);
@@ -395,7 +408,8 @@ export class Connection {
     this.#downSince = null;
     if (isOtherHistory) this.#owner.epochChanged();
     else if (isResumed) this.#owner.resumed(this.#env.now() - downSince!);
-    this.#owner.subscribed(message);
+    // Whoever does not want this history has asked for another place in it already.
+    if (this.#awaitedRef === null) this.#owner.subscribed(message);
   }
 
   #lagging(isLive: boolean, events: number, ms: number): void {

@@ -11,7 +11,7 @@ import type { Envelope } from "../protocol/scan.ts";
 
 /** The columns that hold ids, each the number of an interned text. */
 export type IdColumn = "kind" | "agent" | "session" | "task";
-export const ID_COLUMNS: readonly IdColumn[] = ["kind", "agent", "session", "task"];
+const ID_COLUMNS: readonly IdColumn[] = ["kind", "agent", "session", "task"];
 
 const HIT = 1;
 const FAILURE = 2;
@@ -91,7 +91,7 @@ export class EventLog {
     while (this.next - this.first + count > this.capacity) this.#drop(this.first++);
     for (let from = this.first; from < seq; from++) this.#move(from, from - count);
     this.first -= count;
-    // A refused text leaves a hole, which the newest of the older lines would fill; pages hold none, so it is an error.
+    // A refused text would leave a hole. Whoever inserts has read the texts before, so it is a mistake of ours.
     for (let i = 0; i < count; i++) {
       const raw = events[events.length - count + i]!;
       const event = read(raw);
@@ -147,7 +147,7 @@ export class EventLog {
     return this.#markers.get(seq);
   }
 
-  /** Changes what a marker says, or takes it back: then it stays as a line that says nothing only where `insert` needs it. */
+  /** Changes what a marker says. */
   setMarker(seq: number, marker: Marker): void {
     this.#markers.set(seq, marker);
   }

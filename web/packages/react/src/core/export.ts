@@ -1,6 +1,7 @@
 /** Events as a file: one JSON object a line as the server sent it, or a table for spreadsheets. */
 import type { Envelope } from "../protocol/scan.ts";
 import { envelope, readEvent } from "../protocol/scan.ts";
+import type { Window } from "./window.ts";
 
 export type Format = "ndjson" | "csv";
 
@@ -68,4 +69,31 @@ export async function eachLine(response: Response, line: (text: string) => void)
     for (const text of lines) if (text !== "") line(text);
     if (done) return;
   }
+}
+
+/** Progress is told once for so many events. */
+const PROGRESS_EVENTS = 1000;
+
+/** The events in memory that the query shows. */
+export function exportLoaded({ index, log }: Window, format: Format): ExportFile {
+  const file = new ExportFile(format);
+  for (let place = index.first; place < index.next; place++) {
+    const seq = index.seq(place);
+    if (!log.isMarker(seq)) file.add(log.raw(seq));
+  }
+  return file;
+}
+
+/** All events in an answer of the server. */
+export async function exportLog(
+  response: Response,
+  format: Format,
+  onProgress: (events: number) => void,
+): Promise<ExportFile> {
+  const file = new ExportFile(format);
+  await eachLine(response, (line) => {
+    file.add(line);
+    if (file.events % PROGRESS_EVENTS === 0) onProgress(file.events);
+  });
+  return file;
 }

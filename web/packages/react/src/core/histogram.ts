@@ -2,8 +2,18 @@
  * Events per window of time: the server's counts for a span, and what has come since; or those of the events in memory.
  */
 import type { Histogram, Span } from "../event-client.ts";
-import type { ServerHistogram } from "./api.ts";
 import { type EventLog, isFailureKind } from "./event-log.ts";
+
+/** The server's answer. */
+export interface ServerHistogram {
+  readonly from: string;
+  readonly to: string;
+  readonly window_ms: number;
+  readonly families: readonly string[];
+  readonly counts: readonly (readonly number[])[];
+  readonly failures: readonly number[];
+  readonly is_complete: boolean;
+}
 
 /** Windows in a strip: one for about every eight pixels. */
 export const WINDOWS = 120;

@@ -2,34 +2,23 @@
  * The core's half of a client: takes commands, and sends snapshots as the page gives credit for them.
  */
 import type { View } from "../event-client.ts";
+import { ApiError } from "./api.ts";
 import type { Environment } from "./environment.ts";
+import type { Call } from "./extras.ts";
 import type { Slices, ToCore, ToPage } from "./port.ts";
-import { type Slice, Timeline } from "./timeline.ts";
+import { type Extras, Timeline } from "./timeline.ts";
+
+type Slice = keyof Slices;
 
 /** Snapshots wait so long for company: the messages of one moment are shown together. */
 const GATHER_MS = 4;
 /** What is made at its own pace is looked at again after so long. */
 const LATER_MS = 250;
 
-/** What the page may call, by name. */
-const METHODS: ReadonlySet<string> = new Set([
-  "pause",
-  "resume",
-  "setSubscription",
-  "setQuery",
-  "seek",
-  "loadOlder",
-  "loadNewer",
-  "fill",
-  "clear",
-  "reconnect",
-  "setSpan",
-  "setLaneKey",
-  "event",
-  "find",
-  "placeOf",
-  "emit",
-]);
+/** What the page may call by name; all else is in the extras. */
+const METHODS = ["pause", "resume", "setSubscription", "loadOlder", "clear", "reconnect", "event"] as const;
+
+type Method = (...args: readonly unknown[]) => unknown;
 
 /** Serves a page; the returned function takes its messages. */
 export function host(env: Environment, post: (message: ToPage) => void): (message: ToCore) => void {
@@ -70,10 +59,10 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
 
   const open = (options: Extract<ToCore, { type: "open" }>["options"]) => {
     timeline = new Timeline(env, options, {
-      token: (isRefused) =>
+      token: () =>
         new Promise((resolve, reject) => {
           tokens.push({ resolve, reject });
-          if (tokens.length === 1 || isRefused) post({ type: "token", isRefused });
+          if (tokens.length === 1) post({ type: "token" });
         }),
       changed(slice) {
         changed.add(slice);
@@ -96,23 +85,30 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
     try {
       post({ type: "result", id, value: await answer(id, method, args) });
     } catch (error) {
-      post({ type: "result", id, error: error instanceof Error ? error.message : String(error) });
+      const code = error instanceof ApiError ? { code: error.code } : {};
+      post({ type: "result", id, error: error instanceof Error ? error.message : String(error), ...code });
     }
     aborts.delete(id);
   };
 
   const answer = (id: number, method: string, args: readonly unknown[]): unknown => {
     if (timeline === null) throw new Error("the client is closed");
-    if (method === "searchOlder" || method === "export") {
-      const abort = new AbortController();
-      aborts.set(id, abort);
-      const progress = (...args: [number, number?]) => post({ type: "progress", id, args });
-      return method === "export"
-        ? timeline.export(args[0] as Parameters<Timeline["export"]>[0], progress, abort.signal)
-        : timeline.searchOlder(progress, abort.signal);
-    }
-    if (!METHODS.has(method)) throw new Error(`there is no ${method}`);
-    return (timeline as unknown as Record<string, (...args: readonly unknown[]) => unknown>)[method]!(...args);
+    const own = METHODS.find((one) => one === method);
+    if (own !== undefined) return (timeline[own] as Method).apply(timeline, [...args]);
+    const { loadedExtras } = timeline;
+    // Once they are there, what is called in some order is done in that order; and what waits for them is, too.
+    return loadedExtras === null
+      ? timeline.extras().then((extras) => callExtras(extras, id, method, args))
+      : callExtras(loadedExtras, id, method, args);
+  };
+
+  const callExtras = ({ calls }: Extras, id: number, method: string, args: readonly unknown[]): unknown => {
+    if (timeline === null || !Object.hasOwn(calls, method)) throw new Error(`there is no ${method}`);
+    const abort = new AbortController();
+    aborts.set(id, abort);
+    const onProgress = (...args: [number, number?]) => post({ type: "progress", id, args });
+    const call: Call = { timeline, env, signal: abort.signal, onProgress };
+    return (calls[method as keyof typeof calls] as Method)(call, ...args);
   };
 
   return (message) => {
@@ -157,17 +153,16 @@ type Snapshots = Partial<{ -readonly [name in Slice]: Slices[name] }>;
 /** Snapshots of what has changed and is due; what is not due stays in `changed`. */
 function snapshots(timeline: Timeline, changed: Set<Slice>): Snapshots {
   const slices: Snapshots = {};
+  const { views } = timeline;
   for (const slice of [...changed]) {
-    const isLazy = slice === "facets" || slice === "histogram" || slice === "lanes";
-    if (isLazy && timeline.isWatched(slice) && !timeline.isDue(slice)) continue;
-    changed.delete(slice);
-    if (slice === "status") slices.status = timeline.status();
+    const isView = slice === "facets" || slice === "histogram" || slice === "lanes";
+    if (isView && views !== null && timeline.isWatched(slice)) {
+      if (!views.isDue(slice)) continue;
+      Object.assign(slices, { [slice]: views[slice]() });
+    } else if (slice === "status") slices.status = timeline.status();
     else if (slice === "rows") slices.rows = timeline.rows(false);
     else if (slice === "counts") slices.counts = timeline.counts();
-    else if (!timeline.isWatched(slice)) continue;
-    else if (slice === "facets") slices.facets = timeline.facets();
-    else if (slice === "histogram") slices.histogram = timeline.histogram();
-    else slices.lanes = timeline.lanes();
+    changed.delete(slice);
   }
   return slices;
 }

@@ -11,24 +11,26 @@ import type {
   Facets,
   Histogram,
   Lanes,
+  View as ListView,
   Row,
   Rows,
   Status,
-  View,
 } from "../event-client.ts";
 
 /** The options that can cross to a worker; the token stays on the page, and is asked for. */
 export type CoreOptions = Omit<EventClientOptions, "url" | "token" | "transport"> & {
   readonly url: string;
-  readonly hasFreshTokens: boolean;
 };
 
+/** Slices that are counted over many events. */
+export type View = "facets" | "histogram" | "lanes";
+
 /** Slices that are made only while somebody looks. `event` is that somebody listens to every event. */
-export type Watched = "facets" | "histogram" | "lanes" | "event";
+export type Watched = View | "event";
 
 export type ToCore =
   | { readonly type: "open"; readonly options: CoreOptions }
-  | { readonly type: "view"; readonly view: View }
+  | { readonly type: "view"; readonly view: ListView }
   /** The next snapshots may come, but not before `inMs`, for then they are the newest. */
   | { readonly type: "credit"; readonly inMs: number }
   | { readonly type: "watch"; readonly what: Watched; readonly isWatched: boolean }
@@ -41,9 +43,15 @@ export type ToPage =
   | ({ readonly type: "slices" } & Partial<Slices>)
   | { readonly type: "rows"; readonly rows: RowsChange }
   | { readonly type: "events"; readonly events: readonly string[] }
-  | { readonly type: "token"; readonly isRefused: boolean }
+  | { readonly type: "token" }
   | { readonly type: "progress"; readonly id: number; readonly args: readonly [number, Cursor?] }
-  | { readonly type: "result"; readonly id: number; readonly value?: unknown; readonly error?: string };
+  | {
+      readonly type: "result";
+      readonly id: number;
+      readonly value?: unknown;
+      readonly error?: string;
+      readonly code?: string;
+    };
 
 export interface Slices {
   readonly status: Status;

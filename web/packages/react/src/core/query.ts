@@ -5,6 +5,7 @@
  * however the producer has escaped it. Does not know where the events are.
  */
 import type { QueryProblem } from "../event-client.ts";
+import { objectEnd } from "../protocol/scan.ts";
 
 /** What a test looks at. */
 export interface Line {
@@ -122,19 +123,21 @@ function kindTest(pattern: string): Test {
 const NEEDLESS_ESCAPE = /\\[u/]/;
 
 function textTest(text: string): Test {
-  const escaped = JSON.stringify(text).slice(1, -1);
-  const finds = finder(escaped);
+  const finds = finder(JSON.stringify(text).slice(1, -1));
   const findsPlain = finder(text);
   const id = text.toLowerCase();
-  return (line) =>
-    finds(line.raw, line.data) ||
-    findsPlain(line.kind, 0) ||
-    line.agent.includes(id) ||
-    line.task.includes(id) ||
-    line.session.includes(id) ||
-    (line.raw.includes("\\", line.data) &&
-      NEEDLESS_ESCAPE.test(line.raw) &&
-      findsPlain(unescaped(line.raw.slice(line.data)), 0));
+  const isIdPart = /^[\da-f-]+$/.test(id);
+  let lastKind = "";
+  let isKind = findsPlain("", 0);
+  return ({ kind, agent, session, task, raw, data }) => {
+    if (finds(raw, data)) return true;
+    if (kind !== lastKind) {
+      lastKind = kind;
+      isKind = findsPlain(kind, 0);
+    }
+    if (isKind || (isIdPart && (agent.includes(id) || session.includes(id) || task.includes(id)))) return true;
+    return raw.includes("\\", data) && NEEDLESS_ESCAPE.test(raw) && findsPlain(unescaped(raw.slice(data)), 0);
+  };
 }
 
 /** Looks for a text, whatever its case. Texts without letters need no pattern, which is several times faster. */
@@ -164,18 +167,18 @@ function pathOf(name: string): string[] {
 }
 
 function dataTest(path: readonly string[], value: string): Test {
-  const last = path.at(-1)!;
-  const key = /^\d+$/.test(last) ? "" : last;
+  const texts = [JSON.stringify(value.replace(/\*$/, "")).slice(1, -1), String(Number(value))];
   return (line) => {
-    // Most events do not have the member at all: telling so from the text is much cheaper than parsing.
-    if (!line.raw.includes(key, line.data) && !NEEDLESS_ESCAPE.test(line.raw)) return false;
+    // Most events do not have the value at all: telling so from the text is much cheaper than parsing.
+    const mayHave = texts.some((text) => line.raw.includes(text, line.data));
+    if (!mayHave && !NEEDLESS_ESCAPE.test(line.raw)) return false;
     let member: unknown;
     try {
-      member = JSON.parse(line.raw);
+      member = JSON.parse(line.raw.slice(line.data, objectEnd(line.raw, line.data) + 1));
     } catch {
       return false;
     }
-    for (const name of ["data", ...path]) {
+    for (const name of path) {
       if (typeof member !== "object" || member === null || !Object.hasOwn(member, name)) return false;
       member = (member as Record<string, unknown>)[name];
     }

@@ -50,7 +50,7 @@ function localDay(time: number): number {
   return Math.floor((time / MINUTE - new Date(time).getTimezoneOffset()) / 1440);
 }
 
-const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:,]|[^\s{}[\]:,"]+/g;
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:,]|[^\s{}[\]:,"]+|"/g;
 
 /** `key=value` of the first plain members of a JSON object, whose text may be cut. */
 export function summaryOf(data: string): string {
@@ -59,6 +59,8 @@ export function summaryOf(data: string): string {
   let key = "";
   let last = "";
   for (const [token] of data.matchAll(TOKEN)) {
+    // A text that is cut off is no value.
+    if (token === '"') break;
     if (token === "{" || token === "[") depth++;
     else if (token === "}" || token === "]") depth--;
     else if (depth === 1 && token === ":") key = last;

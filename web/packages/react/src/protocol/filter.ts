@@ -21,7 +21,8 @@ function members(subscription: Subscription): Record<string, string> {
 export function queryOf(subscription: Subscription, others: Record<string, string | number> = {}): string {
   const query = new URLSearchParams(members(subscription));
   for (const [name, value] of Object.entries(others)) query.set(name, String(value));
-  const text = query.toString();
+  // A space is written `+` by forms; to the server that is a plus.
+  const text = query.toString().replaceAll("+", "%20");
   return text === "" ? "" : `?${text}`;
 }
 

@@ -25,7 +25,7 @@ export interface Gap {
   readonly head: Cursor;
 }
 
-export interface Lag {
+interface Lag {
   readonly type: "lag";
   readonly state: "catching_up" | "live";
   readonly lag_events: number;
