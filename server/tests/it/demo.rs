@@ -148,15 +148,16 @@ async fn live_events_come_at_the_rate_for_as_long_as_asked() {
     server.kill().await;
 }
 
-/// A demo at work, once so many events are stored.
+/// A demo at work, once it has stored so many events.
 async fn at_work(url: &str, count: usize) -> Child {
+    let before = stored(url).await.len().to_string();
     let child = demo(url, &["--history", "0", "--rate", "100"])
         .spawn()
         .unwrap();
     let count = count.to_string();
     let tail = todoki()
         .args([
-            "tail", "--cursor", "0", "--count", &count, "--url", url, "--token", TOKEN,
+            "tail", "--cursor", &before, "--count", &count, "--url", url, "--token", TOKEN,
         ])
         .output();
     assert!(within(tail).await.unwrap().status.success());
