@@ -1,14 +1,13 @@
 /** The page in the other engines: it loads under its policy, signs in, shows history and what is live, and comes back. */
 import { expect, onTestFinished } from "vitest";
 import { drafts } from "./fixtures/corpus.ts";
-import { hasWebKit, type OtherBrowser, openFirefox, openWebKit, until } from "./fixtures/other-browsers.ts";
+import { type OtherBrowser, openFirefox, openWebKit, until } from "./fixtures/other-browsers.ts";
 import { Server, TOKEN } from "./fixtures/server.ts";
 import { test } from "./fixtures/test.ts";
 
 test("Firefox", () => use(openFirefox));
 
-// Only a machine without WebKit's driver leaves it out: docs/TESTING.md says which packages it needs.
-test.runIf(await hasWebKit())("WebKit", () => use(openWebKit));
+test("WebKit", () => use(openWebKit));
 
 const PILL = `document.querySelector(".todoki-pill")?.dataset.state`;
 

@@ -10,5 +10,9 @@ interface Scope {
 }
 
 const scope = globalThis as unknown as Scope;
-const take = host(ownEnvironment(), (message) => scope.postMessage(message));
-scope.onmessage = ({ data }) => take(data);
+// A bundler may leave what the extras share with this file in this file's chunk. WebKit then runs it once more when the
+// extras import it, and a second core would take the place of the one that is at work.
+if (scope.onmessage === null) {
+  const take = host(ownEnvironment(), (message) => scope.postMessage(message));
+  scope.onmessage = ({ data }) => take(data);
+}

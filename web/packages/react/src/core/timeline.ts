@@ -55,6 +55,7 @@ export class Timeline {
   isLoadingNewer = false;
   /** The newest event that was received: what comes again is not counted again. */
   mark: Cursor = -1;
+  #extras: Promise<Extras> | null = null;
   /** What `extras` has loaded, and what is made of it. */
   loadedExtras: Extras | null = null;
   views: Views | null = null;
@@ -163,9 +164,19 @@ export class Timeline {
   }
 
   /** What is loaded only when it is asked for. */
-  async extras(): Promise<Extras> {
-    this.loadedExtras ??= await import("./extras.ts");
-    return this.loadedExtras;
+  extras(): Promise<Extras> {
+    // One import, since two of the same chunk need not end in the order in which they began.
+    this.#extras ??= import("./extras.ts").then(
+      (extras) => {
+        this.loadedExtras = extras;
+        return extras;
+      },
+      (error: unknown) => {
+        this.#extras = null;
+        throw error;
+      },
+    );
+    return this.#extras;
   }
 
   async loadViews(): Promise<Views> {
