@@ -21,6 +21,7 @@ import { useTodokiSettings } from "../settings.ts";
 import { type EventStream, type EventStreamOptions, useEventStream } from "../use-event-stream.ts";
 import { useMedia } from "../use-media.ts";
 import { useSlice } from "../use-slice.ts";
+import { answersOf } from "./answers.ts";
 import { copyText } from "./clipboard.ts";
 import { type Column, DEFAULT_COLUMNS, FEWER_COLUMNS } from "./columns.ts";
 import { Detail, type DetailProps } from "./detail.tsx";
@@ -280,6 +281,7 @@ function useLook(props: TimelineProps, client: EventClient, zone: Zone, fitting:
       renderRow,
       renderSummary,
       marked: textsOf(highlight),
+      answers: answersOf(client),
       // A gap that could not be filled stays a gap, with its button.
       fill: (place) => void client.fill(place).catch(() => {}),
     }),
