@@ -7,6 +7,7 @@ import { copyLink } from "../commands.ts";
 import { useWorkspace } from "../workspace.ts";
 import { FollowButton } from "./follow-button.tsx";
 import { Totals } from "./totals.tsx";
+import { WaitingButton } from "./waiting-button.tsx";
 
 const ExportMenu = lazy(() => import("./overlays/export-menu.tsx"));
 const ViewMenu = lazy(() => import("./overlays/view-menu.tsx"));
@@ -25,6 +26,7 @@ export function Header({ isBare, onHelp }: { isBare: boolean; onHelp: () => void
       </div>
       {!isBare && (
         <div className="ml-auto flex items-center gap-1.5 max-md:gap-0">
+          <WaitingButton className="mr-1.5" />
           <FollowButton className="max-md:hidden" />
           <Button
             aria-label="Copy link"
