@@ -137,6 +137,71 @@ it("opens a permalink around its event with the event beside the list", async ()
   await expect.element(screen.getByRole("complementary", { name: "Event" })).toBeVisible();
 });
 
+it("opens an event that the list does not have beside it", async () => {
+  const client = fakeClient(200);
+  client.event = async (cursor) =>
+    `{"type":"event","cursor":${cursor},"kind":"task.failed","time":"2026-02-27T10:02:00.000000Z",` +
+    `"agent_id":"00000000-0000-0000-0000-000000000000","session_id":null,"task_id":null,"data":{"error":"disk full"}}`;
+  const { screen } = await show(client, "/events?sel=1200");
+  const detail = screen.getByRole("complementary", { name: "Event" });
+  await expect.element(detail.getByText("Task failed")).toBeVisible();
+  await expect.element(detail.getByText("disk full").first()).toBeVisible();
+});
+
+it("says that a link names an event which the log does not have", async () => {
+  const client = fakeClient(200);
+  client.event = async () => null;
+  const { screen } = await show(client, "/events?sel=1200");
+  await expect.element(screen.getByText("Event #1200 is not in the log, or not any more")).toBeVisible();
+});
+
+it("copies a link to the place where the list was paused", async () => {
+  const copied = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
+  const { screen } = await show(fakeClient(200));
+  await screen.getByRole("button", { name: "Copy link" }).click();
+  await expect.poll(() => copied.mock.calls.at(-1)?.[0]).toBe(`${location.origin}/events`);
+  await screen.getByRole("button", { name: "Pause" }).click();
+  await screen.getByRole("button", { name: "Copy link" }).click();
+  await expect.poll(() => copied.mock.calls.at(-1)?.[0]).toMatch(/\/events\?at=10001[6-9]\d$/);
+});
+
+it("asks the server for all events of a task when that alone is wanted", async () => {
+  const client = fakeClient(50);
+  const { screen, address } = await show(client, "/events?sel=1000049");
+  await screen.getByRole("button", { name: "Only this task" }).click();
+  await expect.poll(() => client.called("setSubscription").at(-1)?.[1]).toHaveProperty("taskId");
+  expect(address()).toMatch(/^\/events\?task=[0-9a-f-]{36}&sel=1000049$/);
+});
+
+it("goes from failure to failure by a button", async () => {
+  const client = fakeClient(50);
+  const { screen } = await show(client);
+  await screen.getByRole("button", { name: "Failure before" }).click();
+  await expect.poll(() => client.called("find").at(-1)?.[1]).toBe("failure");
+  expect(client.rows.get().isFollowing).toBe(false);
+});
+
+it("says how many permission requests wait, and opens the one that waits longest", async () => {
+  const request = (cursor: number, kind: string, requestId: string) => ({
+    ...{ type: "event", cursor, kind, time: new Date().toISOString(), agent_id: "", session_id: null, task_id: null },
+    data: { request_id: requestId, tool: "bash" },
+  });
+  const events = [
+    request(7, "permission.requested", "a"),
+    request(8, "permission.requested", "b"),
+    request(9, "permission.responded", "a"),
+    request(10, "permission.requested", "c"),
+  ];
+  vi.spyOn(window, "fetch").mockImplementation(async () => Response.json({ events }));
+  const client = fakeClient(50);
+  client.event = async (cursor) => JSON.stringify(events.find((event) => event.cursor === cursor));
+  const { screen, address } = await show(client, "/events", phone);
+  await screen.getByRole("button", { name: "2 waiting for an answer: open" }).click();
+  expect(address()).toBe("/events?sel=8");
+  await expect.element(screen.getByRole("button", { name: "Allow" })).toBeVisible();
+  await expectAccessible();
+});
+
 it("leaves its place in the address when it follows the present again", async () => {
   const client = fakeClient(200);
   const { screen, address } = await show(client, "/events?at=1000100");
@@ -145,12 +210,13 @@ it("leaves its place in the address when it follows the present again", async ()
   await expect.poll(address).toBe("/events");
 });
 
-it("says how many are new while it is paused, on the button and in the title", async () => {
+it("says once how many are new while it is paused, over the list, and in the title", async () => {
   const client = fakeClient(200);
   const { screen } = await show(client);
   await screen.getByRole("button", { name: "Pause" }).click();
   client.append(3);
-  await expect.element(screen.getByRole("button", { name: "Follow · 3 new" })).toBeVisible();
+  await expect.element(screen.getByRole("button", { name: "3 new" })).toBeVisible();
+  await expect.element(screen.getByRole("button", { name: "Follow", exact: true })).toBeVisible();
   await expect.poll(() => document.title).toBe("(3 new) Todoki");
 });
 

@@ -177,7 +177,7 @@ function NarrowFilters({ isSearching }: { isSearching: boolean }) {
     <div className="flex flex-col gap-1.5 border-b bg-card px-3 py-1.5">
       {isShown ? <SearchBox /> : null}
       <div className="flex flex-wrap items-center gap-1.5 empty:hidden">
-        <Chips />
+        <Chips hasFamilies />
       </div>
     </div>
   );
