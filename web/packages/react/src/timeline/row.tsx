@@ -172,12 +172,19 @@ function Kind({ kind }: { readonly kind: string }): ReactNode {
   );
 }
 
-/** The end of an id beside a colour made of all of it. */
+/**
+ * The end of an id beside a colour made of all of it. Its element is there without an id too: rows change twenty times a
+ * second, and to make and drop elements costs more than to change them.
+ */
 function Id({ id }: { readonly id: string | null }): ReactNode {
-  if (id === null) return null;
+  const isNone = id === null;
   return (
-    <span className="todoki-id" title={id} style={{ "--todoki-hue": hueOf(id) } as CSSProperties}>
-      {shortId(id)}
+    <span
+      className={isNone ? undefined : "todoki-id"}
+      title={id ?? undefined}
+      style={{ "--todoki-hue": isNone ? undefined : hueOf(id) } as CSSProperties}
+    >
+      {isNone ? "" : shortId(id)}
     </span>
   );
 }
