@@ -176,9 +176,9 @@ function NarrowFilters({ isSearching }: { isSearching: boolean }) {
   return (
     <div className="flex flex-col gap-1.5 border-b bg-card px-3 py-1.5">
       {isShown ? <SearchBox /> : null}
-      <div className="flex flex-wrap items-center gap-1.5 empty:hidden">
+      <section aria-label="Filters" className="flex flex-wrap items-center gap-1.5 empty:hidden">
         <Chips hasFamilies />
-      </div>
+      </section>
     </div>
   );
 }

@@ -329,6 +329,12 @@ interface Acts {
   readonly page: ((id: ShortcutId) => void) | undefined;
 }
 
+/** Keys that go to another row. */
+const MOVES: ReadonlySet<ShortcutId> = new Set([
+  ...(["down", "up", "page-down", "page-up", "top", "bottom", "next-hit", "previous-hit"] as const),
+  ...(["next-failure", "previous-failure", "next-related", "previous-related"] as const),
+]);
+
 /** Does what a key says. Returns whether it meant anything here. */
 function actOn({ id }: Shortcut, acts: Acts): boolean {
   const { list } = acts;
@@ -363,6 +369,8 @@ function actOn({ id }: Shortcut, acts: Acts): boolean {
   };
   const act = table[id];
   if (!act) return false;
+  // Whoever goes through rows by keys has the next key meant for the row, and a screen reader tells the row of a grid only.
+  if (MOVES.has(id)) list.focus();
   act();
   return true;
 }
