@@ -1,7 +1,7 @@
 import "./styles.css";
 import { type EventClient, TodokiProvider } from "@todoki/react";
 import axe from "axe-core";
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { page, userEvent } from "vitest/browser";
 import { render } from "vitest-browser-react";
 import { type FakeClient, fakeClient } from "../packages/react/test/fake-client.ts";
@@ -11,6 +11,11 @@ import { createViewStore } from "./view-store.ts";
 
 const desktop = [1440, 900] as const;
 const phone = [390, 844] as const;
+
+// What the page asks beside the client. There is no server here, and no permission that waits.
+beforeEach(() => {
+  vi.spyOn(window, "fetch").mockImplementation(async () => Response.json({ events: [] }));
+});
 
 afterEach(() => {
   sessionStorage.clear();
@@ -134,6 +139,28 @@ it("opens a permalink around its event with the event beside the list", async ()
   const client = fakeClient(200);
   const { screen } = await show(client, "/events/1000190");
   await expect.poll(() => client.called("seek")).toEqual([["seek", 1_000_190]]);
+  await expect.element(screen.getByRole("complementary", { name: "Event" })).toBeVisible();
+});
+
+it("shows in the strip the time that one went to, when that is longer ago than the strip reaches", async () => {
+  const client = fakeClient(200);
+  await show(client, "/events/1000100");
+  client.pause();
+  client.restart(200, 100);
+  const { time } = client.rows.get().rows.find((row) => row.place === 100)!;
+  const quarter = 900_000;
+  const around = ["setSpan", { from: time - quarter / 2, to: time + quarter / 2 }];
+  await expect.poll(() => client.called("setSpan").at(-1)).toEqual(around);
+  client.resume();
+  await expect.poll(() => client.called("setSpan").at(-1)?.[1]).toMatchObject({ to: null });
+});
+
+it("has the next key meant for the row that a key went to", async () => {
+  const { screen } = await show(fakeClient(50));
+  screen.getByRole("button", { name: "Export" }).element().focus();
+  await userEvent.keyboard("k");
+  await expect.element(screen.getByRole("grid", { name: "Events" })).toHaveFocus();
+  await userEvent.keyboard("{Enter}");
   await expect.element(screen.getByRole("complementary", { name: "Event" })).toBeVisible();
 });
 
@@ -287,6 +314,8 @@ it("shows an event beside the list where there is room, and over it on a phone",
   await expect.element(screen.getByRole("complementary", { name: "Event" })).toBeVisible();
   await page.viewport(...phone);
   await expect.element(screen.getByRole("dialog", { name: /#1000049/ })).toBeVisible();
+  await screen.getByRole("button", { name: "Close the event" }).click();
+  await expect.element(screen.getByRole("grid", { name: "Events" })).toHaveFocus();
 });
 
 it("makes the detail wider and narrower by keys, within its bounds", async () => {
