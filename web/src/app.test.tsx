@@ -285,6 +285,19 @@ it("keeps the token on the device when one asks for that", async () => {
   expect(sessionStorage.getItem("todoki-token")).toBeNull();
 });
 
+it("has nothing counted while a token that was just typed is tried, since it may be wrong", async () => {
+  const client = fakeClient(0);
+  client.is({ phase: "unauthorized", head: null });
+  const { screen } = await show(client);
+  await screen.getByLabelText("Token").fill("mistyped");
+  await screen.getByRole("button", { name: "Sign in" }).click();
+  client.is({ phase: "connecting" });
+  await expect.element(screen.getByLabelText("Token")).not.toBeInTheDocument();
+  await expect.element(screen.getByRole("region", { name: "Events over time" })).not.toBeInTheDocument();
+  client.is({ phase: "live", head: 0 });
+  await expect.element(screen.getByRole("region", { name: "Events over time" })).toBeVisible();
+});
+
 it("asks for another token above the rows, which stay", async () => {
   sessionStorage.setItem("todoki-token", "old");
   const client = fakeClient(50);
