@@ -75,6 +75,8 @@ export function useWaiting(): readonly Cursor[] {
     if (!isLive) return;
     let isWanted = true;
     const ask = async () => {
+      // Nobody looks; the next turn comes all the same.
+      if (document.hidden) return;
       askedAt.current = performance.now();
       const events = await fetchPermissions(token());
       if (!isWanted || events === null) return;
@@ -85,7 +87,7 @@ export function useWaiting(): readonly Cursor[] {
       setWaiting(waitingAmong(events, Date.now()));
     };
     const timer = setTimeout(ask, Math.max(0, askedAt.current + leastMs - performance.now()));
-    const again = setTimeout(() => document.hidden || setTurn((last) => last + 1), mostMs);
+    const again = setTimeout(() => setTurn((last) => last + 1), mostMs);
     return () => {
       isWanted = false;
       clearTimeout(timer);
