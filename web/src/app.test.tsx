@@ -1,7 +1,7 @@
 import "./styles.css";
 import { type EventClient, TodokiProvider } from "@todoki/react";
 import axe from "axe-core";
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { page, userEvent } from "vitest/browser";
 import { render } from "vitest-browser-react";
 import { type FakeClient, fakeClient } from "../packages/react/test/fake-client.ts";
@@ -11,6 +11,11 @@ import { createViewStore } from "./view-store.ts";
 
 const desktop = [1440, 900] as const;
 const phone = [390, 844] as const;
+
+// What the page asks beside the client. There is no server here, and no permission that waits.
+beforeEach(() => {
+  vi.spyOn(window, "fetch").mockImplementation(async () => Response.json({ events: [] }));
+});
 
 afterEach(() => {
   sessionStorage.clear();
@@ -137,6 +142,93 @@ it("opens a permalink around its event with the event beside the list", async ()
   await expect.element(screen.getByRole("complementary", { name: "Event" })).toBeVisible();
 });
 
+it("shows in the strip the time that one went to, when that is longer ago than the strip reaches", async () => {
+  const client = fakeClient(200);
+  await show(client, "/events/1000100");
+  client.pause();
+  client.restart(200, 100);
+  const { time } = client.rows.get().rows.find((row) => row.place === 100)!;
+  const quarter = 900_000;
+  const around = ["setSpan", { from: time - quarter / 2, to: time + quarter / 2 }];
+  await expect.poll(() => client.called("setSpan").at(-1)).toEqual(around);
+  client.resume();
+  await expect.poll(() => client.called("setSpan").at(-1)?.[1]).toMatchObject({ to: null });
+});
+
+it("has the next key meant for the row that a key went to", async () => {
+  const { screen } = await show(fakeClient(50));
+  screen.getByRole("button", { name: "Export" }).element().focus();
+  await userEvent.keyboard("k");
+  await expect.element(screen.getByRole("grid", { name: "Events" })).toHaveFocus();
+  await userEvent.keyboard("{Enter}");
+  await expect.element(screen.getByRole("complementary", { name: "Event" })).toBeVisible();
+});
+
+it("opens an event that the list does not have beside it", async () => {
+  const client = fakeClient(200);
+  client.event = async (cursor) =>
+    `{"type":"event","cursor":${cursor},"kind":"task.failed","time":"2026-02-27T10:02:00.000000Z",` +
+    `"agent_id":"00000000-0000-0000-0000-000000000000","session_id":null,"task_id":null,"data":{"error":"disk full"}}`;
+  const { screen } = await show(client, "/events?sel=1200");
+  const detail = screen.getByRole("complementary", { name: "Event" });
+  await expect.element(detail.getByText("Task failed")).toBeVisible();
+  await expect.element(detail.getByText("disk full").first()).toBeVisible();
+});
+
+it("says that a link names an event which the log does not have", async () => {
+  const client = fakeClient(200);
+  client.event = async () => null;
+  const { screen } = await show(client, "/events?sel=1200");
+  await expect.element(screen.getByText("Event #1200 is not in the log, or not any more")).toBeVisible();
+});
+
+it("copies a link to the place where the list was paused", async () => {
+  const copied = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
+  const { screen } = await show(fakeClient(200));
+  await screen.getByRole("button", { name: "Copy link" }).click();
+  await expect.poll(() => copied.mock.calls.at(-1)?.[0]).toBe(`${location.origin}/events`);
+  await screen.getByRole("button", { name: "Pause" }).click();
+  await screen.getByRole("button", { name: "Copy link" }).click();
+  await expect.poll(() => copied.mock.calls.at(-1)?.[0]).toMatch(/\/events\?at=10001[6-9]\d$/);
+});
+
+it("asks the server for all events of a task when that alone is wanted", async () => {
+  const client = fakeClient(50);
+  const { screen, address } = await show(client, "/events?sel=1000049");
+  await screen.getByRole("button", { name: "Only this task" }).click();
+  await expect.poll(() => client.called("setSubscription").at(-1)?.[1]).toHaveProperty("taskId");
+  expect(address()).toMatch(/^\/events\?task=[0-9a-f-]{36}&sel=1000049$/);
+});
+
+it("goes from failure to failure by a button", async () => {
+  const client = fakeClient(50);
+  const { screen } = await show(client);
+  await screen.getByRole("button", { name: "Failure before" }).click();
+  await expect.poll(() => client.called("find").at(-1)?.[1]).toBe("failure");
+  expect(client.rows.get().isFollowing).toBe(false);
+});
+
+it("says how many permission requests wait, and opens the one that waits longest", async () => {
+  const request = (cursor: number, kind: string, requestId: string) => ({
+    ...{ type: "event", cursor, kind, time: new Date().toISOString(), agent_id: "", session_id: null, task_id: null },
+    data: { request_id: requestId, tool: "bash" },
+  });
+  const events = [
+    request(7, "permission.requested", "a"),
+    request(8, "permission.requested", "b"),
+    request(9, "permission.responded", "a"),
+    request(10, "permission.requested", "c"),
+  ];
+  vi.spyOn(window, "fetch").mockImplementation(async () => Response.json({ events }));
+  const client = fakeClient(50);
+  client.event = async (cursor) => JSON.stringify(events.find((event) => event.cursor === cursor));
+  const { screen, address } = await show(client, "/events", phone);
+  await screen.getByRole("button", { name: "2 waiting for an answer: open" }).click();
+  expect(address()).toBe("/events?sel=8");
+  await expect.element(screen.getByRole("button", { name: "Allow" })).toBeVisible();
+  await expectAccessible();
+});
+
 it("leaves its place in the address when it follows the present again", async () => {
   const client = fakeClient(200);
   const { screen, address } = await show(client, "/events?at=1000100");
@@ -145,12 +237,13 @@ it("leaves its place in the address when it follows the present again", async ()
   await expect.poll(address).toBe("/events");
 });
 
-it("says how many are new while it is paused, on the button and in the title", async () => {
+it("says once how many are new while it is paused, over the list, and in the title", async () => {
   const client = fakeClient(200);
   const { screen } = await show(client);
   await screen.getByRole("button", { name: "Pause" }).click();
   client.append(3);
-  await expect.element(screen.getByRole("button", { name: "Follow · 3 new" })).toBeVisible();
+  await expect.element(screen.getByRole("button", { name: "3 new" })).toBeVisible();
+  await expect.element(screen.getByRole("button", { name: "Follow", exact: true })).toBeVisible();
   await expect.poll(() => document.title).toBe("(3 new) Todoki");
 });
 
@@ -192,6 +285,19 @@ it("keeps the token on the device when one asks for that", async () => {
   expect(sessionStorage.getItem("todoki-token")).toBeNull();
 });
 
+it("has nothing counted while a token that was just typed is tried, since it may be wrong", async () => {
+  const client = fakeClient(0);
+  client.is({ phase: "unauthorized", head: null });
+  const { screen } = await show(client);
+  await screen.getByLabelText("Token").fill("mistyped");
+  await screen.getByRole("button", { name: "Sign in" }).click();
+  client.is({ phase: "connecting" });
+  await expect.element(screen.getByLabelText("Token")).not.toBeInTheDocument();
+  await expect.element(screen.getByRole("region", { name: "Events over time" })).not.toBeInTheDocument();
+  client.is({ phase: "live", head: 0 });
+  await expect.element(screen.getByRole("region", { name: "Events over time" })).toBeVisible();
+});
+
 it("asks for another token above the rows, which stay", async () => {
   sessionStorage.setItem("todoki-token", "old");
   const client = fakeClient(50);
@@ -221,6 +327,8 @@ it("shows an event beside the list where there is room, and over it on a phone",
   await expect.element(screen.getByRole("complementary", { name: "Event" })).toBeVisible();
   await page.viewport(...phone);
   await expect.element(screen.getByRole("dialog", { name: /#1000049/ })).toBeVisible();
+  await screen.getByRole("button", { name: "Close the event" }).click();
+  await expect.element(screen.getByRole("grid", { name: "Events" })).toHaveFocus();
 });
 
 it("makes the detail wider and narrower by keys, within its bounds", async () => {

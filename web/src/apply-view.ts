@@ -4,8 +4,8 @@
  * The view is the one truth about what is asked for; the client is told of each difference once. The one thing that goes
  * the other way is following: the list's own keys and buttons return to the present, and then the view is of the present.
  */
-import { type Slice, useSlice } from "@todoki/react";
-import { useEffect, useRef } from "react";
+import { type EventClient, type Rows, type Slice, type Span, useSlice } from "@todoki/react";
+import { useCallback, useEffect, useRef } from "react";
 import { type At, spans, type ViewState } from "./url-state.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -66,10 +66,32 @@ function useFollowing({ client, store }: Workspace): void {
 
 function useSpan({ client, store }: Workspace): void {
   const { span, laneKey, view } = useSlice(store.view);
-  useEffect(() => client.setSpan({ from: Date.now() - spans[span], to: null }), [client, span]);
+  const place = useTimeOfPlace(client);
+  useEffect(() => client.setSpan(spanAround(place, spans[span], Date.now())), [client, span, place]);
   useEffect(() => {
     if (view === "lanes") client.setLaneKey(laneKey);
   }, [client, view, laneKey]);
+}
+
+/**
+ * When the event happened that one went to; null while the present is followed. It stays while one scrolls on from there,
+ * so that the strip does not move under whoever reads it.
+ */
+function useTimeOfPlace(client: EventClient): number | null {
+  const seen = useRef<{ readonly generation: number; readonly time: number } | null>(null);
+  const select = useCallback(({ isFollowing, generation, target, from, rows }: Rows) => {
+    if (isFollowing || target === null) return null;
+    const time = rows[target - from]?.time;
+    if (time !== undefined && seen.current?.generation !== generation) seen.current = { generation, time };
+    return seen.current?.generation === generation ? seen.current.time : null;
+  }, []);
+  return useSlice(client.rows, select);
+}
+
+/** What the strip shows: the last `ms`, or as much around a place that is longer ago than that. */
+export function spanAround(place: number | null, ms: number, nowMs: number): Span {
+  if (place === null || nowMs - place < ms) return { from: nowMs - ms, to: null };
+  return { from: place - ms / 2, to: place + ms / 2 };
 }
 
 /** A part of the view that is the same object while it says the same. */

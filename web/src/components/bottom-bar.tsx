@@ -1,20 +1,21 @@
 /** The commands that a thumb reaches. */
 import { useSlice } from "@todoki/react";
-import { ListFilter, Pause, Play, Search } from "lucide-react";
+import { ListFilter, Pause, Play, Search, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
-import { formatShort } from "@/lib/format.ts";
-import { togglePause } from "../commands.ts";
+import { stepTo, togglePause } from "../commands.ts";
 import { useWorkspace } from "../workspace.ts";
 
 export function BottomBar({ onSearch, onFilters }: { onSearch: () => void; onFilters: () => void }) {
   const workspace = useWorkspace();
   const isFollowing = useSlice(workspace.client.rows, (rows) => rows.isFollowing);
-  const fresh = useSlice(workspace.client.counts, (counts) => counts.fresh);
   return (
-    <nav aria-label="Commands" className="grid grid-cols-3 border-t bg-card pb-[env(safe-area-inset-bottom)]">
+    <nav aria-label="Commands" className="grid grid-cols-4 border-t bg-card pb-[env(safe-area-inset-bottom)]">
       <BarButton onClick={() => togglePause(workspace)}>
         {isFollowing ? <Pause aria-hidden="true" /> : <Play aria-hidden="true" />}
-        {isFollowing ? "Pause" : fresh > 0 ? `Follow · ${formatShort(fresh)} new` : "Follow"}
+        {isFollowing ? "Pause" : "Follow"}
+      </BarButton>
+      <BarButton onClick={() => stepTo(workspace, "failure", -1)}>
+        <TriangleAlert aria-hidden="true" /> Failed
       </BarButton>
       <BarButton onClick={onSearch}>
         <Search aria-hidden="true" /> Search

@@ -28,7 +28,17 @@ export default function DetailPanel({ row }: { row: EventRow }) {
   if (!isWide) {
     return (
       <Sheet open onOpenChange={(isOpen) => isOpen || close()}>
-        <SheetContent side="right" title={`${row.kind} #${row.cursor}`} hasHeader={false} className="bg-background!">
+        <SheetContent
+          // What was pressed to open it may be gone, as the button of a request that is answered now.
+          onCloseAutoFocus={(event) => {
+            event.preventDefault();
+            workspace.list.current?.focus();
+          }}
+          side="right"
+          title={`${row.kind} #${row.cursor}`}
+          hasHeader={false}
+          className="bg-background!"
+        >
           <div className="min-h-0 flex-1 overflow-y-auto">{detail}</div>
         </SheetContent>
       </Sheet>

@@ -1,6 +1,7 @@
 /** The list itself, in the view's density and clock, with the commands of the page behind its keys. */
 import { EventTimeline, Minimap, type ShortcutId } from "@todoki/react";
 import { memo, type ReactNode } from "react";
+import { narrow, useMedia } from "@/lib/use-media.ts";
 import { addTerm, copyLink, goTo, selectEvent } from "../commands.ts";
 import { isNarrowed, noFilters } from "../url-state.ts";
 import { useView, useWorkspace, type Workspace } from "../workspace.ts";
@@ -10,6 +11,8 @@ export const EventList = memo(function EventList({ signIn }: { signIn: ReactNode
   const workspace = useWorkspace();
   const { client, store } = workspace;
   const view = useView();
+  // Left out and not hidden, since what is hidden would have the server count for nobody.
+  const isNarrow = useMedia(narrow);
   return (
     <>
       <EventTimeline
@@ -33,9 +36,11 @@ export const EventList = memo(function EventList({ signIn }: { signIn: ReactNode
         onCopyLink={(cursor) => copyLink(workspace, cursor)}
         onShortcut={(id) => obey(workspace, id)}
       />
-      <div className="flex shrink-0 border-l bg-card max-md:hidden">
-        <Minimap client={client} onGo={(time) => goTo(workspace, { time: time.getTime() })} />
-      </div>
+      {isNarrow ? null : (
+        <div className="flex shrink-0 border-l bg-card">
+          <Minimap client={client} onGo={(time) => goTo(workspace, { time: time.getTime() })} />
+        </div>
+      )}
     </>
   );
 });

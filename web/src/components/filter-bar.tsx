@@ -1,12 +1,13 @@
 /** What narrows the stream: the families, patterns of one's own, ids, and the views that one gave a name. */
 import { useSlice } from "@todoki/react";
-import { Bookmark, ChevronDown, X } from "lucide-react";
+import { Bookmark, ChevronDown, ChevronLeft, ChevronRight, TriangleAlert, X } from "lucide-react";
 import { lazy, type ReactNode, Suspense } from "react";
 import { Badge } from "@/components/ui/badge.tsx";
 import { Button } from "@/components/ui/button.tsx";
 import { ToggleGroup, ToggleGroupItem } from "@/components/ui/toggle-group.tsx";
 import { formatShort, shortId } from "@/lib/format.ts";
 import { cn } from "@/lib/utils.ts";
+import { stepTo } from "../commands.ts";
 import { facetLabels, facetNames } from "../facet-counts.ts";
 import { countOf, customPatterns, pressedFilters, pressFilters, quickFilters } from "../quick-filters.ts";
 import { isNarrowed, noFilters, type ViewState } from "../url-state.ts";
@@ -94,14 +95,32 @@ export function FacetMenus({ className }: { className?: string }) {
   );
 }
 
-/** What is set beyond the families, each to be taken away. */
-export function Chips() {
+/** From one event that tells of a failure to the next, whatever else the list shows between them. */
+function FailureSteps() {
+  const workspace = useWorkspace();
+  return (
+    <fieldset aria-label="Failures" className="flex items-center text-xs">
+      <span aria-hidden="true" className="flex items-center gap-1.5 text-destructive">
+        <TriangleAlert className="size-3.5" /> Failures
+      </span>
+      <Button variant="ghost" size="icon" aria-label="Failure before" onClick={() => stepTo(workspace, "failure", -1)}>
+        <ChevronLeft aria-hidden="true" />
+      </Button>
+      <Button variant="ghost" size="icon" aria-label="Next failure" onClick={() => stepTo(workspace, "failure", 1)}>
+        <ChevronRight aria-hidden="true" />
+      </Button>
+    </fieldset>
+  );
+}
+
+/** What is set beyond the families, each to be taken away. `hasFamilies` where no button shows those. */
+export function Chips({ hasFamilies = false }: { hasFamilies?: boolean }) {
   const { store } = useWorkspace();
   const view = useView();
   const remove = (patch: Partial<ViewState>) => () => store.change(patch, "push");
   return (
     <>
-      {customPatterns(view.kinds).map((pattern) => (
+      {(hasFamilies ? view.kinds : customPatterns(view.kinds)).map((pattern) => (
         <Chip key={pattern} label={pattern} onRemove={remove({ kinds: view.kinds.filter((kind) => kind !== pattern) })}>
           <span className="truncate font-mono">{pattern}</span>
         </Chip>
@@ -148,7 +167,8 @@ export function FilterBar({ className }: { className?: string }) {
       <QuickFilters />
       <KindBox className="w-40" />
       <Chips />
-      <span className="ml-auto">
+      <span className="ml-auto flex items-center gap-2">
+        <FailureSteps />
         <Suspense fallback={<SavedViewsPlace />}>
           <SavedViews />
         </Suspense>

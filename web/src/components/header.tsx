@@ -7,6 +7,7 @@ import { copyLink } from "../commands.ts";
 import { useWorkspace } from "../workspace.ts";
 import { FollowButton } from "./follow-button.tsx";
 import { Totals } from "./totals.tsx";
+import { WaitingButton } from "./waiting-button.tsx";
 
 const ExportMenu = lazy(() => import("./overlays/export-menu.tsx"));
 const ViewMenu = lazy(() => import("./overlays/view-menu.tsx"));
@@ -19,12 +20,16 @@ export function Header({ isBare, onHelp }: { isBare: boolean; onHelp: () => void
   return (
     <header className="flex flex-wrap items-center gap-x-3 gap-y-1.5 border-b bg-card px-3 py-1.5">
       <Brand />
-      <StatusPill client={workspace.client} />
+      {/* On a phone a state that has something to press gets a line of its own, below the buttons that are always there. */}
+      <div className="max-md:has-[button]:order-last max-md:has-[button]:basis-full">
+        <StatusPill client={workspace.client} />
+      </div>
       <div className="max-md:hidden">
         <Totals />
       </div>
       {!isBare && (
         <div className="ml-auto flex items-center gap-1.5 max-md:gap-0">
+          <WaitingButton className="mr-1.5" />
           <FollowButton className="max-md:hidden" />
           <Button
             aria-label="Copy link"

@@ -9,7 +9,7 @@ import { Button } from "@/components/ui/button.tsx";
 import { InputGroup, InputGroupInput } from "@/components/ui/input-group.tsx";
 import { formatCount } from "@/lib/format.ts";
 import { cn } from "@/lib/utils.ts";
-import { stepHit } from "../commands.ts";
+import { stepTo } from "../commands.ts";
 import { useView, useWorkspace } from "../workspace.ts";
 import { ModeToggle } from "./toggles.tsx";
 
@@ -100,7 +100,7 @@ function Hits() {
         size="sm"
         aria-label="Previous hit"
         disabled={hits === 0}
-        onClick={() => stepHit(workspace, -1)}
+        onClick={() => stepTo(workspace, "hit", -1)}
       >
         <ChevronLeft aria-hidden="true" />
       </Button>
@@ -109,7 +109,7 @@ function Hits() {
         size="sm"
         aria-label="Next hit"
         disabled={hits === 0}
-        onClick={() => stepHit(workspace, 1)}
+        onClick={() => stepTo(workspace, "hit", 1)}
       >
         <ChevronRight aria-hidden="true" />
       </Button>

@@ -4,6 +4,7 @@ import { lazy, Suspense, useState } from "react";
 import { Button } from "@/components/ui/button.tsx";
 import { Skeleton } from "@/components/ui/skeleton.tsx";
 import { formatTime } from "@/lib/format.ts";
+import { cn } from "@/lib/utils.ts";
 import { goTo } from "../commands.ts";
 import { spans } from "../url-state.ts";
 import { useView, useWorkspace } from "../workspace.ts";
@@ -35,8 +36,16 @@ export function TimeStrip({ onGone }: { onGone?: () => void }) {
         <GoToBox className="w-full" onDone={onGone} />
       </div>
       {/* As high while there is nothing to draw as it is then, so that the list does not move. */}
-      <div className="min-h-28 min-w-0 flex-1">
-        {brush !== null && <BrushActions brush={brush} onClear={() => setBrush(null)} onGone={onGone} />}
+      <div className="relative min-h-28 min-w-0 flex-1">
+        {brush !== null && (
+          <BrushActions
+            brush={brush}
+            // Over the legend, so that the list does not move from under the hand that has just let go.
+            className={view === "list" ? "md:absolute md:inset-x-0 md:-top-0.5 md:z-10 md:bg-card" : ""}
+            onClear={() => setBrush(null)}
+            onGone={onGone}
+          />
+        )}
         {view === "list" ? (
           <Histogram client={client} utc={clock === "utc"} brush={brush} onBrush={setBrush} />
         ) : (
@@ -52,6 +61,7 @@ export function TimeStrip({ onGone }: { onGone?: () => void }) {
 }
 
 interface BrushActionsProps {
+  readonly className: string;
   readonly brush: BrushedSpan;
   readonly onClear: () => void;
   /** One went there; a sheet closes then. */
@@ -59,7 +69,7 @@ interface BrushActionsProps {
 }
 
 /** What can be done with a stretch that one brushed. */
-function BrushActions({ brush, onClear, onGone }: BrushActionsProps) {
+function BrushActions({ brush, className, onClear, onGone }: BrushActionsProps) {
   const workspace = useWorkspace();
   const { clock } = useView();
   const now = Date.now();
@@ -72,7 +82,7 @@ function BrushActions({ brush, onClear, onGone }: BrushActionsProps) {
     onClear();
   };
   return (
-    <div className="mb-1 flex flex-wrap items-center gap-1.5 text-xs">
+    <div className={cn("mb-1 flex flex-wrap items-center gap-1.5 text-xs", className)}>
       <span className="font-mono">
         {formatTime(brush.from, clock, now)} – {formatTime(brush.to, clock, now)}
       </span>

@@ -35,6 +35,7 @@ const eventsId = "events";
 
 export function EventsPage({ store }: { store: ViewStore }) {
   const [token, setToken] = useState(keptToken);
+  const [typed, setTyped] = useState<string | null>(null);
   const asked = useSlice(store.view, subscriptionOf, isSame);
   const stream = useEventStream({ ...asked, token: token ?? undefined });
   const latestToken = useRef(token);
@@ -57,13 +58,16 @@ export function EventsPage({ store }: { store: ViewStore }) {
   );
   const signIn = useCallback((next: string, where: "tab" | "device") => {
     keepToken(next, where);
+    setTyped(next);
     setToken(next);
   }, []);
   const hasRows = useSlice(client.rows, ({ first, next }) => next > first);
   const { phase } = stream.status;
   const isSignedOut = phase === "unauthorized" && !hasRows;
-  // Whoever has no token will most likely be asked for one: nothing is shown that would go again in a moment.
-  const isBare = isSignedOut || (token === null && phase === "connecting" && !hasRows);
+  // Whoever has no token will most likely be asked for one, and one that was just typed may be wrong: nothing is shown that
+  // would go again in a moment, and nothing is counted that would be refused.
+  const isUnproven = token === null || token === typed;
+  const isBare = isSignedOut || (isUnproven && phase === "connecting" && !hasRows);
   const signInForm = useMemo(() => <InlineSignIn onToken={signIn} />, [signIn]);
   return (
     <WorkspaceContext value={workspace}>
@@ -176,9 +180,9 @@ function NarrowFilters({ isSearching }: { isSearching: boolean }) {
   return (
     <div className="flex flex-col gap-1.5 border-b bg-card px-3 py-1.5">
       {isShown ? <SearchBox /> : null}
-      <div className="flex flex-wrap items-center gap-1.5 empty:hidden">
-        <Chips />
-      </div>
+      <section aria-label="Filters" className="flex flex-wrap items-center gap-1.5 empty:hidden">
+        <Chips hasFamilies />
+      </section>
     </div>
   );
 }

@@ -1,6 +1,6 @@
 import { StrictMode } from "react";
 import { afterEach, expect, it, vi } from "vitest";
-import { cdp, userEvent } from "vitest/browser";
+import { cdp, page, userEvent } from "vitest/browser";
 import { render } from "vitest-browser-react";
 import { TodokiProvider } from "../src/provider.tsx";
 import { EventTimeline } from "../src/timeline/event-timeline.tsx";
@@ -128,6 +128,19 @@ it("keeps the opened event in view where the detail takes the lower half of the 
   expect(shown.grid.clientHeight).toBeLessThan(before - 100);
   const { bottom } = shown.row(99)!.getBoundingClientRect();
   expect(bottom).toBeLessThanOrEqual(shown.grid.getBoundingClientRect().bottom + 0.5);
+});
+
+it("has a way to each permission request that nobody has answered, which opens it and grants nothing", async () => {
+  const client = fakeClient(5);
+  const ask = (id: string) => ({ kind: "permission.requested", data: `{"request_id":"${id}","tool":"bash"}` });
+  client.append([ask("a"), ask("b"), { kind: "permission.responded", data: '{"request_id":"a","option_id":"allow"}' }]);
+  const { grid } = await show(client);
+  await page.getByRole("button", { name: "Answer" }).click();
+  expect(grid.querySelector('[aria-selected="true"]')?.getAttribute("data-place")).toBe("6");
+  expect(client.called("emit")).toEqual([]);
+  await page.getByRole("button", { name: "Allow" }).click();
+  await expect.poll(() => client.called("emit").length).toBe(1);
+  await expect.poll(() => page.getByRole("button", { name: "Answer" }).elements()).toEqual([]);
 });
 
 it("leaves out columns where there is no room for them", async () => {

@@ -61,3 +61,8 @@ it("tells a log without events from a filter that hides them all", () => {
   expect(vacancyOf({ ...live, phase: "unauthorized" }, none, { loaded: 0 })).toBe("refused");
   expect(vacancyOf({ ...live, phase: "disconnected" }, none, { loaded: 0 })).toBe("away");
 });
+
+it("asks nobody to sign in again who was never let in", () => {
+  expect(said({ phase: "unauthorized", head: null })).toBe("✕ Sign in");
+  expect(said({ phase: "unauthorized", head: 7 })).toBe("✕ Sign in again");
+});

@@ -107,6 +107,17 @@ describe("the histogram", () => {
     }
   });
 
+  it("leaves out a time that its edge would cut", async () => {
+    // Ten minutes with a mark at 09:55 in the middle and one at 10:00 just before the right edge.
+    const screen = await render(
+      <Histogram client={shown({ ...histogram, from: from - 585_000 })} utc onBrush={() => {}} />,
+    );
+    const labels = () =>
+      [...screen.container.querySelectorAll(".todoki-axis > span")].map((label) => label.textContent);
+    await expect.poll(labels).toContain("09:55");
+    expect(labels()).not.toContain("10:00");
+  });
+
   it("is drawn in other colours when the theme changes", async () => {
     const screen = await render(<Histogram client={shown()} utc onBrush={() => {}} />);
     const canvas = screen.container.querySelector("canvas")!;
@@ -233,6 +244,13 @@ describe("the lanes", () => {
     const screen = await render(<Lanes client={laned()} utc onBrush={() => {}} />);
     await expect.element(screen.getByText("0000000a")).toBeInTheDocument();
     await expect.element(screen.getByText("3 events in none of these lanes")).toBeInTheDocument();
+  });
+
+  it("call those that are of nobody so, and not by an id", async () => {
+    const client = laned();
+    client.lanes.set({ by: "agent", lanes: [lane("00000000-0000-0000-0000-000000000000", 1)], others: 0 });
+    const screen = await render(<Lanes client={client} onBrush={() => {}} />);
+    await expect.element(screen.getByRole("list", { name: "Lanes by agent" })).toHaveTextContent("no agent");
   });
 
   it("draw ticks and what lasts, failures in their own colour", async () => {

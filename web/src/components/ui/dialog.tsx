@@ -30,7 +30,10 @@ export function DialogContent({
         {...props}
       >
         <DialogHeader title={title} />
-        <div className="min-h-0 overflow-y-auto px-4 pb-4">{children}</div>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls and holds nothing to be focused takes the keys itself. */}
+        <section aria-label={title} tabIndex={0} className="min-h-0 overflow-y-auto px-4 pb-4">
+          {children}
+        </section>
       </DialogPrimitive.Content>
     </DialogPrimitive.Portal>
   );

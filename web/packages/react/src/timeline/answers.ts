@@ -22,7 +22,7 @@ export interface Answer {
 }
 
 /** Kinds that end a request. */
-const ANSWER_KINDS: ReadonlySet<string> = new Set(
+export const ANSWER_KINDS: ReadonlySet<string> = new Set(
   ["responded", "approved", "denied", "revoked", "expired", "cancelled"].map((end) => `permission.${end}`),
 );
 
@@ -78,6 +78,11 @@ function watch(client: EventClient, known: Cell<ReadonlyMap<string, Answer>>): A
 
 function stringOr(value: unknown): string | null {
   return typeof value === "string" ? value : null;
+}
+
+/** The id of the request that an event makes or answers; null where it has none. */
+export function requestIdOf({ data }: EventRow): string | null {
+  return plain(member(readJson(data).root, "request_id"));
 }
 
 function noteRow(row: Row, note: Answers["note"]): void {

@@ -16,7 +16,7 @@ export const FEWER_COLUMNS: readonly Column[] = ["time", "kind", "task", "summar
 const COLUMNS: Readonly<Record<Column, readonly [title: string, width: string]>> = {
   time: ["Time", "12.5ch"],
   cursor: ["Cursor", "10ch"],
-  kind: ["Kind", "29ch"],
+  kind: ["Kind", "32ch"],
   agent: ["Agent", "10.5ch"],
   session: ["Session", "10.5ch"],
   task: ["Task", "10.5ch"],

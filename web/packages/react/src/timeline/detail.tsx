@@ -44,8 +44,9 @@ export function Detail(props: DetailProps): ReactNode {
   return (
     <section className="todoki-detail" aria-label={`Event ${cursor}`}>
       <Head {...props} />
-      <Facts row={row} client={client} onFilter={onFilter} />
+      {/* What happened and why comes first, and a request can be answered without scrolling on a phone. */}
       <Readable {...props} data={data} />
+      <Facts row={row} client={client} onFilter={onFilter} />
       <h3 className="todoki-detail-title">Data</h3>
       <WholeNote whole={whole} />
       <JsonTree key={row.cursor} text={whole.data} label={`Data of event ${cursor}`} onFilter={onFilter} />

@@ -21,6 +21,7 @@ import { useTodokiSettings } from "../settings.ts";
 import { type EventStream, type EventStreamOptions, useEventStream } from "../use-event-stream.ts";
 import { useMedia } from "../use-media.ts";
 import { useSlice } from "../use-slice.ts";
+import { answersOf } from "./answers.ts";
 import { copyText } from "./clipboard.ts";
 import { type Column, DEFAULT_COLUMNS, FEWER_COLUMNS } from "./columns.ts";
 import { Detail, type DetailProps } from "./detail.tsx";
@@ -280,6 +281,7 @@ function useLook(props: TimelineProps, client: EventClient, zone: Zone, fitting:
       renderRow,
       renderSummary,
       marked: textsOf(highlight),
+      answers: answersOf(client),
       // A gap that could not be filled stays a gap, with its button.
       fill: (place) => void client.fill(place).catch(() => {}),
     }),
@@ -327,6 +329,12 @@ interface Acts {
   readonly page: ((id: ShortcutId) => void) | undefined;
 }
 
+/** Keys that go to another row. */
+const MOVES: ReadonlySet<ShortcutId> = new Set([
+  ...(["down", "up", "page-down", "page-up", "top", "bottom", "next-hit", "previous-hit"] as const),
+  ...(["next-failure", "previous-failure", "next-related", "previous-related"] as const),
+]);
+
 /** Does what a key says. Returns whether it meant anything here. */
 function actOn({ id }: Shortcut, acts: Acts): boolean {
   const { list } = acts;
@@ -361,6 +369,8 @@ function actOn({ id }: Shortcut, acts: Acts): boolean {
   };
   const act = table[id];
   if (!act) return false;
+  // Whoever goes through rows by keys has the next key meant for the row, and a screen reader tells the row of a grid only.
+  if (MOVES.has(id)) list.focus();
   act();
   return true;
 }

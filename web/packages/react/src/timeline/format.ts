@@ -28,6 +28,9 @@ export function shortId(id: string): string {
   return id.slice(-8);
 }
 
+/** What stands for no agent at all, on the wire and in the counts. */
+export const NIL_UUID = "00000000-0000-0000-0000-000000000000";
+
 /** Colours that a reader can tell apart side by side. */
 const HUES = 24;
 

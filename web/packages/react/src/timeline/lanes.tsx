@@ -21,7 +21,7 @@ import { useSlice } from "../use-slice.ts";
 import { countText, spanOf, windowsOf } from "./bars.ts";
 import { type Brush, type Scale, xAt } from "./brush.ts";
 import { beginDrawing, type Size, tonesIn, useSize, useThemeVersion } from "./canvas.ts";
-import { hueOf, shortId, wholeNumber } from "./format.ts";
+import { hueOf, NIL_UUID, shortId, wholeNumber } from "./format.ts";
 import { FAMILIES, familyOf } from "./kinds.ts";
 import { extentOf, laneBars, marksOf, nearestTick, stepTick, type Tick } from "./lane-layout.ts";
 import { Axis, Chosen, Head } from "./strip.tsx";
@@ -193,9 +193,13 @@ function Names({ by, lanes, at }: NamesProps): ReactNode {
     <ul className="todoki-lane-names" aria-label={`Lanes by ${by}`}>
       {lanes.map((lane, index) => (
         <li key={lane.id} style={{ height: `${LANE_HEIGHT}px` }} data-at={index === at || undefined} title={lane.id}>
-          <code className="todoki-id" style={{ "--todoki-hue": hueOf(lane.id) } as CSSProperties}>
-            {shortId(lane.id)}
-          </code>
+          {lane.id === NIL_UUID ? (
+            <span className="todoki-muted">no {by}</span>
+          ) : (
+            <code className="todoki-id" style={{ "--todoki-hue": hueOf(lane.id) } as CSSProperties}>
+              {shortId(lane.id)}
+            </code>
+          )}
           <span className="todoki-muted">{wholeNumber(lane.events)}</span>
         </li>
       ))}
@@ -351,7 +355,7 @@ function Table({ by, lanes, zone }: TableProps): ReactNode {
           <tbody>
             {lanes.map((lane) => (
               <tr key={lane.id}>
-                <th scope="row">{lane.id}</th>
+                <th scope="row">{lane.id === NIL_UUID ? `no ${by}` : lane.id}</th>
                 <td>{wholeNumber(lane.events)}</td>
                 <td>{wholeNumber(lane.ticks.filter((tick) => tick.isFailure).length)}</td>
                 <td>{lane.ticks[0] ? clockTime(lane.ticks[0].time, zone) : ""}</td>

@@ -32,6 +32,9 @@ const LOAD_WITHIN_SCREENS = 2;
 /** What counts as the end when a scroller stands on fractions of pixels. */
 const END_SLACK_PX = 2;
 
+/** What in a row has a meaning of its own; a click on anything else opens the event, also one on a button that says so. */
+const NOT_OPENING = "button:not([data-opens]), a, input";
+
 /** What keys and buttons outside can have the list do. */
 export interface ListControl {
   focus(): void;
@@ -48,6 +51,8 @@ export interface ListControl {
   find(what: Find, direction: 1 | -1): Promise<boolean>;
   /** Goes to an event, wherever in the log it is. */
   show(cursor: Cursor): Promise<void>;
+  /** The event in the middle of the view, or the one next to it; what a link to this place should name. */
+  middle(): EventRow | null;
 }
 
 /** The line that the keys are at: a place, which means something in one generation only. */
@@ -343,7 +348,7 @@ export class ListEngine implements ListControl {
   #click(event: MouseEvent): void {
     const target = event.target as Element;
     const element = target.closest(".todoki-row");
-    if (element === null || target.closest("button, a, input") !== null || isSelectingText()) return;
+    if (element === null || target.closest(NOT_OPENING) !== null || isSelectingText()) return;
     const place = Number(element.getAttribute("data-place"));
     this.#drawing?.follower.pause();
     this.#activate(place);
@@ -436,6 +441,17 @@ export class ListEngine implements ListControl {
     if (follower.given(rows.isFollowing)) return extent.next;
     const line = Math.floor((this.#top() - extent.lead + room / 2) / extent.rowHeight);
     return placeOf(Math.min(extent.next - extent.first - 1, Math.max(0, line)), extent);
+  }
+
+  middle(): EventRow | null {
+    const drawing = this.#drawing;
+    if (drawing === null || this.#placed === null) return null;
+    const place = this.#placeToBegin(drawing);
+    const events = drawing.rows.rows.filter((row) => row.type === "event");
+    return events.reduce<EventRow | null>(
+      (best, row) => (best && Math.abs(best.place - place) <= Math.abs(row.place - place) ? best : row),
+      null,
+    );
   }
 
   async show(cursor: Cursor): Promise<void> {

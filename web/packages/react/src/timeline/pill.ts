@@ -60,13 +60,23 @@ const SIGNS: Readonly<Record<PillState, readonly [sign: string, tone: PillTone, 
   stopped: ["■", "muted", "Stopped"],
 };
 
+/** What is said to somebody who was never let in: there is no *again*, and nothing is wrong yet. */
+const FIRST_SIGN_IN = "Sign in";
+
 /** What the pill says. */
 export function pillOf(status: Status, view: PillView): Pill {
   const isSteady = status.phase === "live" || status.phase === "replaying" || status.phase === "lagging";
   const state: PillState = isSteady && !view.isFollowing ? "paused" : status.phase;
   const [sign, tone, label] = SIGNS[state];
+  const isFirst = state === "unauthorized" && status.head === null;
   const isSlow = state === "live" && (status.rttMs ?? 0) > SLOW_RTT_MS;
-  return { state, sign, tone: isSlow ? "warn" : tone, label, detail: detailOf(state, status, view) };
+  return {
+    state,
+    sign,
+    tone: isFirst ? "muted" : isSlow ? "warn" : tone,
+    label: isFirst ? FIRST_SIGN_IN : label,
+    detail: detailOf(state, status, view),
+  };
 }
 
 function detailOf(state: PillState, status: Status, view: PillView): string {

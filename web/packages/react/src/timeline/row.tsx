@@ -4,8 +4,10 @@
  * A row is drawn again only when it shows another event or looks different. It has no state and no handler: what is done
  * with it is the list's, so that a recycled row has nothing to forget.
  */
-import { type CSSProperties, memo, type ReactNode } from "react";
+import { type CSSProperties, memo, type ReactNode, useMemo } from "react";
 import type { EventRow, Row } from "../event-client.ts";
+import { useSlice } from "../use-slice.ts";
+import { type Answers, requestIdOf } from "./answers.ts";
 import { type Column, titleOf } from "./columns.ts";
 import { hueOf, shortId, wholeNumber } from "./format.ts";
 import { kindLook } from "./kinds.ts";
@@ -25,6 +27,8 @@ export interface RowLook {
   readonly renderSummary?: ((row: EventRow) => ReactNode) | undefined;
   /** Texts to mark in summaries, in lower case. */
   readonly marked: readonly string[];
+  /** What is known of the answers to permission requests: those without one have a button that opens them. */
+  readonly answers?: Answers | undefined;
   /** Loads what a gap left out. */
   readonly fill: (place: number) => void;
 }
@@ -105,7 +109,27 @@ function EventCells({ row, look }: { readonly row: EventRow; readonly look: RowL
         </span>
       ))}
       {row.isNewDay ? <span className="todoki-day">{isoDay(row.time, look.zone)}</span> : null}
+      {look.answers !== undefined && row.kind === "permission.requested" ? (
+        <ToAnswer row={row} answers={look.answers} />
+      ) : null}
     </>
+  );
+}
+
+/**
+ * The way to a request that nobody has answered. It opens the request and grants nothing: rows move while events come, and
+ * what one agrees to has to be read first. The click is the list's, as for the row itself.
+ */
+function ToAnswer({ row, answers }: { readonly row: EventRow; readonly answers: Answers }): ReactNode {
+  const requestId = useMemo(() => requestIdOf(row), [row]);
+  const isOpen = useSlice(answers, (known) => requestId !== null && !known.has(requestId));
+  if (!isOpen) return null;
+  return (
+    <span role="gridcell" className="todoki-answer">
+      <button type="button" className="todoki-button" data-opens="">
+        Answer
+      </button>
+    </span>
   );
 }
 
@@ -148,12 +172,19 @@ function Kind({ kind }: { readonly kind: string }): ReactNode {
   );
 }
 
-/** The end of an id beside a colour made of all of it. */
+/**
+ * The end of an id beside a colour made of all of it. Its element is there without an id too: rows change twenty times a
+ * second, and to make and drop elements costs more than to change them.
+ */
 function Id({ id }: { readonly id: string | null }): ReactNode {
-  if (id === null) return null;
+  const isNone = id === null;
   return (
-    <span className="todoki-id" title={id} style={{ "--todoki-hue": hueOf(id) } as CSSProperties}>
-      {shortId(id)}
+    <span
+      className={isNone ? undefined : "todoki-id"}
+      title={id ?? undefined}
+      style={{ "--todoki-hue": isNone ? undefined : hueOf(id) } as CSSProperties}
+    >
+      {isNone ? "" : shortId(id)}
     </span>
   );
 }

@@ -3,6 +3,7 @@
  */
 import { useCallback, useEffect, useState } from "react";
 import type { Cursor, EventClient, EventRow, StreamEvent } from "../event-client.ts";
+import { NIL_UUID } from "./format.ts";
 
 export interface Selection {
   readonly cursor: Cursor | null;
@@ -45,7 +46,8 @@ export function useSelection(
   return { cursor, row: known, select };
 }
 
-async function fetchRow(client: EventClient, cursor: Cursor): Promise<EventRow | null> {
+/** The row of an event: from the list where it has it, else from the server; null when neither does. */
+export async function fetchRow(client: EventClient, cursor: Cursor): Promise<EventRow | null> {
   const { from, rows } = client.rows.get();
   const atHand = rows.find((row) => row.type === "event" && row.cursor === cursor);
   if (atHand?.type === "event") return atHand;
@@ -62,7 +64,7 @@ function rowOf(text: string, place: number): EventRow {
     cursor: event.cursor,
     time: Date.parse(event.time),
     kind: event.kind,
-    agentId: event.agent_id,
+    agentId: event.agent_id === NIL_UUID ? null : event.agent_id,
     sessionId: event.session_id,
     taskId: event.task_id,
     // Parsing has rounded its numbers, so it is not what was sent: whoever wants that has to fetch it.

@@ -189,12 +189,14 @@ export interface AlertBarProps {
 
 /** Said at once and above the rows, which stay: the one thing that only a person can mend. */
 export function AlertBar({ client, signIn }: AlertBarProps): ReactNode {
-  const { phase, error } = useSlice(client.status);
+  const { phase, error, head } = useSlice(client.status);
   if (phase !== "unauthorized" && phase !== "forbidden") return null;
   const isUnauthorized = phase === "unauthorized";
   return (
     <div role="alert" className="todoki-alert" data-state={phase}>
-      <p className="todoki-panel-title">{isUnauthorized ? "Sign in again" : "Not allowed"}</p>
+      <p className="todoki-panel-title">
+        {isUnauthorized ? (head === null ? "Sign in" : "Sign in again") : "Not allowed"}
+      </p>
       <p>{refusal(isUnauthorized, error?.message)}</p>
       {isUnauthorized ? signIn : null}
     </div>

@@ -7,17 +7,21 @@ import { axisLabel, axisMarks, type Zone, zoneOffset } from "./time.ts";
 
 /** Room for a label of the axis, in pixels: one with milliseconds, and a gap. */
 const MARK_WIDTH = 110;
+/** Room for a character of a label, its padding shared out: a label that would be cut by the edge is left out. */
+const CHARACTER_WIDTH = 8;
 
 /** The marks of the axis under a strip. */
 export function Axis({ scale, zone }: { readonly scale: Scale; readonly zone: Zone }): ReactNode {
   const most = Math.max(1, Math.floor(scale.width / MARK_WIDTH));
-  const marks = axisMarks(scale.from, scale.to, most, zoneOffset(scale.from, zone));
-  const step = marks.length > 1 ? marks[1]! - marks[0]! : scale.to - scale.from;
+  const all = axisMarks(scale.from, scale.to, most, zoneOffset(scale.from, zone));
+  const step = all.length > 1 ? all[1]! - all[0]! : scale.to - scale.from;
+  const labels = all.map((mark) => ({ mark, x: xAt(scale, mark), text: axisLabel(mark, step, zone) }));
+  const shown = labels.filter(({ x, text }) => x + text.length * CHARACTER_WIDTH < scale.width);
   return (
     <div className="todoki-axis" aria-hidden="true">
-      {marks.map((mark) => (
-        <span key={mark} style={{ insetInlineStart: `${xAt(scale, mark)}px` }}>
-          {axisLabel(mark, step, zone)}
+      {shown.map(({ mark, x, text }) => (
+        <span key={mark} style={{ insetInlineStart: `${x}px` }}>
+          {text}
         </span>
       ))}
     </div>
