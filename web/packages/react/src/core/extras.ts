@@ -5,6 +5,7 @@ import type { Cursor, Draft, ExportRequest, Find, LaneKey, Span, Target } from "
 import { emit, replay } from "./api-extras.ts";
 import type { Environment } from "./environment.ts";
 import { exportLoaded, exportLog } from "./export.ts";
+import { testOf } from "./match.ts";
 import { fill, find, loadNewer, placeOf, present, searchOlder, seek } from "./navigation.ts";
 import { parseQuery } from "./query.ts";
 import type { Timeline } from "./timeline.ts";
@@ -23,8 +24,8 @@ export interface Call {
 /** What the page may call, by the names of `EventClient`, besides what every timeline can do by itself. */
 export const calls = {
   setQuery({ timeline }: Call, query: string, mode: "filter" | "mark"): void {
-    const { test, problem } = parseQuery(query);
-    if (problem === null) timeline.setTest(test, test !== null && mode === "filter");
+    const test = testOf(parseQuery(query).terms);
+    timeline.setTest(test, test !== null && mode === "filter");
   },
   seek: ({ timeline }: Call, target: Target) => (target === "now" ? present(timeline, false) : seek(timeline, target)),
   loadNewer: ({ timeline }: Call) => loadNewer(timeline),

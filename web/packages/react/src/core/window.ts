@@ -8,8 +8,8 @@ import type { Cursor, Marker } from "../event-client.ts";
 import type { Page } from "../protocol/page.ts";
 import { type Envelope, envelope, readEvent } from "../protocol/scan.ts";
 import { EventLog } from "./event-log.ts";
+import type { Line, Test } from "./match.ts";
 import { PlaceIndex } from "./place-index.ts";
-import type { Line, Test } from "./query.ts";
 
 export class Window {
   readonly log: EventLog;
