@@ -3,10 +3,10 @@
  */
 import type { View } from "../event-client.ts";
 import { ApiError } from "./api.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, Extras } from "./environment.ts";
 import type { Call } from "./extras.ts";
 import type { Slices, ToCore, ToPage } from "./port.ts";
-import { type Extras, Timeline } from "./timeline.ts";
+import { Timeline } from "./timeline.ts";
 
 type Slice = keyof Slices;
 
@@ -93,10 +93,18 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
 
   const answer = (id: number, method: string, args: readonly unknown[]): unknown => {
     if (timeline === null) throw new Error("the client is closed");
+    const { loadedExtras, isLoadingExtras } = timeline;
     const own = METHODS.find((one) => one === method);
-    if (own !== undefined) return (timeline[own] as Method).apply(timeline, [...args]);
-    const { loadedExtras } = timeline;
-    // Once they are there, what is called in some order is done in that order; and what waits for them is, too.
+    if (own !== undefined) {
+      const run = (timeline[own] as Method).bind(timeline, ...args);
+      // What is called in some order is done in that order, also while the first of it waits for the extras.
+      return isLoadingExtras
+        ? timeline.extras().then(
+            () => run(),
+            () => run(),
+          )
+        : run();
+    }
     return loadedExtras === null
       ? timeline.extras().then((extras) => callExtras(extras, id, method, args))
       : callExtras(loadedExtras, id, method, args);

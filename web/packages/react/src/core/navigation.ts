@@ -77,7 +77,8 @@ function beginWith(timeline: Timeline, page: Page): void {
 /** Leaves out what is between the end of the window and a page that was read ahead. */
 function skipTo(timeline: Timeline, page: Page): void {
   const { window } = timeline;
-  const after = timeline.mark;
+  // While it catches up the window ends before what was received when it was elsewhere.
+  const after = window.isEmpty ? timeline.mark : window.log.cursor(window.log.next - 1);
   const events = window.between(page.events, after);
   const through = events[0] === undefined ? after : window.cursorOf(events[0]) - 1;
   if (through > after && page.hasMore) {

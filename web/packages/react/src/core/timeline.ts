@@ -14,7 +14,7 @@ import type { Envelope } from "../protocol/scan.ts";
 import type { Gap, Subscribed } from "../protocol/types.ts";
 import { Api, ApiError, PAGE_EVENTS } from "./api.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, Extras } from "./environment.ts";
 import { isFailureKind } from "./event-log.ts";
 import type { Test } from "./match.ts";
 import type { CoreOptions, RowsChange, Slices, Watched } from "./port.ts";
@@ -34,7 +34,6 @@ const AHEAD_EVENTS = 10_000;
 /** Screens of rows around the view that the page is given, so that scrolling finds them there. */
 const SCREENS_AROUND = 3;
 const DEFAULT_VIEW: View = { first: 0, count: 50 };
-export type Extras = typeof import("./extras.ts");
 
 /** Whom a timeline tells that there is something to be shown. */
 export interface TimelineOwner {
@@ -57,6 +56,7 @@ export class Timeline {
   mark: Cursor = -1;
   /** What `extras` has loaded, and what is made of it. */
   loadedExtras: Extras | null = null;
+  #loading: Promise<Extras> | null = null;
   views: Views | null = null;
 
   readonly #env: Environment;
@@ -162,10 +162,24 @@ export class Timeline {
     return [from, Math.max(from, Math.min(next, begin + count + around))];
   }
 
-  /** What is loaded only when it is asked for. */
-  async extras(): Promise<Extras> {
-    this.loadedExtras ??= await import("./extras.ts");
-    return this.loadedExtras;
+  /** What is loaded only when it is asked for; once, unless that fails. */
+  extras(): Promise<Extras> {
+    this.#loading ??= this.#env.extras().then(
+      (extras) => {
+        this.loadedExtras = extras;
+        return extras;
+      },
+      (error: unknown) => {
+        this.#loading = null;
+        throw error;
+      },
+    );
+    return this.#loading;
+  }
+
+  /** Whether extras are on their way: whoever asks for something now is to wait for those who asked before. */
+  get isLoadingExtras(): boolean {
+    return this.#loading !== null && this.loadedExtras === null;
   }
 
   async loadViews(): Promise<Views> {
