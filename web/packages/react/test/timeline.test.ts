@@ -363,6 +363,76 @@ test("jumping to the present while the window catches up leaves no hole", async 
   expectContiguous(page, server);
 });
 
+test("jumping to the present while a newer page is on its way repeats nothing", async () => {
+  const { server, page, world } = await opened(2000);
+  page.call("seek", 1).catch(() => {});
+  await world.pass(100);
+  void page.call("loadNewer");
+  // The page is slower than the stream.
+  const delays = [200];
+  server.delayMs = () => delays.shift() ?? 5;
+  void page.call("seek", "now");
+  await world.pass(1000);
+  expect(page.rows).toMatchObject({ isFollowing: true, hasNewer: false, isLoadingNewer: false });
+  expect(page.cursors()).toEqual(range(2000 - RETAIN + 1, 2000));
+});
+
+test("only what happens counts for the rate, not what is loaded or read again", async () => {
+  const { server, page, world } = await opened(800);
+  expect(page.counts).toMatchObject({ received: 500, eventsPerSecond: 0 });
+  emit(server, 100);
+  await world.pass(300);
+  expect(page.counts.eventsPerSecond).toBeGreaterThan(0);
+  await world.pass(5000);
+  expect(page.counts).toMatchObject({ received: 600, eventsPerSecond: 0 });
+  server.cut();
+  emit(server, 400);
+  await world.pass(40_000);
+  expect(page.counts.received).toBe(1000);
+  const { page: replayed } = await opened(800, { from: 0 });
+  expect(replayed.counts).toMatchObject({ received: 800, eventsPerSecond: 0 });
+});
+
+test("what the server has counted goes on with what happens, and is asked for anew after a loss", async () => {
+  const { server, page, world } = await opened(0);
+  const answer = world.answer;
+  let asked = 0;
+  const counted = {
+    kinds: [{ value: "task.created", count: 70 }],
+    agents: [],
+    sessions: [],
+    tasks: [],
+    is_complete: true,
+  };
+  world.answer = (url, init) => {
+    if (!url.pathname.endsWith("/facets")) return answer(url, init);
+    asked++;
+    return Response.json(counted);
+  };
+  page.watch("facets");
+  await world.pass(1000);
+  expect(page.facets).toMatchObject({ scope: "log", kinds: [{ value: "task.created", count: 70 }] });
+  server.emit({ task: 1 }, { kind: "agent.output" }, {});
+  await world.pass(1000);
+  expect(page.facets).toEqual({
+    kinds: [
+      { value: "task.created", count: 72 },
+      { value: "agent.output", count: 1 },
+    ],
+    agents: [{ value: uuid(1), count: 3 }],
+    sessions: [],
+    tasks: [{ value: uuid(1), count: 1 }],
+    scope: "log",
+    isComplete: true,
+  });
+  expect(asked).toBe(1);
+  server.cut();
+  emit(server, 10);
+  await world.pass(10_000);
+  expect(asked).toBe(2);
+  expect(page.facets!.kinds).toEqual([{ value: "task.created", count: 70 }]);
+});
+
 test("what is called while a chunk loads is done in the order of the calls", async () => {
   const server = new FakeServer();
   emit(server, 800);

@@ -6,7 +6,7 @@ import { facetsOf } from "../src/core/facets.ts";
 import { WINDOWS, WindowCounts } from "../src/core/histogram.ts";
 import { lanesOf } from "../src/core/lanes.ts";
 import { Latency } from "../src/core/latency.ts";
-import { PlaceIndex } from "../src/core/place-index.ts";
+import { AllLines } from "../src/core/place-index.ts";
 import { Rate } from "../src/core/rate.ts";
 import { rowAt, summaryOf } from "../src/core/row.ts";
 import { envelope, readEvent } from "../src/protocol/scan.ts";
@@ -218,7 +218,7 @@ test("no payload makes a summary longer than it may be, or throw", () => {
 test("the first row of another local day says so", () => {
   const noon = new Date(2026, 1, 27, 23, 59).getTime();
   const log = logOf({ time: noon }, { time: noon + 30_000 }, { time: noon + 90_000 }, { time: noon + 91_000 });
-  const index = new PlaceIndex(log);
+  const index = new AllLines(log);
   const days = [0, 1, 2, 3].map((place) => {
     const row = rowAt(log, index, place);
     return row.type === "event" && row.isNewDay;

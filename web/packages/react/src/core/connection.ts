@@ -15,6 +15,7 @@ import type { Command, Gap, Message, Subscribed } from "../protocol/types.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Environment, Socket } from "./environment.ts";
 import { Latency } from "./latency.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** A connection that has stood so long was not refused: the next loss begins anew. */
 const STABLE_MS = 10_000;
@@ -47,8 +48,8 @@ export interface ConnectionOptions {
 export interface ConnectionOwner {
   /** The token for a new connection. */
   token(): Promise<string | undefined>;
-  /** Asks over HTTP why a connection was refused, which a socket cannot tell; null when that is not known either. */
-  whyRefused(): Promise<{ readonly status: number; readonly code: string; readonly message: string } | null>;
+  /** Asks why a connection was refused, which a socket cannot tell; null when it is worth another attempt. */
+  whyRefused(): Promise<Refusal | null>;
   /** The subscription that was asked for last stands. */
   subscribed(message: Subscribed): void;
   /** The connection is back after `downMs`; what was missed comes now. */
@@ -116,6 +117,11 @@ export class Connection {
   /** Whether what comes is the present. */
   get isLive(): boolean {
     return this.#phase === "live";
+  }
+
+  /** Whether what comes is history. */
+  get isReplaying(): boolean {
+    return this.#phase === "replaying";
   }
 
   status(): Status {
@@ -248,14 +254,10 @@ export class Connection {
     this.#owner
       .whyRefused()
       .catch(() => null)
-      .then((problem) => {
+      .then((refusal) => {
         if (turn !== this.#turn) return;
-        if (problem === null || problem.status >= 500 || problem.status === 408 || problem.status === 429) {
-          this.#lost("the server cannot be reached");
-          return;
-        }
-        const phases: Record<number, Phase> = { 401: "unauthorized", 403: "forbidden" };
-        this.#lose(phases[problem.status] ?? "stopped", problem);
+        if (refusal === null) this.#lost("the server cannot be reached");
+        else this.#lose(refusal.phase, refusal);
       });
   }
 

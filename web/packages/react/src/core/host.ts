@@ -16,7 +16,7 @@ const GATHER_MS = 4;
 const LATER_MS = 250;
 
 /** What the page may call by name; all else is in the extras. */
-const METHODS = ["pause", "resume", "setSubscription", "loadOlder", "clear", "reconnect", "event"] as const;
+const METHODS = ["pause", "resume", "reconnect"] as const;
 
 type Method = (...args: readonly unknown[]) => unknown;
 

@@ -7,33 +7,27 @@
  *
  * Knows neither threads nor frames: it says what has changed, and makes snapshots when it is asked to.
  */
-import type { Counts, Cursor, Marker, Row, Start, Status, Subscription, View } from "../event-client.ts";
+import type { Counts, Cursor, Marker, Start, Status, Subscription, View } from "../event-client.ts";
 import { cursorOf } from "../protocol/filter.ts";
 import type { Page } from "../protocol/page.ts";
 import type { Envelope } from "../protocol/scan.ts";
 import type { Gap, Subscribed } from "../protocol/types.ts";
-import { Api, ApiError, PAGE_EVENTS } from "./api.ts";
+import { Api, PAGE_EVENTS } from "./api.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import type { Environment, Extras } from "./environment.ts";
-import { isFailureKind } from "./event-log.ts";
-import type { Test } from "./match.ts";
+import { ListView } from "./list-view.ts";
 import type { CoreOptions, RowsChange, Slices, Watched } from "./port.ts";
 import { Rate } from "./rate.ts";
-import { rowAt } from "./row.ts";
 import type { Views } from "./views.ts";
 import { Window } from "./window.ts";
 
 const DEFAULT_RETAIN = 131_072;
 const MAX_RETAIN = 524_288;
 const MIN_RETAIN = 1024;
-const DEFAULT_START = { last: 500 };
-/** Events that are read at once for a list that scrolls: some twenty screens. */
-const STEP_EVENTS = 500;
+/** Where a list begins when nobody says. */
+export const DEFAULT_START = { last: 500 };
 /** What a page may be ahead of the stream by time on the way; beyond it was meant to be left out. */
 const AHEAD_EVENTS = 10_000;
-/** Screens of rows around the view that the page is given, so that scrolling finds them there. */
-const SCREENS_AROUND = 3;
-const DEFAULT_VIEW: View = { first: 0, count: 50 };
 
 /** Whom a timeline tells that there is something to be shown. */
 export interface TimelineOwner {
@@ -50,7 +44,9 @@ export class Timeline {
   readonly api: Api;
   readonly connection: Connection;
   readonly window: Window;
+  readonly view: ListView;
   subscription: Subscription;
+  isLoadingOlder = false;
   isLoadingNewer = false;
   /** The newest event that was received: what comes again is not counted again. */
   mark: Cursor = -1;
@@ -62,22 +58,14 @@ export class Timeline {
   readonly #env: Environment;
   readonly #owner: TimelineOwner;
   #awaited: Beginning;
-  #isLoadingOlder = false;
   /** Counts lists: a page that was asked for by another one is of no use to this. */
   #lists = 0;
   /** Counts where the view was sent: the last one counts. */
   #journeys = 0;
 
-  #view = DEFAULT_VIEW;
-  #isFollowing = true;
-  #generation = 0;
-  #target: number | null = null;
-  /** The rows that the page has: of this generation, from one place up to another. */
-  #sent = { generation: -1, from: 0, to: 0 };
-
   #received = 0;
-  #fresh = 0;
-  #freshFailures = 0;
+  /** Those of them that came as they happened. */
+  #live = 0;
   readonly #rate: Rate;
   #reconnectLine: number | null = null;
 
@@ -92,9 +80,10 @@ export class Timeline {
     this.#rate = new Rate(env);
     this.subscription = options.subscription ?? {};
     this.window = new Window(capacityOf(options.retain));
+    this.view = new ListView(this.window, () => this.shown());
     this.api = new Api(env, options.url, owner.token);
     const start = options.from ?? DEFAULT_START;
-    this.#awaited = this.#awaitedOf(start);
+    this.#awaited = this.#beginningOf(start);
     const connection = {
       url: options.url,
       subscription: this.subscription,
@@ -116,50 +105,19 @@ export class Timeline {
     const { events, hits } = this.window.log;
     return {
       received: this.#received,
-      eventsPerSecond: this.#rate.perSecond(this.#received, () => this.#owner.changed("counts")),
+      eventsPerSecond: this.#rate.perSecond(this.#live, () => this.#owner.changed("counts")),
       loaded: events,
       shown: this.window.isFiltered ? hits : events,
       hits,
-      fresh: this.#fresh,
-      freshFailures: this.#freshFailures,
+      fresh: this.view.fresh,
+      freshFailures: this.view.freshFailures,
     };
   }
 
-  /** The rows that the page should have and does not. More of them around the view when the view has asked. */
+  /** The rows that the page should have and does not. */
   rows(isAsked: boolean): RowsChange {
-    const { index, log, hasOlder, isAttached } = this.window;
-    const { first, next } = index;
-    const [from, to] = this.#reach(isAsked, first, next);
-    const sent = this.#sent;
-    const isSame = sent.generation === this.#generation;
-    const fresh: Row[] = [];
-    for (let place = from; place < to; place++) {
-      if (!isSame || place < sent.from || place >= sent.to) fresh.push(rowAt(log, index, place));
-    }
-    this.#sent = { generation: this.#generation, from, to };
-    return {
-      generation: this.#generation,
-      first,
-      next,
-      from,
-      count: to - from,
-      fresh,
-      isFollowing: this.#isFollowing,
-      hasOlder,
-      hasNewer: !isAttached,
-      isLoadingOlder: this.#isLoadingOlder,
-      isLoadingNewer: this.isLoadingNewer,
-      target: this.#target,
-    };
-  }
-
-  #reach(isAsked: boolean, first: number, next: number): [number, number] {
-    const { count } = this.#view;
-    const isTail = this.#isFollowing && !isAsked;
-    const around = count * (isTail ? 1 : SCREENS_AROUND);
-    const begin = isTail ? next - count : this.#view.first;
-    const from = Math.min(Math.max(first, begin - around), next);
-    return [from, Math.max(from, Math.min(next, begin + count + around))];
+    const { isLoadingOlder, isLoadingNewer } = this;
+    return { ...this.view.rows(isAsked), isLoadingOlder, isLoadingNewer };
   }
 
   /** What is loaded only when it is asked for; once, unless that fails. */
@@ -206,82 +164,24 @@ export class Timeline {
   // What can be asked for.
 
   setView(view: View): void {
-    this.#view = view;
+    this.view.set(view);
   }
 
   pause(): void {
-    if (!this.#isFollowing) return;
-    const { first, next } = this.window.index;
-    const { count } = this.#view;
-    this.#view = { first: Math.max(first, next - count), count };
-    this.#setFollowing(false);
-  }
-
-  follow(): void {
-    this.#setFollowing(true);
-  }
-
-  #setFollowing(isFollowing: boolean): void {
-    this.#isFollowing = isFollowing;
-    this.#fresh = 0;
-    this.#freshFailures = 0;
-    this.shown();
+    this.view.pause();
   }
 
   resume(): void {
     this.depart();
-    this.follow();
+    this.view.follow();
     if (this.window.isAttached) return;
     this.extras()
       .then(({ present }) => present(this, true))
       .catch(ignore);
   }
 
-  setSubscription(subscription: Subscription, from?: Start): void {
-    const middle = this.#middle();
-    const cursor = from === undefined && !this.#isFollowing && middle !== null ? this.window.log.cursor(middle) : null;
-    this.subscription = subscription;
-    this.anew();
-    if (cursor === null) {
-      this.follow();
-      this.#start(from ?? DEFAULT_START);
-      return;
-    }
-    const isSame = this.list();
-    this.#start("now");
-    this.window.isAttached = false;
-    this.extras()
-      .then(({ around }) => around(this, cursor))
-      .catch(() => {
-        if (isSame()) this.#start(DEFAULT_START);
-      });
-  }
-
-  /** Sets what is a hit, and whether hits alone are shown. */
-  setTest(test: Test | null, isFiltered: boolean): void {
-    const middle = this.#isFollowing ? null : this.#middle();
-    this.window.setTest(test, isFiltered);
-    this.relist(middle);
-  }
-
-  async loadOlder(): Promise<void> {
-    await this.older(STEP_EVENTS);
-  }
-
-  clear(): void {
-    const { isAttached } = this.window;
-    this.anew();
-    this.window.hasOlder = false;
-    if (!isAttached) this.#start("now");
-  }
-
   reconnect(): void {
     this.connection.reconnect();
-  }
-
-  async event(cursor: Cursor): Promise<string | null> {
-    const line = this.window.log.find(cursor);
-    return line === null ? this.api.event(cursor) : this.window.log.raw(line);
   }
 
   /** The page, or the machine under it, has something to say. */
@@ -304,21 +204,14 @@ export class Timeline {
   #connectionOwner(): ConnectionOwner {
     return {
       token: () => this.#owner.token(),
-      whyRefused: async () => {
-        try {
-          await this.api.page({ before: 1 }, this.subscription, 1);
-          return null;
-        } catch (error) {
-          return error instanceof ApiError && error.status > 0 ? error : null;
-        }
-      },
+      whyRefused: async () => (await this.extras()).whyRefused(this),
       subscribed: (message) => this.#subscribed(message),
       resumed: (downMs) => this.#resumed(downMs),
       epochChanged: () => {
         this.anew();
         this.mark = 0;
         this.markLine({ type: "epoch" }, 0);
-        this.#start(DEFAULT_START);
+        this.start(DEFAULT_START);
       },
       event: (text, at) => this.#event(text, at),
       gap: (gap) => this.#gap(gap),
@@ -360,7 +253,7 @@ export class Timeline {
     this.#isHeld = true;
     try {
       while (this.window.hasOlder && events.length < count && isSame()) {
-        const page = await this.#olderPage(Math.min(PAGE_EVENTS, count - events.length));
+        const page = await this.olderPage(Math.min(PAGE_EVENTS, count - events.length));
         if (page === null) break;
         events.unshift(...page.events);
       }
@@ -380,7 +273,7 @@ export class Timeline {
     const isHit = window.matches(text, at);
     if (at.cursor > this.mark) this.#receive(text, at, isHit);
     if (!window.isAttached || at.cursor <= window.after) return;
-    if (window.log.isFull && this.#isReadAtItsEnd()) {
+    if (window.log.isFull && this.view.isReadAtItsEnd) {
       window.isAttached = false;
       window.after = at.cursor - 1;
     } else window.append(text, at, isHit);
@@ -390,27 +283,22 @@ export class Timeline {
   #receive(text: string, at: Envelope, isHit: boolean): void {
     this.mark = at.cursor;
     this.#received++;
-    if (!this.#isFollowing && (isHit || !this.window.isFiltered)) {
-      this.#fresh++;
-      if (isFailureKind(at.kind)) this.#freshFailures++;
+    this.view.received(at.kind, isHit);
+    if (!this.connection.isReplaying) {
+      this.#live++;
+      this.views?.add(at);
     }
     if (this.#watched.has("event")) {
       this.#batch.push(text);
       // Listeners get the older ones late rather than the page so many at once.
       if (this.#batch.length > this.window.log.capacity) this.#isHeld = false;
     }
-    this.views?.add(at.kind, at.time);
     this.#owner.changed("counts");
     this.#recount();
   }
 
   #recount(): void {
     for (const what of this.#watched) if (what !== "event") this.#owner.changed(what);
-  }
-
-  /** Whether the view is so near the oldest line that one more would take from under it. */
-  #isReadAtItsEnd(): boolean {
-    return !this.#isFollowing && this.window.index.first >= this.#view.first - this.#view.count;
   }
 
   #gap({ reason, requested, resume_at }: Gap): void {
@@ -439,6 +327,8 @@ export class Timeline {
   }
 
   #replayed(count: number): void {
+    // History has not been added to what the server had counted.
+    if (count > 0) this.#watched.forEach((what) => what !== "event" && this.views?.renew(what));
     const line = this.#reconnectLine;
     this.#reconnectLine = null;
     const marker = line === null ? undefined : this.window.log.marker(line);
@@ -455,26 +345,24 @@ export class Timeline {
 
   setMarker(line: number, marker: Marker): void {
     this.window.log.setMarker(line, marker);
-    this.#forgetSent();
+    this.view.outdate();
   }
 
   /** The list begins anew: nothing of what it was stays, nor does what is on its way. */
   anew(): void {
     this.#lists++;
     this.#journeys++;
-    this.#isLoadingOlder = false;
+    this.isLoadingOlder = false;
     this.isLoadingNewer = false;
     this.#isHeld = false;
     this.#awaited = null;
     this.#reconnectLine = null;
     this.views?.reset();
     this.window.clear();
-    this.#generation++;
-    this.#target = null;
-    this.#fresh = 0;
-    this.#freshFailures = 0;
+    this.view.fresh = 0;
+    this.view.freshFailures = 0;
+    this.view.goTo(null);
     this.#recount();
-    this.shown();
   }
 
   /** Whether the list is still the one that it was, for what comes back later. */
@@ -494,12 +382,13 @@ export class Timeline {
     return this.#awaited !== null;
   }
 
-  #start(start: Start): void {
-    this.#awaited = this.#awaitedOf(start);
+  /** Asks for the subscription from a place on; the answer begins the list. */
+  start(start: Start): void {
+    this.#awaited = this.#beginningOf(start);
     this.connection.resubscribe(this.subscription, cursorOf(start));
   }
 
-  #awaitedOf(start: Start): Beginning {
+  #beginningOf(start: Start): Beginning {
     if (typeof start !== "object" || start instanceof Date) return { last: 0, isExplicit: start !== "now" };
     return { last: Math.min(start.last, this.window.log.capacity), isExplicit: false };
   }
@@ -516,22 +405,8 @@ export class Timeline {
     this.shown();
   }
 
-  /** Loads older events; how many, and how many of them are hits, or null when the list has become another one. */
-  async older(limit: number, signal?: AbortSignal): Promise<{ events: number; hits: number } | null> {
-    if (!this.window.hasOlder || this.#isLoadingOlder) return null;
-    const isSame = this.list();
-    this.#isLoadingOlder = true;
-    this.shown();
-    try {
-      const page = await this.#olderPage(limit, signal);
-      return page && { events: page.events.length, hits: page.hits };
-    } finally {
-      if (isSame()) this.#isLoadingOlder = false;
-      this.shown();
-    }
-  }
-
-  async #olderPage(limit: number, signal?: AbortSignal): Promise<(Page & { hits: number }) | null> {
+  /** Reads an older page into the window; null when the list has become another one. */
+  async olderPage(limit: number, signal?: AbortSignal): Promise<(Page & { hits: number }) | null> {
     const { window } = this;
     const isSame = this.list();
     const journeys = this.#journeys;
@@ -545,36 +420,12 @@ export class Timeline {
     const hits = window.prependPage(page);
     if (!window.isAttached) {
       // The newest made room: whoever asks for older ones does not look at them.
-      this.pause();
+      this.view.pause();
       if (isAttached || this.#awaited === "attach") this.#awaited = null;
     }
     // The line that was the first knows now which day was before it.
-    this.#forgetSent();
+    this.view.outdate();
     return { ...page, hits };
-  }
-
-  /** Places have lost their meaning; the view should stand at `line`. */
-  relist(line: number | null, isRebuilt = true): void {
-    const { index, isFiltered } = this.window;
-    if (isRebuilt) index.rebuild(isFiltered);
-    this.#generation++;
-    this.#target = line === null ? null : Math.max(index.first, Math.min(index.place(line), index.next - 1));
-    const { count } = this.#view;
-    if (this.#target !== null) this.#view = { first: this.#target - (count >> 1), count };
-    this.shown();
-  }
-
-  /** The line in the middle of the view; null when there is none. */
-  #middle(): number | null {
-    const { index, isEmpty } = this.window;
-    if (isEmpty || index.first === index.next) return null;
-    const place = this.#isFollowing ? index.next - 1 : this.#view.first + (this.#view.count >> 1);
-    return index.seq(Math.max(index.first, Math.min(place, index.next - 1)));
-  }
-
-  #forgetSent(): void {
-    this.#sent.generation = -1;
-    this.#owner.changed("rows");
   }
 
   shown(): void {

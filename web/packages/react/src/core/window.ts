@@ -9,11 +9,13 @@ import type { Page } from "../protocol/page.ts";
 import { type Envelope, envelope, readEvent } from "../protocol/scan.ts";
 import { EventLog } from "./event-log.ts";
 import type { Line, Test } from "./match.ts";
-import { PlaceIndex } from "./place-index.ts";
+import { AllLines, type PlaceIndex } from "./place-index.ts";
 
 export class Window {
   readonly log: EventLog;
-  readonly index: PlaceIndex;
+  index: PlaceIndex;
+  /** What is a hit; null when all are. `search.ts` sets it, with the index that goes with it. */
+  test: Test | null = null;
   isFiltered = false;
   isAttached = true;
   /** Older pages are before this. */
@@ -21,13 +23,12 @@ export class Window {
   hasOlder = false;
   /** Where newer pages begin while it is detached; what the stream brings up to here is in the window already. */
   after: Cursor = 0;
-  #test: Test | null = null;
   readonly #at: Envelope = envelope();
   readonly #line: Line = { kind: "", agent: "", session: "", task: "", raw: "", data: 0 };
 
   constructor(capacity: number) {
     this.log = new EventLog(capacity);
-    this.index = new PlaceIndex(this.log);
+    this.index = new AllLines(this.log);
   }
 
   get isEmpty(): boolean {
@@ -36,7 +37,7 @@ export class Window {
 
   /** Whether the query lets an event through. */
   matches(raw: string, { kind, agent, session, task, data }: Envelope): boolean {
-    return this.#test === null || this.#test(Object.assign(this.#line, { kind, agent, session, task, raw, data }));
+    return this.test === null || this.test(Object.assign(this.#line, { kind, agent, session, task, raw, data }));
   }
 
   append(raw: string, at: Envelope, isHit: boolean): void {
@@ -82,37 +83,10 @@ export class Window {
     return hits;
   }
 
-  /** Fills in events before the marker at `line`, which all older lines make room for. */
-  insert(line: number, events: readonly string[]): void {
-    this.log.insert(line, events, (event) => {
-      if (!readEvent(event, this.#at)) return null;
-      return { at: this.#at, isHit: this.matches(event, this.#at) };
-    });
-    if (this.log.isFull) this.#evictedOlder();
-  }
-
-  setTest(test: Test | null, isFiltered: boolean): void {
-    const { log } = this;
-    const line = this.#line;
-    this.#test = test;
-    this.isFiltered = isFiltered;
-    for (let seq = log.first; seq < log.next; seq++) {
-      if (test !== null) {
-        line.kind = log.text("kind", seq);
-        line.agent = log.text("agent", seq);
-        line.session = log.text("session", seq);
-        line.task = log.text("task", seq);
-        line.raw = log.raw(seq);
-        line.data = log.data(seq);
-      }
-      log.setHit(seq, test === null || test(line));
-    }
-  }
-
   clear(): void {
     this.after = 0;
     this.log.clear();
-    this.index.rebuild(this.isFiltered);
+    this.index.rebuild();
   }
 
   /** Those of some events that are behind a cursor, up to another. */
@@ -129,10 +103,11 @@ export class Window {
 
   #appended(wasFull: boolean): void {
     this.index.appended(this.log.next - 1);
-    if (wasFull) this.#evictedOlder();
+    if (wasFull) this.evictedOlder();
   }
 
-  #evictedOlder(): void {
+  /** The oldest lines made room, and can be read again. */
+  evictedOlder(): void {
     const { first } = this.log;
     this.before = this.log.cursor(first) + (this.log.isMarker(first) ? 1 : 0);
     this.hasOlder = true;
