@@ -31,7 +31,9 @@ import {
 import { setQuery } from "./search.ts";
 import type { Timeline } from "./timeline.ts";
 
+export { Api } from "./api.ts";
 export { present } from "./navigation.ts";
+export { between, newest } from "./pages.ts";
 export { whyRefused } from "./refusal.ts";
 export { Views } from "./views.ts";
 

@@ -4,6 +4,7 @@ import type { Page } from "../protocol/page.ts";
 import { type Envelope, envelope, readEvent } from "../protocol/scan.ts";
 import { PAGE_EVENTS } from "./api.ts";
 import type { EventLog } from "./event-log.ts";
+import { between } from "./pages.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** Pages that one `fill` reads, so that a gap of a million does not push everything else out; it can be repeated. */
@@ -31,7 +32,7 @@ async function fillPage(timeline: Timeline, line: number): Promise<number | null
     throw error;
   }
   if (!isSame() || log.marker(line)?.type !== "gap") return null;
-  const events = window.between(page.events, marker.after, marker.through);
+  const events = between(page.events, marker.after, marker.through);
   insert(log, line, events, (event, at) => window.matches(event, at));
   if (log.isFull) window.evictedOlder();
   const isFilled = !page.hasMore || page.next >= marker.through;

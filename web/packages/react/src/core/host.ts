@@ -2,7 +2,6 @@
  * The core's half of a client: takes commands, and sends snapshots as the page gives credit for them.
  */
 import type { View } from "../event-client.ts";
-import { ApiError } from "./api.ts";
 import type { Environment, Extras } from "./environment.ts";
 import type { Call } from "./extras.ts";
 import type { Slices, ToCore, ToPage } from "./port.ts";
@@ -23,6 +22,8 @@ type Method = (...args: readonly unknown[]) => unknown;
 /** Serves a page; the returned function takes its messages. */
 export function host(env: Environment, post: (message: ToPage) => void): (message: ToCore) => void {
   let timeline: Timeline | null = null;
+  /** Calls that wait for the extras. */
+  let waiting = 0;
   let hasCredit = true;
   let isGathering = false;
   let later: (() => void) | null = null;
@@ -85,29 +86,23 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
     try {
       post({ type: "result", id, value: await answer(id, method, args) });
     } catch (error) {
-      const code = error instanceof ApiError ? { code: error.code } : {};
-      post({ type: "result", id, error: error instanceof Error ? error.message : String(error), ...code });
+      const { message, code } = error as { readonly message: string; readonly code?: unknown };
+      // A refusal of the server has its stable code; other errors have none, or a number.
+      post({ type: "result", id, error: message, ...(typeof code === "string" && { code }) });
     }
     aborts.delete(id);
   };
 
   const answer = (id: number, method: string, args: readonly unknown[]): unknown => {
     if (timeline === null) throw new Error("the client is closed");
-    const { loadedExtras, isLoadingExtras } = timeline;
     const own = METHODS.find((one) => one === method);
-    if (own !== undefined) {
-      const run = (timeline[own] as Method).bind(timeline, ...args);
-      // What is called in some order is done in that order, also while the first of it waits for the extras.
-      return isLoadingExtras
-        ? timeline.extras().then(
-            () => run(),
-            () => run(),
-          )
-        : run();
-    }
-    return loadedExtras === null
-      ? timeline.extras().then((extras) => callExtras(extras, id, method, args))
-      : callExtras(loadedExtras, id, method, args);
+    // What is called in some order is done in that order, also while the first of it waits for the extras.
+    if (own !== undefined && waiting === 0) return timeline[own]();
+    if (own === undefined && timeline.loadedExtras !== null) return callExtras(timeline.loadedExtras, id, method, args);
+    waiting++;
+    const loaded = timeline.extras().finally(() => waiting--);
+    if (own === undefined) return loaded.then((extras) => callExtras(extras, id, method, args));
+    return loaded.catch(() => {}).then(() => timeline?.[own]());
   };
 
   const callExtras = ({ calls }: Extras, id: number, method: string, args: readonly unknown[]): unknown => {

@@ -6,6 +6,7 @@ import type { Page } from "../protocol/page.ts";
 import { PAGE_EVENTS } from "./api.ts";
 import { eventOf, headOf, seekTime } from "./api-extras.ts";
 import type { IdColumn } from "./event-log.ts";
+import { appendPage, between, cursorOf, olderPage } from "./pages.ts";
 import { DEFAULT_START, type Timeline } from "./timeline.ts";
 import type { Window } from "./window.ts";
 
@@ -39,7 +40,7 @@ export async function around(timeline: Timeline, cursor: Cursor): Promise<void> 
   ]);
   if (!isLast()) return;
   beginWith(timeline, older);
-  window.appendPage(newer);
+  appendPage(window, newer);
   timeline.view.goTo(window.log.at(cursor));
   if (!newer.hasMore) timeline.attach();
 }
@@ -99,7 +100,7 @@ function beginWith(timeline: Timeline, page: Page): void {
   window.isAttached = false;
   window.before = page.next;
   window.hasOlder = page.hasMore;
-  window.appendPage(page);
+  appendPage(window, page);
 }
 
 /** Leaves out what is between the end of the window and a page that was read ahead. */
@@ -107,13 +108,13 @@ function skipTo(timeline: Timeline, page: Page): void {
   const { window } = timeline;
   // While it catches up the window ends before what was received when it was elsewhere.
   const after = window.isEmpty ? timeline.mark : window.log.cursor(window.log.next - 1);
-  const events = window.between(page.events, after);
-  const through = events[0] === undefined ? after : window.cursorOf(events[0]) - 1;
+  const events = between(page.events, after);
+  const through = events[0] === undefined ? after : cursorOf(events[0]) - 1;
   if (through > after && page.hasMore) {
     const gap = { after, through, count: through - after, isLoadable: true, isLoading: false };
     timeline.markLine({ type: "gap", reason: "skipped", ...gap }, through);
   }
-  window.appendPage({ ...page, events });
+  appendPage(window, { ...page, events });
 }
 
 /** Loads older events, as many as a list that scrolls needs. */
@@ -132,7 +133,7 @@ async function older(
   timeline.isLoadingOlder = true;
   timeline.shown();
   try {
-    const page = await timeline.olderPage(limit, signal);
+    const page = await olderPage(timeline, limit, signal);
     return page && { events: page.events.length, hits: page.hits };
   } finally {
     if (isSame()) timeline.isLoadingOlder = false;
@@ -150,7 +151,7 @@ export async function loadNewer(timeline: Timeline): Promise<void> {
     const page = await api.page({ cursor: window.after }, subscription, STEP_EVENTS);
     // Once it is attached, the stream has brought these.
     if (!isSame() || window.isAttached) return;
-    window.appendPage(page);
+    appendPage(window, page);
     if (!page.hasMore) timeline.attach();
   } finally {
     if (isSame()) timeline.isLoadingNewer = false;

@@ -9,10 +9,9 @@
  */
 import type { Counts, Cursor, Marker, Start, Status, Subscription, View } from "../event-client.ts";
 import { cursorOf } from "../protocol/filter.ts";
-import type { Page } from "../protocol/page.ts";
 import type { Envelope } from "../protocol/scan.ts";
 import type { Gap, Subscribed } from "../protocol/types.ts";
-import { Api, PAGE_EVENTS } from "./api.ts";
+import type { Api } from "./api.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import type { Environment, Extras } from "./environment.ts";
 import { ListView } from "./list-view.ts";
@@ -41,7 +40,8 @@ export interface TimelineOwner {
 type Beginning = { readonly last: number; readonly isExplicit: boolean } | "attach" | null;
 
 export class Timeline {
-  readonly api: Api;
+  /** There once the extras are, which alone make requests. */
+  api!: Api;
   readonly connection: Connection;
   readonly window: Window;
   readonly view: ListView;
@@ -56,6 +56,7 @@ export class Timeline {
   views: Views | null = null;
 
   readonly #env: Environment;
+  readonly #url: string;
   readonly #owner: TimelineOwner;
   #awaited: Beginning;
   /** Counts lists: a page that was asked for by another one is of no use to this. */
@@ -81,7 +82,7 @@ export class Timeline {
     this.subscription = options.subscription ?? {};
     this.window = new Window(capacityOf(options.retain));
     this.view = new ListView(this.window, () => this.shown());
-    this.api = new Api(env, options.url, owner.token);
+    this.#url = options.url;
     const start = options.from ?? DEFAULT_START;
     this.#awaited = this.#beginningOf(start);
     const connection = {
@@ -93,6 +94,8 @@ export class Timeline {
     };
     this.connection = new Connection(env, connection, this.#connectionOwner());
     this.connection.connect();
+    // While the connection is made, so that the first page is not waited for any longer.
+    if (typeof start === "object") this.extras().catch(ignore);
   }
 
   // What there is to see.
@@ -125,6 +128,7 @@ export class Timeline {
     this.#loading ??= this.#env.extras().then(
       (extras) => {
         this.loadedExtras = extras;
+        this.api = new extras.Api(this.#env, this.#url, this.#owner.token);
         return extras;
       },
       (error: unknown) => {
@@ -133,11 +137,6 @@ export class Timeline {
       },
     );
     return this.#loading;
-  }
-
-  /** Whether extras are on their way: whoever asks for something now is to wait for those who asked before. */
-  get isLoadingExtras(): boolean {
-    return this.#loading !== null && this.loadedExtras === null;
   }
 
   async loadViews(): Promise<Views> {
@@ -246,21 +245,17 @@ export class Timeline {
     this.shown();
   }
 
-  /** The newest events before a subscription that is live. Those that listen get them first. */
+  /** Loads the newest events before a subscription that is live. Those that listen get them first. */
   async #loadNewest(count: number, mark: Cursor): Promise<void> {
     const isSame = this.list();
-    const events: string[] = [];
     this.#isHeld = true;
+    let unheard: readonly string[] = [];
     try {
-      while (this.window.hasOlder && events.length < count && isSame()) {
-        const page = await this.olderPage(Math.min(PAGE_EVENTS, count - events.length));
-        if (page === null) break;
-        events.unshift(...page.events);
-      }
+      const { newest, between } = await this.extras();
+      unheard = between(await newest(this, count, isSame), mark);
     } catch {
       // The list goes on without them, and `loadOlder` can try again.
     }
-    const unheard = this.window.between(events, mark);
     this.#received += unheard.length;
     if (this.#watched.has("event")) this.#batch.unshift(...unheard);
     this.#isHeld = false;
@@ -382,6 +377,21 @@ export class Timeline {
     return this.#awaited !== null;
   }
 
+  /** Whether it is to take the window up where it ends. */
+  get isAttaching(): boolean {
+    return this.#awaited === "attach";
+  }
+
+  /** The window is left where it is: its newest lines made room for older ones. */
+  detach(): void {
+    this.#awaited = null;
+  }
+
+  /** Counts where the view was sent. */
+  get journeys(): number {
+    return this.#journeys;
+  }
+
   /** Asks for the subscription from a place on; the answer begins the list. */
   start(start: Start): void {
     this.#awaited = this.#beginningOf(start);
@@ -403,29 +413,6 @@ export class Timeline {
     this.#awaited = "attach";
     this.connection.resubscribe(this.subscription, isAhead ? this.mark : after);
     this.shown();
-  }
-
-  /** Reads an older page into the window; null when the list has become another one. */
-  async olderPage(limit: number, signal?: AbortSignal): Promise<(Page & { hits: number }) | null> {
-    const { window } = this;
-    const isSame = this.list();
-    const journeys = this.#journeys;
-    const { before, isAttached } = window;
-    const page = await this.api.page({ before }, this.subscription, limit, signal);
-    // Events that were evicted meanwhile would be missing between the page and the window.
-    if (!isSame() || before !== window.before) return null;
-    // Whoever has gone to the present meanwhile does not want it pushed out.
-    const { first, next, capacity } = window.log;
-    if (journeys !== this.#journeys && next - first + page.events.length > capacity) return null;
-    const hits = window.prependPage(page);
-    if (!window.isAttached) {
-      // The newest made room: whoever asks for older ones does not look at them.
-      this.view.pause();
-      if (isAttached || this.#awaited === "attach") this.#awaited = null;
-    }
-    // The line that was the first knows now which day was before it.
-    this.view.outdate();
-    return { ...page, hits };
   }
 
   shown(): void {

@@ -5,8 +5,7 @@
  * at one end can be read again from there. It asks nobody for anything.
  */
 import type { Cursor, Marker } from "../event-client.ts";
-import type { Page } from "../protocol/page.ts";
-import { type Envelope, envelope, readEvent } from "../protocol/scan.ts";
+import type { Envelope } from "../protocol/scan.ts";
 import { EventLog } from "./event-log.ts";
 import type { Line, Test } from "./match.ts";
 import { AllLines, type PlaceIndex } from "./place-index.ts";
@@ -23,7 +22,6 @@ export class Window {
   hasOlder = false;
   /** Where newer pages begin while it is detached; what the stream brings up to here is in the window already. */
   after: Cursor = 0;
-  readonly #at: Envelope = envelope();
   readonly #line: Line = { kind: "", agent: "", session: "", task: "", raw: "", data: 0 };
 
   constructor(capacity: number) {
@@ -56,49 +54,10 @@ export class Window {
     return line;
   }
 
-  appendPage({ events, next }: Page): void {
-    for (const event of events)
-      if (readEvent(event, this.#at)) this.append(event, this.#at, this.matches(event, this.#at));
-    this.after = next;
-  }
-
-  /** Adds an older page, and says how many of its events are hits. What it pushes out at the other end detaches the window. */
-  prependPage({ events, next, hasMore }: Page): number {
-    const { log, index } = this;
-    let hits = 0;
-    for (const event of events.slice(-log.capacity).reverse()) {
-      if (!readEvent(event, this.#at)) continue;
-      if (log.isFull) {
-        const last = log.next - 1;
-        this.isAttached = false;
-        this.after = log.cursor(last) - (log.isMarker(last) ? 0 : 1);
-      }
-      const isHit = this.matches(event, this.#at);
-      if (isHit) hits++;
-      log.prepend(event, this.#at, isHit);
-      index.prepended(log.first);
-    }
-    this.before = next;
-    this.hasOlder = hasMore;
-    return hits;
-  }
-
   clear(): void {
     this.after = 0;
     this.log.clear();
     this.index.rebuild();
-  }
-
-  /** Those of some events that are behind a cursor, up to another. */
-  between(events: readonly string[], after: Cursor, through = Number.POSITIVE_INFINITY): string[] {
-    return events.filter((event) => {
-      const cursor = this.cursorOf(event);
-      return cursor > after && cursor <= through;
-    });
-  }
-
-  cursorOf(event: string): Cursor {
-    return readEvent(event, this.#at) ? this.#at.cursor : 0;
   }
 
   #appended(wasFull: boolean): void {
