@@ -41,7 +41,7 @@ async function connected(options: Partial<ConnectionOptions> = {}, owner: Partia
       gap: tell("gap"),
       replayed: tell("replayed"),
       lagged: tell("lagged"),
-      changed: () => {},
+      statusChanged: () => {},
       ...owner,
     },
   );

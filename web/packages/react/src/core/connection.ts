@@ -63,7 +63,7 @@ export interface ConnectionOwner {
   /** We were behind, at worst by so much, and are live again. */
   lagged(events: number, ms: number): void;
   /** The status, or what a frame brought, may be shown. */
-  changed(): void;
+  statusChanged(): void;
 }
 
 export class Connection {
@@ -146,7 +146,7 @@ export class Connection {
     this.#phase = "connecting";
     this.#retryAt = null;
     const turn = this.#turn;
-    this.#owner.changed();
+    this.#owner.statusChanged();
     this.#owner.token().then(
       (token) => {
         if (turn !== this.#turn) return;
@@ -195,7 +195,7 @@ export class Connection {
     this.#isOnline = isOnline;
     if (this.#phase === "disconnected" || this.#phase === "offline") {
       this.#phase = isOnline ? "disconnected" : "offline";
-      this.#owner.changed();
+      this.#owner.statusChanged();
     }
     if (isOnline || this.#isReady) this.wake();
   }
@@ -279,7 +279,7 @@ export class Connection {
       return;
     }
     if (phase === "disconnected" || phase === "restarting") this.#retry();
-    this.#owner.changed();
+    this.#owner.statusChanged();
   }
 
   #retry(): void {
@@ -328,7 +328,7 @@ export class Connection {
           this.#error = { code: "invalid_event", message: text.slice(0, ERROR_LENGTH) };
       },
     });
-    if (turn === this.#turn) this.#owner.changed();
+    if (turn === this.#turn) this.#owner.statusChanged();
   }
 
   #event(text: string, at: Envelope): void {

@@ -17,6 +17,7 @@ import type { Environment, Extras } from "./environment.ts";
 import { ListView } from "./list-view.ts";
 import type { CoreOptions, RowsChange, Slices, Watched } from "./port.ts";
 import { Rate } from "./rate.ts";
+import type { Refusal } from "./refusal.ts";
 import type { Views } from "./views.ts";
 import { Window } from "./window.ts";
 
@@ -39,7 +40,7 @@ export interface TimelineOwner {
 /** What the next `subscribed` answers: a list begun anew with so many older events, or the window taken up again. */
 type Beginning = { readonly last: number; readonly isExplicit: boolean } | "attach" | null;
 
-export class Timeline {
+export class Timeline implements ConnectionOwner {
   /** There once the extras are, which alone make requests. */
   api!: Api;
   readonly connection: Connection;
@@ -92,7 +93,7 @@ export class Timeline {
       autoReconnect: options.autoReconnect ?? true,
       maxReconnectAttempts: options.maxReconnectAttempts ?? Number.POSITIVE_INFINITY,
     };
-    this.connection = new Connection(env, connection, this.#connectionOwner());
+    this.connection = new Connection(env, connection, this);
     this.connection.connect();
     // While the connection is made, so that the first page is not waited for any longer.
     if (typeof start === "object") this.extras().catch(ignore);
@@ -200,29 +201,26 @@ export class Timeline {
 
   // What the connection tells.
 
-  #connectionOwner(): ConnectionOwner {
-    return {
-      token: () => this.#owner.token(),
-      whyRefused: async () => (await this.extras()).whyRefused(this),
-      subscribed: (message) => this.#subscribed(message),
-      resumed: (downMs) => this.#resumed(downMs),
-      epochChanged: () => {
-        this.anew();
-        this.mark = 0;
-        this.markLine({ type: "epoch" }, 0);
-        this.start(DEFAULT_START);
-      },
-      event: (text, at) => this.#event(text, at),
-      gap: (gap) => this.#gap(gap),
-      replayed: (count) => this.#replayed(count),
-      lagged: (events, ms) => {
-        if (this.window.isAttached) this.markLine({ type: "lag", events, ms }, this.mark);
-      },
-      changed: () => this.#frameEnded(),
-    };
+  token(): Promise<string | undefined> {
+    return this.#owner.token();
   }
 
-  #frameEnded(): void {
+  async whyRefused(): Promise<Refusal | null> {
+    return (await this.extras()).whyRefused(this);
+  }
+
+  epochChanged(): void {
+    this.anew();
+    this.mark = 0;
+    this.markLine({ type: "epoch" }, 0);
+    this.start(DEFAULT_START);
+  }
+
+  lagged(events: number, ms: number): void {
+    if (this.window.isAttached) this.markLine({ type: "lag", events, ms }, this.mark);
+  }
+
+  statusChanged(): void {
     this.#owner.changed("status");
     if (this.#batch.length > 0 && !this.#isHeld) {
       this.#owner.events(this.#batch);
@@ -230,7 +228,7 @@ export class Timeline {
     }
   }
 
-  #subscribed({ cursor, earliest }: Subscribed): void {
+  subscribed({ cursor, earliest }: Subscribed): void {
     const awaited = this.#awaited;
     const { mark, window } = this;
     this.#awaited = null;
@@ -259,11 +257,11 @@ export class Timeline {
     this.#received += unheard.length;
     if (this.#watched.has("event")) this.#batch.unshift(...unheard);
     this.#isHeld = false;
-    this.#frameEnded();
+    this.statusChanged();
     this.shown();
   }
 
-  #event(text: string, at: Envelope): void {
+  event(text: string, at: Envelope): void {
     const { window } = this;
     const isHit = window.matches(text, at);
     if (at.cursor > this.mark) this.#receive(text, at, isHit);
@@ -296,7 +294,7 @@ export class Timeline {
     for (const what of this.#watched) if (what !== "event") this.#owner.changed(what);
   }
 
-  #gap({ reason, requested, resume_at }: Gap): void {
+  gap({ reason, requested, resume_at }: Gap): void {
     const { window } = this;
     if (reason === "ahead") {
       this.anew();
@@ -311,7 +309,7 @@ export class Timeline {
     this.markLine({ type: "gap", reason, ...gap, count }, resume_at);
   }
 
-  #resumed(downMs: number): void {
+  resumed(downMs: number): void {
     if (!this.window.isAttached) return;
     const last = this.window.log.next - 1;
     const marker = this.window.log.marker(last);
@@ -321,7 +319,7 @@ export class Timeline {
     this.#reconnectLine = this.window.log.next - 1;
   }
 
-  #replayed(count: number): void {
+  replayed(count: number): void {
     // History has not been added to what the server had counted.
     if (count > 0) this.#watched.forEach((what) => what !== "event" && this.views?.renew(what));
     const line = this.#reconnectLine;
