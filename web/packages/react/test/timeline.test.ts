@@ -594,6 +594,20 @@ test("clearing empties the list, and what comes after is shown", async () => {
   expect(page.rows.hasOlder).toBe(false);
 });
 
+test("clearing far from the present costs those who listen nothing", async () => {
+  const { server, page, world } = await opened(1000);
+  await Promise.all([page.call("seek", 10), world.pass(100)]);
+  expect(page.rows.hasNewer).toBe(true);
+  void page.call("clear");
+  emit(server, 3);
+  await world.pass(100);
+  emit(server, 1);
+  await world.pass(100);
+  expect(page.heard).toEqual(range(501, 1004));
+  expect(page.cursors()).toEqual(range(1001, 1004));
+  expect(page.rows).toMatchObject({ hasOlder: false, hasNewer: false });
+});
+
 test("a long payload is cut in the row and whole on demand", async () => {
   const { server, page, world } = await opened(0);
   server.emit({ data: `{"text":"${"x".repeat(9000)}"}` }, { data: '{"a":1}' });
@@ -714,7 +728,9 @@ test("an export is the loaded rows that are shown, or the log's bytes", async ()
 
 const action = fc.oneof(
   fc.record({ do: fc.constant("emit"), count: fc.integer({ min: 1, max: 60 }) }),
-  fc.record({ do: fc.constantFrom("cut", "loadOlder", "loadNewer", "pause", "resume", "now", "heartbeat", "wait") }),
+  fc.record({
+    do: fc.constantFrom("cut", "loadOlder", "loadNewer", "pause", "resume", "now", "clear", "heartbeat", "wait"),
+  }),
   fc.record({ do: fc.constant("seek"), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
   fc.record({ do: fc.constant("view"), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
 );

@@ -71,7 +71,10 @@ export function clear(timeline: Timeline): void {
   const { isAttached } = window;
   timeline.anew();
   window.hasOlder = false;
-  if (!isAttached) timeline.start("now");
+  if (isAttached) return;
+  // From the last event received, so that those who listen miss none of what is on its way.
+  window.after = Math.max(timeline.mark, 0);
+  timeline.attach();
 }
 
 /** Goes to what happens now; one that only resumes reads on when it is attached, however far behind it is. */

@@ -1,4 +1,5 @@
 /** What a query does to the window: marks its hits, and shows them alone or among the others. */
+import type { EventLog } from "./event-log.ts";
 import type { Line } from "./match.ts";
 import { testOf } from "./match.ts";
 import { AllLines } from "./place-index.ts";
@@ -18,16 +19,40 @@ export function setQuery({ window, view }: Timeline, query: string, mode: "filte
 }
 
 function markHits({ log, test }: Window): void {
-  const line: Line = { kind: "", agent: "", session: "", task: "", raw: "", data: 0 };
-  for (let seq = log.first; seq < log.next; seq++) {
-    if (test !== null) {
-      line.kind = log.text("kind", seq);
-      line.agent = log.text("agent", seq);
-      line.session = log.text("session", seq);
-      line.task = log.text("task", seq);
-      line.raw = log.raw(seq);
-      line.data = log.data(seq);
-    }
-    log.setHit(seq, test === null || test(line));
+  const line = new LogLine(log);
+  for (line.seq = log.first; line.seq < log.next; line.seq++) log.setHit(line.seq, test === null || test(line));
+}
+
+/** A line of the log as tests look at it: most look at little of it, a hundred thousand times. */
+class LogLine implements Line {
+  seq = 0;
+  readonly #log: EventLog;
+
+  constructor(log: EventLog) {
+    this.#log = log;
+  }
+
+  get kind(): string {
+    return this.#log.text("kind", this.seq);
+  }
+
+  get agent(): string {
+    return this.#log.text("agent", this.seq);
+  }
+
+  get session(): string {
+    return this.#log.text("session", this.seq);
+  }
+
+  get task(): string {
+    return this.#log.text("task", this.seq);
+  }
+
+  get raw(): string {
+    return this.#log.raw(this.seq);
+  }
+
+  get data(): number {
+    return this.#log.data(this.seq);
   }
 }

@@ -7,7 +7,7 @@
 import type { Cursor, Marker } from "../event-client.ts";
 import type { Envelope } from "../protocol/scan.ts";
 import { EventLog } from "./event-log.ts";
-import type { Line, Test } from "./match.ts";
+import type { Test } from "./match.ts";
 import { AllLines, type PlaceIndex } from "./place-index.ts";
 
 export class Window {
@@ -22,7 +22,6 @@ export class Window {
   hasOlder = false;
   /** Where newer pages begin while it is detached; what the stream brings up to here is in the window already. */
   after: Cursor = 0;
-  readonly #line: Line = { kind: "", agent: "", session: "", task: "", raw: "", data: 0 };
 
   constructor(capacity: number) {
     this.log = new EventLog(capacity);
@@ -33,9 +32,10 @@ export class Window {
     return this.log.first === this.log.next;
   }
 
-  /** Whether the query lets an event through. */
-  matches(raw: string, { kind, agent, session, task, data }: Envelope): boolean {
-    return this.test === null || this.test(Object.assign(this.#line, { kind, agent, session, task, raw, data }));
+  /** Whether an event is a hit. */
+  matches(raw: string, at: Envelope): boolean {
+    const { kind, agent, session, task, data } = at;
+    return this.test === null || this.test({ kind, agent, session, task, raw, data });
   }
 
   append(raw: string, at: Envelope, isHit: boolean): void {
