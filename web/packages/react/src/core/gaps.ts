@@ -23,12 +23,12 @@ async function fillPage(timeline: Timeline, line: number): Promise<number | null
   const marker = log.marker(line);
   if (marker?.type !== "gap" || !marker.isLoadable || marker.isLoading) return null;
   const isSame = timeline.list();
-  timeline.setMarker(line, { ...marker, isLoading: true });
+  timeline.markers.set(line, { ...marker, isLoading: true });
   let page: Page;
   try {
     page = await timeline.api.page({ cursor: marker.after }, timeline.subscription, PAGE_EVENTS);
   } catch (error) {
-    if (isSame() && log.marker(line) !== undefined) timeline.setMarker(line, marker);
+    if (isSame() && log.marker(line) !== undefined) timeline.markers.set(line, marker);
     throw error;
   }
   if (!isSame() || log.marker(line)?.type !== "gap") return null;
@@ -39,7 +39,7 @@ async function fillPage(timeline: Timeline, line: number): Promise<number | null
   if (isFilled) log.shift(line, -1);
   else {
     const count = marker.count === null ? null : marker.through - page.next;
-    timeline.setMarker(line, { ...marker, after: page.next, count, isLoading: false });
+    timeline.markers.set(line, { ...marker, after: page.next, count, isLoading: false });
   }
   window.index.rebuild();
   timeline.view.goTo(isFilled ? line + 1 : line);

@@ -120,6 +120,11 @@ export class ListView {
     return index.seq(Math.max(index.first, Math.min(place, index.next - 1)));
   }
 
+  /** There are more lines. */
+  extended(): void {
+    this.#changed();
+  }
+
   /** Rows that were sent may say something else now. */
   outdate(): void {
     this.#sent.generation = -1;

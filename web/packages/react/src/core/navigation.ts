@@ -115,7 +115,7 @@ function skipTo(timeline: Timeline, page: Page): void {
   const through = events[0] === undefined ? after : cursorOf(events[0]) - 1;
   if (through > after && page.hasMore) {
     const gap = { after, through, count: through - after, isLoadable: true, isLoading: false };
-    timeline.markLine({ type: "gap", reason: "skipped", ...gap }, through);
+    timeline.markers.add({ type: "gap", reason: "skipped", ...gap }, through);
   }
   appendPage(window, { ...page, events });
 }

@@ -7,7 +7,7 @@
  *
  * Knows neither threads nor frames: it says what has changed, and makes snapshots when it is asked to.
  */
-import type { Counts, Cursor, Marker, Start, Status, Subscription, View } from "../event-client.ts";
+import type { Counts, Cursor, Start, Status, Subscription, View } from "../event-client.ts";
 import { cursorOf } from "../protocol/filter.ts";
 import type { Envelope } from "../protocol/scan.ts";
 import type { Gap, Subscribed } from "../protocol/types.ts";
@@ -15,6 +15,7 @@ import type { Api } from "./api.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import type { Environment, Extras } from "./environment.ts";
 import { ListView } from "./list-view.ts";
+import { Markers } from "./markers.ts";
 import type { CoreOptions, RowsChange, Slices, Watched } from "./port.ts";
 import { Rate } from "./rate.ts";
 import type { Refusal } from "./refusal.ts";
@@ -46,6 +47,7 @@ export class Timeline implements ConnectionOwner {
   readonly connection: Connection;
   readonly window: Window;
   readonly view: ListView;
+  readonly markers: Markers;
   subscription: Subscription;
   isLoadingOlder = false;
   isLoadingNewer = false;
@@ -69,7 +71,6 @@ export class Timeline implements ConnectionOwner {
   /** Those of them that came as they happened. */
   #live = 0;
   readonly #rate: Rate;
-  #reconnectLine: number | null = null;
 
   readonly #watched = new Set<Watched>();
   /** Events for listeners; held while older ones are on their way. */
@@ -83,6 +84,7 @@ export class Timeline implements ConnectionOwner {
     this.subscription = options.subscription ?? {};
     this.window = new Window(capacityOf(options.retain));
     this.view = new ListView(this.window, () => this.shown());
+    this.markers = new Markers(this.window, this.view, () => this.serverNow());
     this.#url = options.url;
     const start = options.from ?? DEFAULT_START;
     this.#awaited = this.#beginningOf(start);
@@ -212,12 +214,12 @@ export class Timeline implements ConnectionOwner {
   epochChanged(): void {
     this.anew();
     this.mark = 0;
-    this.markLine({ type: "epoch" }, 0);
+    this.markers.add({ type: "epoch" }, 0);
     this.start(DEFAULT_START);
   }
 
   lagged(events: number, ms: number): void {
-    if (this.window.isAttached) this.markLine({ type: "lag", events, ms }, this.mark);
+    if (this.window.isAttached) this.markers.add({ type: "lag", events, ms }, this.mark);
   }
 
   statusChanged(): void {
@@ -306,40 +308,20 @@ export class Timeline implements ConnectionOwner {
     else if (window.isEmpty) window.hasOlder = false;
     const gap = { after: requested, through: resume_at, isLoadable: reason === "slow", isLoading: false };
     const count = reason === "ahead" ? null : resume_at - requested;
-    this.markLine({ type: "gap", reason, ...gap, count }, resume_at);
+    this.markers.add({ type: "gap", reason, ...gap, count }, resume_at);
   }
 
   resumed(downMs: number): void {
-    if (!this.window.isAttached) return;
-    const last = this.window.log.next - 1;
-    const marker = this.window.log.marker(last);
-    // Nothing came between two losses: they are one.
-    if (marker?.type === "reconnect") this.setMarker(last, { ...marker, downMs: marker.downMs + downMs });
-    else this.markLine({ type: "reconnect", downMs, missed: 0 }, Math.max(this.mark, 0));
-    this.#reconnectLine = this.window.log.next - 1;
+    if (this.window.isAttached) this.markers.resumed(downMs, Math.max(this.mark, 0));
   }
 
   replayed(count: number): void {
     // History has not been added to what the server had counted.
-    if (count > 0) this.#watched.forEach((what) => what !== "event" && this.views?.renew(what));
-    const line = this.#reconnectLine;
-    this.#reconnectLine = null;
-    const marker = line === null ? undefined : this.window.log.marker(line);
-    if (line === null || marker?.type !== "reconnect") return;
-    this.setMarker(line, { ...marker, missed: marker.missed + count });
+    if (count > 0) this.views?.renewAll();
+    this.markers.replayed(count);
   }
 
   // How the list moves.
-
-  markLine(marker: Marker, cursor: Cursor): void {
-    this.window.mark(marker, cursor, this.serverNow());
-    this.shown();
-  }
-
-  setMarker(line: number, marker: Marker): void {
-    this.window.log.setMarker(line, marker);
-    this.view.outdate();
-  }
 
   /** The list begins anew: nothing of what it was stays, nor does what is on its way. */
   anew(): void {
@@ -349,7 +331,7 @@ export class Timeline implements ConnectionOwner {
     this.isLoadingNewer = false;
     this.#isHeld = false;
     this.#awaited = null;
-    this.#reconnectLine = null;
+    this.markers.forget();
     this.views?.reset();
     this.window.clear();
     this.view.fresh = 0;

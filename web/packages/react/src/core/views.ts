@@ -87,6 +87,12 @@ export class Views {
     this.#timeline.changed(view);
   }
 
+  renewAll(): void {
+    this.renew("facets");
+    this.renew("histogram");
+    this.renew("lanes");
+  }
+
   /** An event has happened. */
   add(at: Envelope): void {
     this.#windows?.add(at.kind, at.time);
