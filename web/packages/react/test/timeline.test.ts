@@ -447,6 +447,27 @@ test("what is called while a chunk loads is done in the order of the calls", asy
   expect(page.cursors().at(-1)).toBe(800);
 });
 
+test("a chunk that does not load fails what needs it and nothing else, and is loaded again", async () => {
+  const server = new FakeServer();
+  emit(server, 800);
+  const { world } = server;
+  const { extras } = world;
+  world.extras = () => Promise.reject(new Error("no such chunk"));
+  const page = new FakePage(world, { retain: RETAIN });
+  await world.pass(100);
+  const older = page.call("loadOlder").catch((error: Error) => error.message);
+  const paused = page.call("pause");
+  emit(server, 2);
+  await world.pass(100);
+  expect(await older).toBe("no such chunk");
+  await paused;
+  expect(page.rows.isFollowing).toBe(false);
+  expect(page.cursors()).toEqual([801, 802]);
+  world.extras = extras;
+  await Promise.all([page.call("loadOlder"), world.pass(100)]);
+  expect(page.cursors()).toEqual(range(301, 802));
+});
+
 test("jumping to the present while a little behind costs those who listen nothing", async () => {
   const { server, page, world } = await opened(10, { from: 0 });
   store(server, 2000);

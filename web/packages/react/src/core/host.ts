@@ -7,6 +7,9 @@ import type { Call } from "./extras.ts";
 import type { Slices, ToCore, ToPage } from "./port.ts";
 import { Timeline } from "./timeline.ts";
 
+// One chunk for both, where there is no worker.
+export { ownEnvironment } from "./environment.ts";
+
 type Slice = keyof Slices;
 
 /** Snapshots wait so long for company: the messages of one moment are shown together. */
