@@ -52,6 +52,27 @@ test("those who listen get the first page before what came meanwhile", async () 
   expect(page.cursors()).toEqual(range(101, 605));
 });
 
+test("a list that was left lets those who listen have nothing before the first page of the next", async () => {
+  const server = new FakeServer();
+  const { world } = server;
+  emit(server, 800);
+  const answer = world.answer;
+  const slow = [200, 500];
+  world.answer = async (url, init) => {
+    await new Promise<void>((resolve) => void world.after(slow.shift() ?? 0, resolve));
+    return answer(url, init);
+  };
+  const page = new FakePage(world, { retain: RETAIN });
+  page.watch("event");
+  await world.pass(50);
+  void page.call("setSubscription", { kinds: ["task.*"] });
+  emit(server, 5);
+  await world.pass(250);
+  emit(server, 1);
+  await world.pass(1000);
+  expect(page.heard).toEqual(range(801, 806));
+});
+
 test.each([
   ["now", [11, 12]],
   [0, range(1, 12)],

@@ -38,8 +38,11 @@ export interface TimelineOwner {
   events(events: readonly string[]): void;
 }
 
-/** What the next `subscribed` answers: a list begun anew with so many older events, or the window taken up again. */
-type Beginning = { readonly last: number; readonly isExplicit: boolean } | "attach" | null;
+/** A list begun anew, with so many older events; from a place that was named, or from the present. */
+interface Beginning {
+  readonly last: number;
+  readonly isExplicit: boolean;
+}
 
 export class Timeline implements ConnectionOwner {
   /** There once the extras are, which alone make requests. */
@@ -55,13 +58,14 @@ export class Timeline implements ConnectionOwner {
   mark: Cursor = -1;
   /** What `extras` has loaded, and what is made of it. */
   loadedExtras: Extras | null = null;
-  #loading: Promise<Extras> | null = null;
   views: Views | null = null;
+  #loading: Promise<Extras> | null = null;
 
   readonly #env: Environment;
   readonly #url: string;
   readonly #owner: TimelineOwner;
-  #awaited: Beginning;
+  /** What the next `subscribed` answers: a list begun anew, the window taken up again where it ends, or neither. */
+  #awaited: Beginning | "attach" | null;
   /** Counts lists: a page that was asked for by another one is of no use to this. */
   #lists = 0;
   /** Counts where the view was sent: the last one counts. */
@@ -87,7 +91,8 @@ export class Timeline implements ConnectionOwner {
     this.markers = new Markers(this.window, this.view, () => this.serverNow());
     this.#url = options.url;
     const start = options.from ?? DEFAULT_START;
-    this.#awaited = this.#beginningOf(start);
+    const beginning = beginningOf(start, this.window.log.capacity);
+    this.#awaited = beginning;
     const connection = {
       url: options.url,
       subscription: this.subscription,
@@ -98,7 +103,7 @@ export class Timeline implements ConnectionOwner {
     this.connection = new Connection(env, connection, this);
     this.connection.connect();
     // While the connection is made, so that the first page is not waited for any longer.
-    if (typeof start === "object") this.extras().catch(ignore);
+    if (beginning.last > 0) this.extras().catch(ignore);
   }
 
   // What there is to see.
@@ -256,6 +261,8 @@ export class Timeline implements ConnectionOwner {
     } catch {
       // The list goes on without them, and `loadOlder` can try again.
     }
+    // Another list holds events for itself.
+    if (!isSame()) return;
     this.#received += unheard.length;
     if (this.#watched.has("event")) this.#batch.unshift(...unheard);
     this.#isHeld = false;
@@ -374,13 +381,8 @@ export class Timeline implements ConnectionOwner {
 
   /** Asks for the subscription from a place on; the answer begins the list. */
   start(start: Start): void {
-    this.#awaited = this.#beginningOf(start);
+    this.#awaited = beginningOf(start, this.window.log.capacity);
     this.connection.resubscribe(this.subscription, cursorOf(start));
-  }
-
-  #beginningOf(start: Start): Beginning {
-    if (typeof start !== "object" || start instanceof Date) return { last: 0, isExplicit: start !== "now" };
-    return { last: Math.min(start.last, this.window.log.capacity), isExplicit: false };
   }
 
   /**
@@ -408,6 +410,11 @@ export class Timeline implements ConnectionOwner {
 
 /** For what fails without harm: it is asked for again. */
 function ignore(): void {}
+
+function beginningOf(start: Start, most: number): Beginning {
+  if (typeof start !== "object" || start instanceof Date) return { last: 0, isExplicit: start !== "now" };
+  return { last: Math.min(start.last, most), isExplicit: false };
+}
 
 /** A power of two, so that a place in the ring is a matter of bits. */
 function capacityOf(retain = DEFAULT_RETAIN): number {
