@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { EventLog } from "../src/core/event-log.ts";
 import { csvCell, ExportFile, eachLine } from "../src/core/export.ts";
-import { facetsOf } from "../src/core/facets.ts";
+import { FacetCounts, facetsOf } from "../src/core/facets.ts";
 import { WINDOWS, WindowCounts } from "../src/core/histogram.ts";
 import { lanesOf } from "../src/core/lanes.ts";
 import { Latency } from "../src/core/latency.ts";
@@ -105,6 +105,31 @@ test("facets are the most frequent values, at most fifty, without the system", (
   expect(tasks).toHaveLength(50);
   expect(tasks[0]).toEqual({ value: uuid(0), count: 4 });
   expect(agents).toEqual([{ value: uuid(1), count: 200 }]);
+});
+
+test("what comes is added to the server's facets, of which only so many new ones are kept", () => {
+  const none = { agents: [], sessions: [], tasks: [], scope: "log", isComplete: false } as const;
+  const counts = new FacetCounts({ ...none, kinds: [{ value: "a.b", count: 10 }] });
+  const at = envelope();
+  for (let task = 1; task <= 2000; task++) {
+    expect(readEvent(eventText(task, { kind: "a.b", task }), at)).toBe(true);
+    counts.add(at);
+  }
+  for (const task of [7, 1999]) {
+    readEvent(eventText(3000, { kind: "c.d", task }), at);
+    counts.add(at);
+  }
+  const { kinds, tasks, sessions, isComplete, scope } = counts.snapshot();
+  expect(kinds).toEqual([
+    { value: "a.b", count: 2010 },
+    { value: "c.d", count: 2 },
+  ]);
+  expect(tasks).toHaveLength(50);
+  expect(tasks.slice(0, 2)).toEqual([
+    { value: uuid(7), count: 2 },
+    { value: uuid(1), count: 1 },
+  ]);
+  expect([sessions, isComplete, scope]).toEqual([[], false, "log"]);
 });
 
 test("lanes are the most active ids, with a tick for each event and spans from what begins to what ends", () => {

@@ -6,6 +6,8 @@ import { SYSTEM } from "./row.ts";
 
 /** A person picks from no longer list. */
 export const FACET_VALUES = 50;
+/** New values that are counted until the server counts again, which it does not for a page that nobody sees. */
+const MAX_VALUES = 1000;
 
 /** The columns by the names that they have as facets. */
 const COLUMNS = { kinds: "kind", agents: "agent", sessions: "session", tasks: "task" } as const;
@@ -28,12 +30,13 @@ export class FacetCounts {
     this.#isComplete = facets.isComplete;
   }
 
-  /** Counts an event. A value that the server has not named is a new one, or a rare one. */
+  /** Counts an event. A value that the server has not named is new, or rare. */
   add(at: Envelope): void {
     for (const name of NAMES) {
       const value = at[COLUMNS[name]];
       const counts = this.#counts[name];
-      if (isValue(value)) counts.set(value, (counts.get(value) ?? 0) + 1);
+      const count = counts.get(value) ?? 0;
+      if (isValue(value) && (count > 0 || counts.size < MAX_VALUES)) counts.set(value, count + 1);
     }
   }
 
