@@ -384,6 +384,31 @@ test("jumping to the present while the window catches up leaves no hole", async 
   expectContiguous(page, server);
 });
 
+test("jumping to the present when the stream is faster than the pages repeats nothing", async () => {
+  const { server, page, world } = await opened(3000);
+  await Promise.all([page.call("seek", 2500), world.pass(100)]);
+  const delays = [5, 5, 50];
+  server.delayMs = () => delays.shift() ?? 5;
+  const answer = world.answer;
+  void page.call("seek", "now");
+  await world.pass(20);
+  expect(page.status.phase).toBe("replaying");
+  let isSlow = true;
+  world.answer = async (url, init) => {
+    const response = await answer(url, init);
+    if (isSlow && url.searchParams.has("before")) await new Promise<void>((resolve) => void world.after(200, resolve));
+    return response;
+  };
+  void page.call("seek", "now");
+  await world.pass(10);
+  emit(server, 30);
+  await world.pass(1000);
+  isSlow = false;
+  expect(page.cursors().at(-1)).toBe(3030);
+  expectContiguous(page, server);
+  expect(page.heard).toEqual(range(2501, 3030));
+});
+
 test("jumping to the present while a newer page is on its way repeats nothing", async () => {
   const { server, page, world } = await opened(2000);
   page.call("seek", 1).catch(() => {});

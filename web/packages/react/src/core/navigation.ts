@@ -91,9 +91,11 @@ export async function present(timeline: Timeline, isResumed: boolean): Promise<v
   const latest = await headOf(api);
   const page = await api.page({ before: latest + 1 }, subscription, NEWEST_EVENTS);
   if (!isLast()) return;
-  if (window.isAttached) skipTo(timeline, page);
-  else beginWith(timeline, page);
-  window.after = latest;
+  if (window.isAttached) skipTo(timeline, page, latest);
+  else {
+    beginWith(timeline, page);
+    window.after = latest;
+  }
   timeline.attach();
 }
 
@@ -107,10 +109,9 @@ function beginWith(timeline: Timeline, page: Page): void {
 }
 
 /** Leaves out what is between the end of the window and a page that was read ahead. */
-function skipTo(timeline: Timeline, page: Page): void {
+function skipTo(timeline: Timeline, page: Page, latest: Cursor): void {
   const { window } = timeline;
-  // While it catches up the window ends before what was received when it was elsewhere.
-  const after = window.isEmpty ? timeline.mark : window.log.cursor(window.log.next - 1);
+  const after = timeline.end;
   const events = between(page.events, after);
   const through = events[0] === undefined ? after : cursorOf(events[0]) - 1;
   if (through > after && page.hasMore) {
@@ -118,6 +119,8 @@ function skipTo(timeline: Timeline, page: Page): void {
     timeline.markers.add({ type: "gap", reason: "skipped", ...gap }, through);
   }
   appendPage(window, { ...page, events });
+  // The stream may have brought more while the page was on its way.
+  window.after = Math.max(latest, after);
 }
 
 /** Loads older events, as many as a list that scrolls needs. */

@@ -224,7 +224,7 @@ export class Timeline implements ConnectionOwner {
   }
 
   lagged(events: number, ms: number): void {
-    if (this.window.isAttached) this.markers.add({ type: "lag", events, ms }, this.mark);
+    if (this.window.isAttached) this.markers.add({ type: "lag", events, ms }, this.end);
   }
 
   statusChanged(): void {
@@ -319,7 +319,7 @@ export class Timeline implements ConnectionOwner {
   }
 
   resumed(downMs: number): void {
-    if (this.window.isAttached) this.markers.resumed(downMs, Math.max(this.mark, 0));
+    if (this.window.isAttached) this.markers.resumed(downMs, this.end);
   }
 
   replayed(count: number): void {
@@ -345,6 +345,15 @@ export class Timeline implements ConnectionOwner {
     this.view.freshFailures = 0;
     this.view.goTo(null);
     this.#recount();
+  }
+
+  /**
+   * Where the window ends. While it catches up, that is before what was received when it was elsewhere; an empty one ends
+   * where what was received does.
+   */
+  get end(): Cursor {
+    const { isEmpty, log } = this.window;
+    return isEmpty ? Math.max(this.mark, 0) : log.cursor(log.next - 1);
   }
 
   /** Whether the list is still the one that it was, for what comes back later. */
