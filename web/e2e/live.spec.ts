@@ -53,7 +53,7 @@ test("a paused list stays as it is, counts what is new, and follows again", asyn
   await timeline.pill("paused").waitFor();
   const [before, box] = [await timeline.cursors(), await timeline.event(190).boundingBox()];
   await server.emit(drafts(37, 2));
-  await expect.poll(() => timeline.followButton.textContent()).toContain("37 new");
+  await expect.poll(() => timeline.newPill.textContent()).toContain("37 new");
   expect(await timeline.cursors()).toEqual(before);
   expect(await timeline.event(190).boundingBox()).toEqual(box);
   await timeline.followButton.click();

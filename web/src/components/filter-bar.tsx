@@ -1,7 +1,7 @@
 /** What narrows the stream: the families, patterns of one's own, ids, and the views that one gave a name. */
 import { useSlice } from "@todoki/react";
 import { Bookmark, ChevronDown, ChevronLeft, ChevronRight, TriangleAlert, X } from "lucide-react";
-import { lazy, type ReactNode, Suspense } from "react";
+import { type ReactNode, Suspense } from "react";
 import { Badge } from "@/components/ui/badge.tsx";
 import { Button } from "@/components/ui/button.tsx";
 import { ToggleGroup, ToggleGroupItem } from "@/components/ui/toggle-group.tsx";
@@ -9,13 +9,14 @@ import { formatShort, shortId } from "@/lib/format.ts";
 import { cn } from "@/lib/utils.ts";
 import { stepTo } from "../commands.ts";
 import { facetLabels, facetNames } from "../facet-counts.ts";
+import { lazyPart } from "../lib/lazy-part.ts";
 import { countOf, customPatterns, pressedFilters, pressFilters, quickFilters } from "../quick-filters.ts";
 import { isNarrowed, noFilters, type ViewState } from "../url-state.ts";
 import { useView, useWorkspace } from "../workspace.ts";
 import { KindBox } from "./kind-box.tsx";
 
-const FacetMenu = lazy(() => import("./overlays/facet-menu.tsx"));
-const SavedViews = lazy(() => import("./overlays/saved-views.tsx"));
+const FacetMenu = lazyPart(() => import("./overlays/facet-menu.tsx"));
+const SavedViews = lazyPart(() => import("./overlays/saved-views.tsx"));
 
 /** All families, or any of them. */
 export function QuickFilters({ className }: { className?: string }) {

@@ -1,16 +1,17 @@
 /** The top of the page: what it is, how the stream is, and what one can do with all of it. */
 import { StatusPill } from "@todoki/react";
 import { Download, Keyboard, Link, SlidersHorizontal } from "lucide-react";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { Button } from "@/components/ui/button.tsx";
 import { copyLink } from "../commands.ts";
+import { lazyPart } from "../lib/lazy-part.ts";
 import { useWorkspace } from "../workspace.ts";
 import { FollowButton } from "./follow-button.tsx";
 import { Totals } from "./totals.tsx";
 import { WaitingButton } from "./waiting-button.tsx";
 
-const ExportMenu = lazy(() => import("./overlays/export-menu.tsx"));
-const ViewMenu = lazy(() => import("./overlays/view-menu.tsx"));
+const ExportMenu = lazyPart(() => import("./overlays/export-menu.tsx"));
+const ViewMenu = lazyPart(() => import("./overlays/view-menu.tsx"));
 
 /** On a phone the buttons of the header are signs without frames. */
 const quiet = "max-md:border-transparent max-md:bg-transparent max-md:px-0";

@@ -4,16 +4,17 @@
  */
 import { useSlice } from "@todoki/react";
 import { ChevronLeft, ChevronRight, Search, X } from "lucide-react";
-import { lazy, Suspense, useId } from "react";
+import { Suspense, useId } from "react";
 import { Button } from "@/components/ui/button.tsx";
 import { InputGroup, InputGroupInput } from "@/components/ui/input-group.tsx";
 import { formatCount } from "@/lib/format.ts";
 import { cn } from "@/lib/utils.ts";
 import { stepTo } from "../commands.ts";
+import { lazyPart } from "../lib/lazy-part.ts";
 import { useView, useWorkspace } from "../workspace.ts";
 import { ModeToggle } from "./toggles.tsx";
 
-const SearchHelp = lazy(() => import("./overlays/search-help.tsx"));
+const SearchHelp = lazyPart(() => import("./overlays/search-help.tsx"));
 
 /** The field is found by its name, since the shortcut and the bar of a phone are far from it. */
 const searchFieldId = "search";

@@ -1,17 +1,18 @@
 /** Events over time: how many of what, for how long back, and the way to a moment. In the lanes view, who did what. */
 import { Histogram } from "@todoki/react";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { Button } from "@/components/ui/button.tsx";
 import { Skeleton } from "@/components/ui/skeleton.tsx";
 import { formatTime } from "@/lib/format.ts";
 import { cn } from "@/lib/utils.ts";
 import { goTo } from "../commands.ts";
+import { lazyPart } from "../lib/lazy-part.ts";
 import { spans } from "../url-state.ts";
 import { useView, useWorkspace } from "../workspace.ts";
 import { GoToBox } from "./go-to-box.tsx";
 import { ClockToggle, DrawnToggle, LaneToggle, SpanToggle } from "./toggles.tsx";
 
-const LanesView = lazy(() => import("./lanes-view.tsx"));
+const LanesView = lazyPart(() => import("./lanes-view.tsx"));
 
 /** A stretch of time that one chose, in milliseconds since 1970. */
 export interface BrushedSpan {

@@ -5,7 +5,7 @@
  * reads the slices that it needs by itself.
  */
 import { cell, useEventStream, useSlice } from "@todoki/react";
-import { lazy, memo, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { memo, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { narrow, useMedia } from "@/lib/use-media.ts";
 import { useAppliedView } from "../apply-view.ts";
 import { BottomBar } from "../components/bottom-bar.tsx";
@@ -17,6 +17,7 @@ import { focusSearch, SearchBox } from "../components/search-box.tsx";
 import type { SignInProps } from "../components/sign-in.tsx";
 import { StaleBar } from "../components/stale-bar.tsx";
 import { TimeStrip } from "../components/time-strip.tsx";
+import { lazyPart } from "../lib/lazy-part.ts";
 import { useSelectedRow } from "../selected-row.ts";
 import { useTitle } from "../title.ts";
 import { keepToken, keptToken } from "../token.ts";
@@ -24,11 +25,11 @@ import { isNarrowed, type ViewState } from "../url-state.ts";
 import type { ViewStore } from "../view-store.ts";
 import { useView, useWorkspace, type Workspace, WorkspaceContext } from "../workspace.ts";
 
-const DetailPanel = lazy(() => import("../components/detail-panel.tsx"));
-const FilterSheet = lazy(() => import("../components/overlays/filter-sheet.tsx"));
-const HelpDialog = lazy(() => import("../components/overlays/help-dialog.tsx"));
-const SignInCard = lazy(() => import("../components/sign-in.tsx"));
-const SignInForm = lazy(() => import("../components/sign-in.tsx").then((part) => ({ default: part.SignInForm })));
+const DetailPanel = lazyPart(() => import("../components/detail-panel.tsx"));
+const FilterSheet = lazyPart(() => import("../components/overlays/filter-sheet.tsx"));
+const HelpDialog = lazyPart(() => import("../components/overlays/help-dialog.tsx"));
+const SignInCard = lazyPart(() => import("../components/sign-in.tsx"));
+const SignInForm = lazyPart(() => import("../components/sign-in.tsx").then((part) => ({ default: part.SignInForm })));
 
 /** Where the skip link goes. */
 const eventsId = "events";

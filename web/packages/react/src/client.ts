@@ -264,15 +264,13 @@ function localCore(receive: (message: ToPage) => void): Core {
   let take: ((message: ToCore) => void) | null = null;
   let waiting: ToCore[] = [];
   let isClosed = false;
-  void Promise.all([import("./core/host.ts"), import("./core/environment.ts")]).then(
-    ([{ host }, { ownEnvironment }]) => {
-      if (isClosed) return;
-      // Answers come later, as they do from a worker, so that nobody is called back in the middle of a call.
-      take = host(ownEnvironment(), (message) => queueMicrotask(() => receive(message)));
-      for (const message of waiting) take(message);
-      waiting = [];
-    },
-  );
+  void import("./core/host.ts").then(({ host, ownEnvironment }) => {
+    if (isClosed) return;
+    // Answers come later, as they do from a worker, so that nobody is called back in the middle of a call.
+    take = host(ownEnvironment(), (message) => queueMicrotask(() => receive(message)));
+    for (const message of waiting) take(message);
+    waiting = [];
+  });
   return {
     send(message) {
       if (take === null) waiting.push(message);

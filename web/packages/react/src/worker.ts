@@ -1,6 +1,5 @@
 /** The worker in which the core of a client runs. One client, one worker. */
-import { ownEnvironment } from "./core/environment.ts";
-import { host } from "./core/host.ts";
+import { host, ownEnvironment } from "./core/host.ts";
 import type { ToCore } from "./core/port.ts";
 
 /** The part of a worker's global scope that is used; the DOM's types have it only where `self` is a page. */

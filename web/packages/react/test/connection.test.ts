@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { backoffMs } from "../src/core/backoff.ts";
 import { Connection, type ConnectionOptions, type ConnectionOwner } from "../src/core/connection.ts";
+import type { Refusal } from "../src/core/refusal.ts";
 import type { Phase } from "../src/event-client.ts";
 import { eventText } from "./events.ts";
 import { FakeWorld, settled } from "./fake-world.ts";
@@ -40,7 +41,7 @@ async function connected(options: Partial<ConnectionOptions> = {}, owner: Partia
       gap: tell("gap"),
       replayed: tell("replayed"),
       lagged: tell("lagged"),
-      changed: () => {},
+      statusChanged: () => {},
       ...owner,
     },
   );
@@ -379,16 +380,14 @@ test("a token that cannot be fetched is tried again", async () => {
 });
 
 test.each([
-  [401, "unauthorized"],
-  [403, "forbidden"],
-  [400, "stopped"],
-  [503, "disconnected"],
-] as [number, Phase][])("an upgrade that HTTP refuses with %i leads to %s", async (status, phase) => {
-  const whyRefused = async () => ({ status, code: "invalid_parameter", message: "kinds: …" });
-  const { world, connection } = await connected({}, { whyRefused });
+  [{ phase: "forbidden", code: "kind_not_granted", message: "not audit.*" }, "forbidden"],
+  [{ phase: "stopped", code: "invalid_parameter", message: "kinds: …" }, "stopped"],
+  [null, "disconnected"],
+] as [Refusal | null, Phase][])("an upgrade that was refused for %j leads to %s", async (refusal, phase) => {
+  const { world, connection } = await connected({}, { whyRefused: async () => refusal });
   world.socket.drop();
   await settled();
-  expect(connection.status().phase).toBe(phase);
+  expect(connection.status()).toMatchObject({ phase, error: { code: refusal?.code ?? "network" } });
 });
 
 test("everything before the answer to a subscribe is of the subscription before, and is ignored", async () => {

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { EventLog, isFailureKind } from "../src/core/event-log.ts";
-import { PlaceIndex } from "../src/core/place-index.ts";
+import { insert } from "../src/core/gaps.ts";
+import { AllLines, type PlaceIndex } from "../src/core/place-index.ts";
+import { ShownLines } from "../src/core/shown-lines.ts";
 import { envelope, readEvent } from "../src/protocol/scan.ts";
 import { eventText } from "./events.ts";
 
@@ -80,28 +82,28 @@ function run(log: EventLog, index: PlaceIndex, model: Model, isFiltered: boolean
         // There must be room between the cursors, as there is in a gap.
         if (end - (lines[place - 1]?.cursor ?? 0) <= one.count) break;
         const raws = Array.from({ length: one.count }, (_, i) => text(end - one.count + i, { kind: 0 }));
-        log.insert(model.first + place, raws, (raw) => ({ at: read(raw), isHit: true }));
+        insert(log, model.first + place, raws, () => true);
         const fit = raws.slice(Math.max(0, raws.length - (CAPACITY - (lines.length - place))));
         const added = fit.map((raw, i) => ({ cursor: end - fit.length + i, isHit: true, isMarker: false, raw }));
         const older = lines.slice(0, place);
         model.lines = [...older, ...added, ...lines.slice(place)];
         model.first -= fit.length;
         while (model.lines.length > CAPACITY) drop(model);
-        index.rebuild(isFiltered);
+        index.rebuild();
         break;
       }
       case "unmark": {
         const place = lines.findIndex(({ isMarker }, i) => isMarker && i >= one.at % CAPACITY);
         if (place < 0) break;
-        log.unmark(model.first + place);
+        log.shift(model.first + place, -1);
         lines.splice(place, 1);
         model.first++;
-        index.rebuild(isFiltered);
+        index.rebuild();
         break;
       }
       case "clear":
         log.clear();
-        index.evicted();
+        index.rebuild();
         model.first += lines.length;
         model.lines = [];
     }
@@ -145,8 +147,7 @@ test("log and index are what an array of lines would be, whatever is added, drop
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.boolean(), (steps, isFiltered) => {
       const log = new EventLog(CAPACITY);
-      const index = new PlaceIndex(log);
-      index.rebuild(isFiltered);
+      const index = isFiltered ? new ShownLines(log) : new AllLines(log);
       run(log, index, { first: 0, lines: [] }, isFiltered, steps);
     }),
     { numRuns: 500 },
@@ -155,9 +156,8 @@ test("log and index are what an array of lines would be, whatever is added, drop
 
 test("places of a filter stay while lines come and go at the ends", () => {
   const log = new EventLog(CAPACITY);
-  const index = new PlaceIndex(log);
+  const index = new ShownLines(log);
   const at = envelope();
-  index.rebuild(true);
   const add = (cursor: number, isHit: boolean) => {
     const raw = eventText(cursor);
     readEvent(raw, at);

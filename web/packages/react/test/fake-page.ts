@@ -4,9 +4,6 @@ import { type CoreOptions, rowsAfter, type ToCore, type ToPage, type Watched } f
 import type { Counts, EventRow, Facets, Histogram, Lanes, Marker, Rows, Status } from "../src/event-client.ts";
 import type { FakeWorld } from "./fake-world.ts";
 
-// So that the chunk is at hand when it is asked for: tests count time in steps of their own.
-await import("../src/core/extras.ts");
-
 export class FakePage {
   readonly world: FakeWorld;
   status!: Status;

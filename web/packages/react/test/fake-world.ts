@@ -1,5 +1,6 @@
 /** A world in which tests decide what time it is, what the network does, and what chance brings. */
-import type { Environment, Socket } from "../src/core/environment.ts";
+import type { Environment, Extras, Socket } from "../src/core/environment.ts";
+import * as extras from "../src/core/extras.ts";
 
 export class FakeSocket implements Socket {
   readonly url: string;
@@ -51,6 +52,8 @@ export class FakeWorld implements Environment {
   time = Date.parse("2026-02-27T10:30:00Z");
   sockets: FakeSocket[] = [];
   requests: { url: URL; init: RequestInit }[] = [];
+  /** How long a chunk takes to load. */
+  loadMs: () => number = () => 0;
   onsocket: (socket: FakeSocket) => void = () => {};
   answer: (url: URL, init: RequestInit) => Response | Promise<Response> = () => {
     throw new TypeError("no network");
@@ -91,6 +94,12 @@ export class FakeWorld implements Environment {
     const request = { url: new URL(url), init };
     this.requests.push(request);
     return this.answer(request.url, init);
+  };
+
+  extras = (): Promise<Extras> => {
+    const ms = this.loadMs();
+    if (ms === 0) return Promise.resolve(extras);
+    return new Promise((resolve) => void this.after(ms, () => resolve(extras)));
   };
 
   get socket(): FakeSocket {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { testOf } from "../src/core/match.ts";
 import { parseQuery } from "../src/core/query.ts";
 import { dataTerm, fieldTerm } from "../src/timeline/filter-term.ts";
 import { childrenOf } from "../src/timeline/json-rows.ts";
@@ -19,9 +20,9 @@ function lineOf(data: string) {
 
 /** Whether the query finds the event; it has to be one. */
 function finds(query: string, line: ReturnType<typeof lineOf>): boolean {
-  const { test, problem } = parseQuery(query);
+  const { terms, problem } = parseQuery(query);
   expect(problem, query).toBeNull();
-  return test?.(line) ?? true;
+  return testOf(terms)?.(line) ?? true;
 }
 
 describe("a term made of a value that is looked at", () => {

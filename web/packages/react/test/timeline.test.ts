@@ -52,6 +52,27 @@ test("those who listen get the first page before what came meanwhile", async () 
   expect(page.cursors()).toEqual(range(101, 605));
 });
 
+test("a list that was left lets those who listen have nothing before the first page of the next", async () => {
+  const server = new FakeServer();
+  const { world } = server;
+  emit(server, 800);
+  const answer = world.answer;
+  const slow = [200, 500];
+  world.answer = async (url, init) => {
+    await new Promise<void>((resolve) => void world.after(slow.shift() ?? 0, resolve));
+    return answer(url, init);
+  };
+  const page = new FakePage(world, { retain: RETAIN });
+  page.watch("event");
+  await world.pass(50);
+  void page.call("setSubscription", { kinds: ["task.*"] });
+  emit(server, 5);
+  await world.pass(250);
+  emit(server, 1);
+  await world.pass(1000);
+  expect(page.heard).toEqual(range(801, 806));
+});
+
 test.each([
   ["now", [11, 12]],
   [0, range(1, 12)],
@@ -344,6 +365,155 @@ test("jumping to the present while far behind leaves a gap with its exact count,
   expect(page.markers()).toEqual([]);
 });
 
+test("jumping to the present while the window catches up leaves no hole", async () => {
+  const { server, page, world } = await opened(3000);
+  const seek = page.call("seek", 100);
+  await world.pass(100);
+  await seek;
+  // The first jump takes the window up where it ends, and the second comes before all that is missing has arrived.
+  const delays = [5, 5, 5, 500];
+  server.delayMs = () => delays.shift() ?? 5;
+  void page.call("seek", "now");
+  await world.pass(50);
+  expect(page.status.phase).toBe("replaying");
+  void page.call("seek", "now");
+  await world.pass(1000);
+  emit(server, 1);
+  await world.pass(100);
+  expect(page.rows).toMatchObject({ isFollowing: true, hasNewer: false });
+  expectContiguous(page, server);
+});
+
+test("jumping to the present when the stream is faster than the pages repeats nothing", async () => {
+  const { server, page, world } = await opened(3000);
+  await Promise.all([page.call("seek", 2500), world.pass(100)]);
+  const delays = [5, 5, 50];
+  server.delayMs = () => delays.shift() ?? 5;
+  const answer = world.answer;
+  void page.call("seek", "now");
+  await world.pass(20);
+  expect(page.status.phase).toBe("replaying");
+  let isSlow = true;
+  world.answer = async (url, init) => {
+    const response = await answer(url, init);
+    if (isSlow && url.searchParams.has("before")) await new Promise<void>((resolve) => void world.after(200, resolve));
+    return response;
+  };
+  void page.call("seek", "now");
+  await world.pass(10);
+  emit(server, 30);
+  await world.pass(1000);
+  isSlow = false;
+  expect(page.cursors().at(-1)).toBe(3030);
+  expectContiguous(page, server);
+  expect(page.heard).toEqual(range(2501, 3030));
+});
+
+test("jumping to the present while a newer page is on its way repeats nothing", async () => {
+  const { server, page, world } = await opened(2000);
+  page.call("seek", 1).catch(() => {});
+  await world.pass(100);
+  void page.call("loadNewer");
+  // The page is slower than the stream.
+  const delays = [200];
+  server.delayMs = () => delays.shift() ?? 5;
+  void page.call("seek", "now");
+  await world.pass(1000);
+  expect(page.rows).toMatchObject({ isFollowing: true, hasNewer: false, isLoadingNewer: false });
+  expect(page.cursors()).toEqual(range(2000 - RETAIN + 1, 2000));
+});
+
+test("only what happens counts for the rate, not what is loaded or read again", async () => {
+  const { server, page, world } = await opened(800);
+  expect(page.counts).toMatchObject({ received: 500, eventsPerSecond: 0 });
+  emit(server, 100);
+  await world.pass(300);
+  expect(page.counts.eventsPerSecond).toBeGreaterThan(0);
+  await world.pass(5000);
+  expect(page.counts).toMatchObject({ received: 600, eventsPerSecond: 0 });
+  server.cut();
+  emit(server, 400);
+  await world.pass(40_000);
+  expect(page.counts.received).toBe(1000);
+  const { page: replayed } = await opened(800, { from: 0 });
+  expect(replayed.counts).toMatchObject({ received: 800, eventsPerSecond: 0 });
+});
+
+test("what the server has counted goes on with what happens, and is asked for anew after a loss", async () => {
+  const { server, page, world } = await opened(0);
+  const answer = world.answer;
+  let asked = 0;
+  const counted = {
+    kinds: [{ value: "task.created", count: 70 }],
+    agents: [],
+    sessions: [],
+    tasks: [],
+    is_complete: true,
+  };
+  world.answer = (url, init) => {
+    if (!url.pathname.endsWith("/facets")) return answer(url, init);
+    asked++;
+    return Response.json(counted);
+  };
+  page.watch("facets");
+  await world.pass(1000);
+  expect(page.facets).toMatchObject({ scope: "log", kinds: [{ value: "task.created", count: 70 }] });
+  server.emit({ task: 1 }, { kind: "agent.output" }, {});
+  await world.pass(1000);
+  expect(page.facets).toEqual({
+    kinds: [
+      { value: "task.created", count: 72 },
+      { value: "agent.output", count: 1 },
+    ],
+    agents: [{ value: uuid(1), count: 3 }],
+    sessions: [],
+    tasks: [{ value: uuid(1), count: 1 }],
+    scope: "log",
+    isComplete: true,
+  });
+  expect(asked).toBe(1);
+  server.cut();
+  emit(server, 10);
+  await world.pass(10_000);
+  expect(asked).toBe(2);
+  expect(page.facets!.kinds).toEqual([{ value: "task.created", count: 70 }]);
+});
+
+test("what is called while a chunk loads is done in the order of the calls", async () => {
+  const server = new FakeServer();
+  emit(server, 800);
+  server.world.loadMs = () => 500;
+  const page = new FakePage(server.world, { retain: RETAIN });
+  await server.world.pass(100);
+  page.call("seek", 100).catch(() => {});
+  void page.call("pause");
+  void page.call("resume");
+  await server.world.pass(2000);
+  expect(page.rows).toMatchObject({ isFollowing: true, hasNewer: false });
+  expect(page.cursors().at(-1)).toBe(800);
+});
+
+test("a chunk that does not load fails what needs it and nothing else, and is loaded again", async () => {
+  const server = new FakeServer();
+  emit(server, 800);
+  const { world } = server;
+  const { extras } = world;
+  world.extras = () => Promise.reject(new Error("no such chunk"));
+  const page = new FakePage(world, { retain: RETAIN });
+  await world.pass(100);
+  const older = page.call("loadOlder").catch((error: Error) => error.message);
+  const paused = page.call("pause");
+  emit(server, 2);
+  await world.pass(100);
+  expect(await older).toBe("no such chunk");
+  await paused;
+  expect(page.rows.isFollowing).toBe(false);
+  expect(page.cursors()).toEqual([801, 802]);
+  world.extras = extras;
+  await Promise.all([page.call("loadOlder"), world.pass(100)]);
+  expect(page.cursors()).toEqual(range(301, 802));
+});
+
 test("jumping to the present while a little behind costs those who listen nothing", async () => {
   const { server, page, world } = await opened(10, { from: 0 });
   store(server, 2000);
@@ -491,6 +661,20 @@ test("clearing empties the list, and what comes after is shown", async () => {
   expect(page.rows.hasOlder).toBe(false);
 });
 
+test("clearing far from the present costs those who listen nothing", async () => {
+  const { server, page, world } = await opened(1000);
+  await Promise.all([page.call("seek", 10), world.pass(100)]);
+  expect(page.rows.hasNewer).toBe(true);
+  void page.call("clear");
+  emit(server, 3);
+  await world.pass(100);
+  emit(server, 1);
+  await world.pass(100);
+  expect(page.heard).toEqual(range(501, 1004));
+  expect(page.cursors()).toEqual(range(1001, 1004));
+  expect(page.rows).toMatchObject({ hasOlder: false, hasNewer: false });
+});
+
 test("a long payload is cut in the row and whole on demand", async () => {
   const { server, page, world } = await opened(0);
   server.emit({ data: `{"text":"${"x".repeat(9000)}"}` }, { data: '{"a":1}' });
@@ -611,7 +795,9 @@ test("an export is the loaded rows that are shown, or the log's bytes", async ()
 
 const action = fc.oneof(
   fc.record({ do: fc.constant("emit"), count: fc.integer({ min: 1, max: 60 }) }),
-  fc.record({ do: fc.constantFrom("cut", "loadOlder", "loadNewer", "pause", "resume", "now", "heartbeat", "wait") }),
+  fc.record({
+    do: fc.constantFrom("cut", "loadOlder", "loadNewer", "pause", "resume", "now", "clear", "heartbeat", "wait"),
+  }),
   fc.record({ do: fc.constant("seek"), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
   fc.record({ do: fc.constant("view"), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
 );
@@ -622,6 +808,7 @@ test("whatever is done, the list is a piece of the log without a hole, and each 
       const world = new FakeWorld(seed);
       const server = new FakeServer(world);
       server.delayMs = () => world.random() * 30;
+      world.loadMs = () => world.random() * 300;
       emit(server, 2000);
       const page = new FakePage(world, { retain: RETAIN, subscription: { kinds: ["task.*"] } });
       page.watch("event");
@@ -652,15 +839,17 @@ test("whatever is done, the list is a piece of the log without a hole, and each 
     }),
     { numRuns: 40 },
   );
-});
+  // Far more than it takes, so that a slow machine, or the search for a smaller failure, does not end it.
+}, 300_000);
 
 /** The list is the log from its first event to its last, but for what its gaps say. */
 function expectContiguous(page: FakePage, server: FakeServer): void {
-  const { view } = { view: page.rows };
-  const cursors = page.cursors();
-  page.view(view.first, 30);
+  const { first } = page.rows;
+  const { rows } = page.all();
+  page.view(first, 30);
+  const cursors = rows.flatMap((row) => (row.type === "event" ? [row.cursor] : []));
   if (cursors.length === 0) return;
-  const gaps = page.markers().filter((marker) => marker.type === "gap");
+  const gaps = rows.flatMap((row) => (row.type === "marker" && row.marker.type === "gap" ? [row.marker] : []));
   const within = server
     .matching(["task.*"])
     .map(({ cursor }) => cursor)

@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { EventLog } from "../src/core/event-log.ts";
 import { csvCell, ExportFile, eachLine } from "../src/core/export.ts";
-import { facetsOf } from "../src/core/facets.ts";
+import { FacetCounts, facetsOf } from "../src/core/facets.ts";
 import { WINDOWS, WindowCounts } from "../src/core/histogram.ts";
 import { lanesOf } from "../src/core/lanes.ts";
 import { Latency } from "../src/core/latency.ts";
-import { PlaceIndex } from "../src/core/place-index.ts";
+import { AllLines } from "../src/core/place-index.ts";
 import { Rate } from "../src/core/rate.ts";
 import { rowAt, summaryOf } from "../src/core/row.ts";
 import { envelope, readEvent } from "../src/protocol/scan.ts";
@@ -105,6 +105,31 @@ test("facets are the most frequent values, at most fifty, without the system", (
   expect(tasks).toHaveLength(50);
   expect(tasks[0]).toEqual({ value: uuid(0), count: 4 });
   expect(agents).toEqual([{ value: uuid(1), count: 200 }]);
+});
+
+test("what comes is added to the server's facets, of which only so many new ones are kept", () => {
+  const none = { agents: [], sessions: [], tasks: [], scope: "log", isComplete: false } as const;
+  const counts = new FacetCounts({ ...none, kinds: [{ value: "a.b", count: 10 }] });
+  const at = envelope();
+  for (let task = 1; task <= 2000; task++) {
+    expect(readEvent(eventText(task, { kind: "a.b", task }), at)).toBe(true);
+    counts.add(at);
+  }
+  for (const task of [7, 1999]) {
+    readEvent(eventText(3000, { kind: "c.d", task }), at);
+    counts.add(at);
+  }
+  const { kinds, tasks, sessions, isComplete, scope } = counts.snapshot();
+  expect(kinds).toEqual([
+    { value: "a.b", count: 2010 },
+    { value: "c.d", count: 2 },
+  ]);
+  expect(tasks).toHaveLength(50);
+  expect(tasks.slice(0, 2)).toEqual([
+    { value: uuid(7), count: 2 },
+    { value: uuid(1), count: 1 },
+  ]);
+  expect([sessions, isComplete, scope]).toEqual([[], false, "log"]);
 });
 
 test("lanes are the most active ids, with a tick for each event and spans from what begins to what ends", () => {
@@ -218,7 +243,7 @@ test("no payload makes a summary longer than it may be, or throw", () => {
 test("the first row of another local day says so", () => {
   const noon = new Date(2026, 1, 27, 23, 59).getTime();
   const log = logOf({ time: noon }, { time: noon + 30_000 }, { time: noon + 90_000 }, { time: noon + 91_000 });
-  const index = new PlaceIndex(log);
+  const index = new AllLines(log);
   const days = [0, 1, 2, 3].map((place) => {
     const row = rowAt(log, index, place);
     return row.type === "event" && row.isNewDay;

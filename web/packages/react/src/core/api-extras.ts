@@ -1,4 +1,4 @@
-/** Requests that most pages never make: aggregates, exports, and emitting. */
+/** Requests that most pages never make, or not at first: single events and places, aggregates, exports, and emitting. */
 import type { Cursor, Draft, Facets, Subscription } from "../event-client.ts";
 import { queryOf } from "../protocol/filter.ts";
 import { type Api, ApiError } from "./api.ts";
@@ -32,6 +32,23 @@ export async function emit(api: Api, env: Environment, draft: Draft): Promise<Cu
 /** An id that nobody else has. `crypto.randomUUID` is missing where a page does not come over TLS. */
 function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** One event, whatever the subscription; null when the server does not have it. */
+export async function eventOf(api: Api, cursor: Cursor): Promise<string | null> {
+  const { events } = await api.page({ cursor: cursor - 1 }, {}, 1);
+  return events[0]?.startsWith(`{"type":"event","cursor":${cursor},`) ? events[0] : null;
+}
+
+/** The newest event of the log. */
+export async function headOf(api: Api): Promise<Cursor> {
+  return Number(await api.text("/latest"));
+}
+
+/** The position before the first event at a time or later. */
+export async function seekTime(api: Api, time: Date): Promise<Cursor> {
+  const answer = await api.text(`/seek${queryOf({}, { time: time.toISOString() })}`);
+  return (JSON.parse(answer) as { cursor: Cursor }).cursor;
 }
 
 /** All events of a subscription as NDJSON, as they are stored. */

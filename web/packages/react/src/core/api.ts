@@ -51,23 +51,6 @@ export class Api {
     return page;
   }
 
-  /** One event, whatever the subscription; null when the server does not have it. */
-  async event(cursor: Cursor): Promise<string | null> {
-    const page = await this.page({ cursor: cursor - 1 }, {}, 1);
-    const [event] = page.events;
-    return event?.startsWith(`{"type":"event","cursor":${cursor},`) ? event : null;
-  }
-
-  async latest(): Promise<Cursor> {
-    return Number(await this.text("/latest"));
-  }
-
-  /** The position before the first event at a time or later. */
-  async seek(time: Date): Promise<Cursor> {
-    const answer = await this.text(`/seek${queryOf({}, { time: time.toISOString() })}`);
-    return (JSON.parse(answer) as { cursor: Cursor }).cursor;
-  }
-
   /** The text of an answer, which has to come in time. */
   async text(path: string, init: RequestInit = {}, signal?: AbortSignal): Promise<string> {
     const end = new AbortController();

@@ -15,6 +15,7 @@ import type { Command, Gap, Message, Subscribed } from "../protocol/types.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Environment, Socket } from "./environment.ts";
 import { Latency } from "./latency.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** A connection that has stood so long was not refused: the next loss begins anew. */
 const STABLE_MS = 10_000;
@@ -47,8 +48,8 @@ export interface ConnectionOptions {
 export interface ConnectionOwner {
   /** The token for a new connection. */
   token(): Promise<string | undefined>;
-  /** Asks over HTTP why a connection was refused, which a socket cannot tell; null when that is not known either. */
-  whyRefused(): Promise<{ readonly status: number; readonly code: string; readonly message: string } | null>;
+  /** Asks why a connection was refused, which a socket cannot tell; null when it is worth another attempt. */
+  whyRefused(): Promise<Refusal | null>;
   /** The subscription that was asked for last stands. */
   subscribed(message: Subscribed): void;
   /** The connection is back after `downMs`; what was missed comes now. */
@@ -62,7 +63,7 @@ export interface ConnectionOwner {
   /** We were behind, at worst by so much, and are live again. */
   lagged(events: number, ms: number): void;
   /** The status, or what a frame brought, may be shown. */
-  changed(): void;
+  statusChanged(): void;
 }
 
 export class Connection {
@@ -118,6 +119,11 @@ export class Connection {
     return this.#phase === "live";
   }
 
+  /** Whether what comes is history. */
+  get isReplaying(): boolean {
+    return this.#phase === "replaying";
+  }
+
   status(): Status {
     return {
       phase: this.#phase,
@@ -140,7 +146,7 @@ export class Connection {
     this.#phase = "connecting";
     this.#retryAt = null;
     const turn = this.#turn;
-    this.#owner.changed();
+    this.#owner.statusChanged();
     this.#owner.token().then(
       (token) => {
         if (turn !== this.#turn) return;
@@ -189,7 +195,7 @@ export class Connection {
     this.#isOnline = isOnline;
     if (this.#phase === "disconnected" || this.#phase === "offline") {
       this.#phase = isOnline ? "disconnected" : "offline";
-      this.#owner.changed();
+      this.#owner.statusChanged();
     }
     if (isOnline || this.#isReady) this.wake();
   }
@@ -248,14 +254,10 @@ export class Connection {
     this.#owner
       .whyRefused()
       .catch(() => null)
-      .then((problem) => {
+      .then((refusal) => {
         if (turn !== this.#turn) return;
-        if (problem === null || problem.status >= 500 || problem.status === 408 || problem.status === 429) {
-          this.#lost("the server cannot be reached");
-          return;
-        }
-        const phases: Record<number, Phase> = { 401: "unauthorized", 403: "forbidden" };
-        this.#lose(phases[problem.status] ?? "stopped", problem);
+        if (refusal === null) this.#lost("the server cannot be reached");
+        else this.#lose(refusal.phase, refusal);
       });
   }
 
@@ -277,7 +279,7 @@ export class Connection {
       return;
     }
     if (phase === "disconnected" || phase === "restarting") this.#retry();
-    this.#owner.changed();
+    this.#owner.statusChanged();
   }
 
   #retry(): void {
@@ -326,7 +328,7 @@ export class Connection {
           this.#error = { code: "invalid_event", message: text.slice(0, ERROR_LENGTH) };
       },
     });
-    if (turn === this.#turn) this.#owner.changed();
+    if (turn === this.#turn) this.#owner.statusChanged();
   }
 
   #event(text: string, at: Envelope): void {

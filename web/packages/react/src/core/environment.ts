@@ -1,4 +1,9 @@
-/** What the core asks of the world: time, chance, timers, sockets and requests. Tests bring their own. */
+/**
+ * What the core asks of the world: time, chance, timers, sockets, requests, and what of itself is loaded later. Tests
+ * bring their own.
+ */
+
+export type Extras = typeof import("./extras.ts");
 
 /** The part of a WebSocket that is used. */
 export interface Socket {
@@ -19,6 +24,8 @@ export interface Environment {
   after(ms: number, run: () => void): () => void;
   openSocket(url: string, protocols: readonly string[]): Socket;
   fetch(url: string, init: RequestInit): Promise<Response>;
+  /** Loads what only some pages need. */
+  extras(): Promise<Extras>;
 }
 
 /** The world as a browser, or another runtime with its interfaces, has it. */
@@ -32,5 +39,6 @@ export function ownEnvironment(): Environment {
     },
     openSocket: (url, protocols) => new WebSocket(url, [...protocols]) as Socket,
     fetch: (url, init) => fetch(url, init),
+    extras: () => import("./extras.ts"),
   };
 }

@@ -62,13 +62,13 @@ export class EventLog {
   /** Adds a newer event; the oldest line makes room. */
   append(raw: string, at: Envelope, isHit: boolean): void {
     if (this.isFull) this.#drop(this.first++);
-    this.#write(this.next++, raw, at, isHit);
+    this.write(this.next++, raw, at, isHit);
   }
 
   /** Adds an older event; the newest line makes room. */
   prepend(raw: string, at: Envelope, isHit: boolean): void {
     if (this.isFull) this.#drop(--this.next);
-    this.#write(--this.first, raw, at, isHit);
+    this.write(--this.first, raw, at, isHit);
   }
 
   /** Adds a marker behind the newest line. */
@@ -85,19 +85,17 @@ export class EventLog {
     return seq;
   }
 
-  /** Puts events before the line at `seq`: that and all newer stay, all older move; the oldest make room. */
-  insert(seq: number, events: readonly string[], read: (raw: string) => { at: Envelope; isHit: boolean } | null): void {
-    const count = Math.min(events.length, this.capacity - (this.next - seq));
-    while (this.next - this.first + count > this.capacity) this.#drop(this.first++);
-    for (let from = this.first; from < seq; from++) this.#move(from, from - count);
-    this.first -= count;
-    // A refused text would leave a hole. Whoever inserts has read the texts before, so it is a mistake of ours.
-    for (let i = 0; i < count; i++) {
-      const raw = events[events.length - count + i]!;
-      const event = read(raw);
-      if (event === null) throw new Error("a page holds what is no event");
-      this.#write(seq - count + i, raw, event.at, event.isHit);
-    }
+  /**
+   * Moves all lines before `seq` by so many towards older, and leaves room for `write`; the oldest lines go where there
+   * is none. A negative `by` takes as many lines out, from `seq` on.
+   */
+  shift(seq: number, by: number): void {
+    while (this.next - this.first + by > this.capacity) this.#drop(this.first++);
+    for (let out = seq; out < seq - by; out++) this.#drop(out);
+    // Those that go first are those in whose place others come.
+    if (by > 0) for (let from = this.first; from < seq; from++) this.#move(from, from - by);
+    else for (let from = seq - 1; from >= this.first; from--) this.#move(from, from - by);
+    this.first -= by;
   }
 
   clear(): void {
@@ -152,13 +150,6 @@ export class EventLog {
     this.#markers.set(seq, marker);
   }
 
-  /** Takes the marker at `seq` out; all older lines move by one. */
-  unmark(seq: number): void {
-    this.#markers.delete(seq);
-    for (let from = seq - 1; from >= this.first; from--) this.#move(from, from + 1);
-    this.first++;
-  }
-
   setHit(seq: number, isHit: boolean): void {
     const slot = seq & this.#mask;
     const flags = this.#flags[slot]!;
@@ -187,7 +178,8 @@ export class EventLog {
     return null;
   }
 
-  #write(seq: number, raw: string, at: Envelope, isHit: boolean): void {
+  /** Writes an event into a line that is free. */
+  write(seq: number, raw: string, at: Envelope, isHit: boolean): void {
     const slot = seq & this.#mask;
     this.#cursor[slot] = at.cursor;
     this.#time[slot] = at.time;

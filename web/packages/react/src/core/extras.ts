@@ -1,15 +1,40 @@
 /**
  * What a core needs only when somebody asks for it: a chunk of its own, so that following a stream costs less to load.
  */
-import type { Cursor, Draft, ExportRequest, Find, LaneKey, Span, Target } from "../event-client.ts";
+import type {
+  Cursor,
+  Draft,
+  ExportRequest,
+  Find,
+  LaneKey,
+  Span,
+  Start,
+  Subscription,
+  Target,
+} from "../event-client.ts";
 import { emit, replay } from "./api-extras.ts";
 import type { Environment } from "./environment.ts";
 import { exportLoaded, exportLog } from "./export.ts";
-import { fill, find, loadNewer, placeOf, present, searchOlder, seek } from "./navigation.ts";
-import { parseQuery } from "./query.ts";
+import { fill } from "./gaps.ts";
+import {
+  clear,
+  find,
+  loadNewer,
+  loadOlder,
+  placeOf,
+  present,
+  searchOlder,
+  seek,
+  setSubscription,
+  textOf,
+} from "./navigation.ts";
+import { setQuery } from "./search.ts";
 import type { Timeline } from "./timeline.ts";
 
-export { around, present } from "./navigation.ts";
+export { Api } from "./api.ts";
+export { present } from "./navigation.ts";
+export { between, newest } from "./pages.ts";
+export { whyRefused } from "./refusal.ts";
 export { Views } from "./views.ts";
 
 /** What a call has besides its arguments. */
@@ -22,17 +47,19 @@ export interface Call {
 
 /** What the page may call, by the names of `EventClient`, besides what every timeline can do by itself. */
 export const calls = {
-  setQuery({ timeline }: Call, query: string, mode: "filter" | "mark"): void {
-    const { test, problem } = parseQuery(query);
-    if (problem === null) timeline.setTest(test, test !== null && mode === "filter");
-  },
+  setQuery: ({ timeline }: Call, query: string, mode: "filter" | "mark") => setQuery(timeline, query, mode),
+  setSubscription: ({ timeline }: Call, subscription: Subscription, from?: Start) =>
+    setSubscription(timeline, subscription, from),
+  clear: ({ timeline }: Call) => clear(timeline),
   seek: ({ timeline }: Call, target: Target) => (target === "now" ? present(timeline, false) : seek(timeline, target)),
+  loadOlder: ({ timeline }: Call) => loadOlder(timeline),
   loadNewer: ({ timeline }: Call) => loadNewer(timeline),
   fill: ({ timeline }: Call, place: number) => fill(timeline, place),
   searchOlder: ({ timeline, onProgress, signal }: Call) => searchOlder(timeline, onProgress, signal),
   find: ({ timeline }: Call, what: Find, from: number, direction: 1 | -1) =>
     find(timeline.window, what, from, direction),
   placeOf: ({ timeline }: Call, cursor: Cursor) => placeOf(timeline.window, cursor),
+  event: ({ timeline }: Call, cursor: Cursor) => textOf(timeline, cursor),
   emit: ({ timeline, env }: Call, draft: Draft) => emit(timeline.api, env, draft),
   async export(
     { timeline, onProgress, signal }: Call,

@@ -2,11 +2,13 @@
  * The core's half of a client: takes commands, and sends snapshots as the page gives credit for them.
  */
 import type { View } from "../event-client.ts";
-import { ApiError } from "./api.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, Extras } from "./environment.ts";
 import type { Call } from "./extras.ts";
 import type { Slices, ToCore, ToPage } from "./port.ts";
-import { type Extras, Timeline } from "./timeline.ts";
+import { Timeline } from "./timeline.ts";
+
+// One chunk for both, where there is no worker.
+export { ownEnvironment } from "./environment.ts";
 
 type Slice = keyof Slices;
 
@@ -16,13 +18,15 @@ const GATHER_MS = 4;
 const LATER_MS = 250;
 
 /** What the page may call by name; all else is in the extras. */
-const METHODS = ["pause", "resume", "setSubscription", "loadOlder", "clear", "reconnect", "event"] as const;
+const METHODS = ["pause", "resume", "reconnect"] as const;
 
 type Method = (...args: readonly unknown[]) => unknown;
 
 /** Serves a page; the returned function takes its messages. */
 export function host(env: Environment, post: (message: ToPage) => void): (message: ToCore) => void {
   let timeline: Timeline | null = null;
+  /** Calls that wait for the extras. */
+  let waiting = 0;
   let hasCredit = true;
   let isGathering = false;
   let later: (() => void) | null = null;
@@ -85,8 +89,9 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
     try {
       post({ type: "result", id, value: await answer(id, method, args) });
     } catch (error) {
-      const code = error instanceof ApiError ? { code: error.code } : {};
-      post({ type: "result", id, error: error instanceof Error ? error.message : String(error), ...code });
+      const { message, code } = error as { readonly message: string; readonly code?: unknown };
+      // A refusal of the server has its stable code; other errors have none, or a number.
+      post({ type: "result", id, error: message, ...(typeof code === "string" && { code }) });
     }
     aborts.delete(id);
   };
@@ -94,12 +99,13 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
   const answer = (id: number, method: string, args: readonly unknown[]): unknown => {
     if (timeline === null) throw new Error("the client is closed");
     const own = METHODS.find((one) => one === method);
-    if (own !== undefined) return (timeline[own] as Method).apply(timeline, [...args]);
-    const { loadedExtras } = timeline;
-    // Once they are there, what is called in some order is done in that order; and what waits for them is, too.
-    return loadedExtras === null
-      ? timeline.extras().then((extras) => callExtras(extras, id, method, args))
-      : callExtras(loadedExtras, id, method, args);
+    // What is called in some order is done in that order, also while the first of it waits for the extras.
+    if (own !== undefined && waiting === 0) return timeline[own]();
+    if (own === undefined && timeline.loadedExtras !== null) return callExtras(timeline.loadedExtras, id, method, args);
+    waiting++;
+    const loaded = timeline.extras().finally(() => waiting--);
+    if (own === undefined) return loaded.then((extras) => callExtras(extras, id, method, args));
+    return loaded.catch(() => {}).then(() => timeline?.[own]());
   };
 
   const callExtras = ({ calls }: Extras, id: number, method: string, args: readonly unknown[]): unknown => {

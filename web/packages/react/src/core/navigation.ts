@@ -1,11 +1,13 @@
 /**
  * Where a view can be sent, and how the window gets there. Of journeys that overlap the last one counts.
  */
-import type { Cursor, Find, Target } from "../event-client.ts";
+import type { Cursor, Find, Start, Subscription, Target } from "../event-client.ts";
 import type { Page } from "../protocol/page.ts";
 import { PAGE_EVENTS } from "./api.ts";
+import { eventOf, headOf, seekTime } from "./api-extras.ts";
 import type { IdColumn } from "./event-log.ts";
-import type { Timeline } from "./timeline.ts";
+import { appendPage, between, cursorOf, olderPage } from "./pages.ts";
+import { DEFAULT_START, type Timeline } from "./timeline.ts";
 import type { Window } from "./window.ts";
 
 /** Going to a place reads so many events to either side of it. */
@@ -16,18 +18,16 @@ const NEWEST_EVENTS = 500;
 const NEAR_EVENTS = 10_000;
 /** Events that are read at once for a list that scrolls: some twenty screens. */
 const STEP_EVENTS = 500;
-/** Pages that one `fill` reads, so that a gap of a million does not push everything else out; it can be repeated. */
-const FILL_PAGES = 20;
 
 /** Shows what was around an event or a time, paused. */
 export async function seek(timeline: Timeline, target: Exclude<Target, "now">): Promise<void> {
-  timeline.pause();
+  timeline.view.pause();
   const isLast = timeline.depart();
-  const cursor = typeof target === "number" ? target : (await timeline.api.seek(new Date(target))) + 1;
+  const cursor = typeof target === "number" ? target : (await seekTime(timeline.api, new Date(target))) + 1;
   if (!isLast()) return;
   const line = timeline.window.log.find(cursor);
   if (line === null) await around(timeline, cursor);
-  else timeline.relist(line, false);
+  else timeline.view.goTo(line);
 }
 
 /** Shows what was around a cursor. */
@@ -40,28 +40,62 @@ export async function around(timeline: Timeline, cursor: Cursor): Promise<void> 
   ]);
   if (!isLast()) return;
   beginWith(timeline, older);
-  window.appendPage(newer);
-  timeline.relist(window.log.at(cursor), false);
+  appendPage(window, newer);
+  timeline.view.goTo(window.log.at(cursor));
   if (!newer.hasMore) timeline.attach();
+}
+
+/** Asks for other events. The list begins anew from where the view stands, or from `from`. */
+export function setSubscription(timeline: Timeline, subscription: Subscription, from?: Start): void {
+  const { view, window } = timeline;
+  const middle = view.isFollowing || from !== undefined ? null : view.middle();
+  const cursor = middle === null ? null : window.log.cursor(middle);
+  timeline.subscription = subscription;
+  timeline.anew();
+  if (cursor === null) {
+    view.follow();
+    timeline.start(from ?? DEFAULT_START);
+    return;
+  }
+  const isSame = timeline.list();
+  timeline.start("now");
+  window.isAttached = false;
+  around(timeline, cursor).catch(() => {
+    if (isSame()) timeline.start(DEFAULT_START);
+  });
+}
+
+/** Empties the list; events after it are shown as they come. */
+export function clear(timeline: Timeline): void {
+  const { window } = timeline;
+  const { isAttached } = window;
+  timeline.anew();
+  window.hasOlder = false;
+  if (isAttached) return;
+  // From the last event received, so that those who listen miss none of what is on its way.
+  window.after = Math.max(timeline.mark, 0);
+  timeline.attach();
 }
 
 /** Goes to what happens now; one that only resumes reads on when it is attached, however far behind it is. */
 export async function present(timeline: Timeline, isResumed: boolean): Promise<void> {
   const { api, connection, subscription, window } = timeline;
   const isLast = timeline.depart();
-  timeline.follow();
+  timeline.view.follow();
   if (window.isAttached && (isResumed || connection.isLive || timeline.isBeginning)) return;
   const { head } = connection;
   if (!window.isAttached && head !== null && head - window.after <= NEAR_EVENTS) {
     timeline.attach();
     return;
   }
-  const latest = await api.latest();
+  const latest = await headOf(api);
   const page = await api.page({ before: latest + 1 }, subscription, NEWEST_EVENTS);
   if (!isLast()) return;
-  if (window.isAttached) skipTo(timeline, page);
-  else beginWith(timeline, page);
-  window.after = latest;
+  if (window.isAttached) skipTo(timeline, page, latest);
+  else {
+    beginWith(timeline, page);
+    window.after = latest;
+  }
   timeline.attach();
 }
 
@@ -71,20 +105,46 @@ function beginWith(timeline: Timeline, page: Page): void {
   window.isAttached = false;
   window.before = page.next;
   window.hasOlder = page.hasMore;
-  window.appendPage(page);
+  appendPage(window, page);
 }
 
 /** Leaves out what is between the end of the window and a page that was read ahead. */
-function skipTo(timeline: Timeline, page: Page): void {
+function skipTo(timeline: Timeline, page: Page, latest: Cursor): void {
   const { window } = timeline;
-  const after = timeline.mark;
-  const events = window.between(page.events, after);
-  const through = events[0] === undefined ? after : window.cursorOf(events[0]) - 1;
+  const after = timeline.end;
+  const events = between(page.events, after);
+  const through = events[0] === undefined ? after : cursorOf(events[0]) - 1;
   if (through > after && page.hasMore) {
     const gap = { after, through, count: through - after, isLoadable: true, isLoading: false };
-    timeline.markLine({ type: "gap", reason: "skipped", ...gap }, through);
+    timeline.markers.add({ type: "gap", reason: "skipped", ...gap }, through);
   }
-  window.appendPage({ ...page, events });
+  appendPage(window, { ...page, events });
+  // The stream may have brought more while the page was on its way.
+  window.after = Math.max(latest, after);
+}
+
+/** Loads older events, as many as a list that scrolls needs. */
+export async function loadOlder(timeline: Timeline): Promise<void> {
+  await older(timeline, STEP_EVENTS);
+}
+
+/** Loads older events; how many, and how many of them are hits, or null when the list has become another one. */
+async function older(
+  timeline: Timeline,
+  limit: number,
+  signal?: AbortSignal,
+): Promise<{ events: number; hits: number } | null> {
+  if (!timeline.window.hasOlder || timeline.isLoadingOlder) return null;
+  const isSame = timeline.list();
+  timeline.isLoadingOlder = true;
+  timeline.shown();
+  try {
+    const page = await olderPage(timeline, limit, signal);
+    return page && { events: page.events.length, hits: page.hits };
+  } finally {
+    if (isSame()) timeline.isLoadingOlder = false;
+    timeline.shown();
+  }
 }
 
 export async function loadNewer(timeline: Timeline): Promise<void> {
@@ -95,8 +155,9 @@ export async function loadNewer(timeline: Timeline): Promise<void> {
   timeline.shown();
   try {
     const page = await api.page({ cursor: window.after }, subscription, STEP_EVENTS);
-    if (!isSame()) return;
-    window.appendPage(page);
+    // Once it is attached, the stream has brought these.
+    if (!isSame() || window.isAttached) return;
+    appendPage(window, page);
     if (!page.hasMore) timeline.attach();
   } finally {
     if (isSame()) timeline.isLoadingNewer = false;
@@ -110,45 +171,13 @@ export async function searchOlder(
   signal: AbortSignal,
 ): Promise<boolean> {
   for (let scanned = 0; timeline.window.hasOlder && !signal.aborted; ) {
-    const page = await timeline.older(PAGE_EVENTS, signal);
+    const page = await older(timeline, PAGE_EVENTS, signal);
     if (page === null) return false;
     scanned += page.events;
     onProgress(scanned, timeline.window.before);
     if (page.hits > 0) return true;
   }
   return false;
-}
-
-/** Loads what the gap at a place left out. */
-export async function fill(timeline: Timeline, place: number): Promise<void> {
-  let line: number | null = timeline.window.index.seq(place);
-  for (let pages = 0; line !== null && pages < FILL_PAGES; pages++) line = await fillPage(timeline, line);
-}
-
-/** Fills a page of a gap; the line of its marker, or null when there is nothing more to do. */
-async function fillPage(timeline: Timeline, line: number): Promise<number | null> {
-  const { log } = timeline.window;
-  const marker = log.marker(line);
-  if (marker?.type !== "gap" || !marker.isLoadable || marker.isLoading) return null;
-  const isSame = timeline.list();
-  timeline.setMarker(line, { ...marker, isLoading: true });
-  let page: Page;
-  try {
-    page = await timeline.api.page({ cursor: marker.after }, timeline.subscription, PAGE_EVENTS);
-  } catch (error) {
-    if (isSame() && log.marker(line) !== undefined) timeline.setMarker(line, marker);
-    throw error;
-  }
-  if (!isSame() || log.marker(line)?.type !== "gap") return null;
-  timeline.window.insert(line, timeline.window.between(page.events, marker.after, marker.through));
-  const isFilled = !page.hasMore || page.next >= marker.through;
-  if (isFilled) log.unmark(line);
-  else {
-    const count = marker.count === null ? null : marker.through - page.next;
-    timeline.setMarker(line, { ...marker, after: page.next, count, isLoading: false });
-  }
-  timeline.relist(isFilled ? line + 1 : line);
-  return isFilled ? null : line;
 }
 
 /** The place of the next line of some sort in a direction; null when there is none in memory. */
@@ -167,6 +196,12 @@ export function find({ index, log }: Window, what: Find, from: number, direction
     if (!log.isMarker(seq) && isIt(seq)) return place;
   }
   return null;
+}
+
+/** The text of an event, from memory or from the server; null when neither has it. */
+export function textOf({ api, window }: Timeline, cursor: Cursor): string | Promise<string | null> {
+  const line = window.log.find(cursor);
+  return line === null ? eventOf(api, cursor) : window.log.raw(line);
 }
 
 /** The place of an event; null when the list does not have it. */

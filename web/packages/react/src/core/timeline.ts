@@ -7,34 +7,28 @@
  *
  * Knows neither threads nor frames: it says what has changed, and makes snapshots when it is asked to.
  */
-import type { Counts, Cursor, Marker, Row, Start, Status, Subscription, View } from "../event-client.ts";
+import type { Counts, Cursor, Start, Status, Subscription, View } from "../event-client.ts";
 import { cursorOf } from "../protocol/filter.ts";
-import type { Page } from "../protocol/page.ts";
 import type { Envelope } from "../protocol/scan.ts";
 import type { Gap, Subscribed } from "../protocol/types.ts";
-import { Api, ApiError, PAGE_EVENTS } from "./api.ts";
+import type { Api } from "./api.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
-import type { Environment } from "./environment.ts";
-import { isFailureKind } from "./event-log.ts";
+import type { Environment, Extras } from "./environment.ts";
+import { ListView } from "./list-view.ts";
+import { Markers } from "./markers.ts";
 import type { CoreOptions, RowsChange, Slices, Watched } from "./port.ts";
-import type { Test } from "./query.ts";
 import { Rate } from "./rate.ts";
-import { rowAt } from "./row.ts";
+import type { Refusal } from "./refusal.ts";
 import type { Views } from "./views.ts";
 import { Window } from "./window.ts";
 
 const DEFAULT_RETAIN = 131_072;
 const MAX_RETAIN = 524_288;
 const MIN_RETAIN = 1024;
-const DEFAULT_START = { last: 500 };
-/** Events that are read at once for a list that scrolls: some twenty screens. */
-const STEP_EVENTS = 500;
+/** Where a list begins when nobody says. */
+export const DEFAULT_START = { last: 500 };
 /** What a page may be ahead of the stream by time on the way; beyond it was meant to be left out. */
 const AHEAD_EVENTS = 10_000;
-/** Screens of rows around the view that the page is given, so that scrolling finds them there. */
-const SCREENS_AROUND = 3;
-const DEFAULT_VIEW: View = { first: 0, count: 50 };
-export type Extras = typeof import("./extras.ts");
 
 /** Whom a timeline tells that there is something to be shown. */
 export interface TimelineOwner {
@@ -44,43 +38,43 @@ export interface TimelineOwner {
   events(events: readonly string[]): void;
 }
 
-/** What the next `subscribed` answers: a list begun anew with so many older events, or the window taken up again. */
-type Beginning = { readonly last: number; readonly isExplicit: boolean } | "attach" | null;
+/** A list begun anew, with so many older events; from a place that was named, or from the present. */
+interface Beginning {
+  readonly last: number;
+  readonly isExplicit: boolean;
+}
 
-export class Timeline {
-  readonly api: Api;
+export class Timeline implements ConnectionOwner {
+  /** There once the extras are, which alone make requests. */
+  api!: Api;
   readonly connection: Connection;
   readonly window: Window;
+  readonly view: ListView;
+  readonly markers: Markers;
   subscription: Subscription;
+  isLoadingOlder = false;
   isLoadingNewer = false;
   /** The newest event that was received: what comes again is not counted again. */
   mark: Cursor = -1;
-  #extras: Promise<Extras> | null = null;
   /** What `extras` has loaded, and what is made of it. */
   loadedExtras: Extras | null = null;
   views: Views | null = null;
+  #loading: Promise<Extras> | null = null;
 
   readonly #env: Environment;
+  readonly #url: string;
   readonly #owner: TimelineOwner;
-  #awaited: Beginning;
-  #isLoadingOlder = false;
+  /** What the next `subscribed` answers: a list begun anew, the window taken up again where it ends, or neither. */
+  #awaited: Beginning | "attach" | null;
   /** Counts lists: a page that was asked for by another one is of no use to this. */
   #lists = 0;
   /** Counts where the view was sent: the last one counts. */
   #journeys = 0;
 
-  #view = DEFAULT_VIEW;
-  #isFollowing = true;
-  #generation = 0;
-  #target: number | null = null;
-  /** The rows that the page has: of this generation, from one place up to another. */
-  #sent = { generation: -1, from: 0, to: 0 };
-
   #received = 0;
-  #fresh = 0;
-  #freshFailures = 0;
+  /** Those of them that came as they happened. */
+  #live = 0;
   readonly #rate: Rate;
-  #reconnectLine: number | null = null;
 
   readonly #watched = new Set<Watched>();
   /** Events for listeners; held while older ones are on their way. */
@@ -93,9 +87,12 @@ export class Timeline {
     this.#rate = new Rate(env);
     this.subscription = options.subscription ?? {};
     this.window = new Window(capacityOf(options.retain));
-    this.api = new Api(env, options.url, owner.token);
+    this.view = new ListView(this.window, () => this.shown());
+    this.markers = new Markers(this.window, this.view, () => this.serverNow());
+    this.#url = options.url;
     const start = options.from ?? DEFAULT_START;
-    this.#awaited = this.#awaitedOf(start);
+    const beginning = beginningOf(start, this.window.log.capacity);
+    this.#awaited = beginning;
     const connection = {
       url: options.url,
       subscription: this.subscription,
@@ -103,8 +100,10 @@ export class Timeline {
       autoReconnect: options.autoReconnect ?? true,
       maxReconnectAttempts: options.maxReconnectAttempts ?? Number.POSITIVE_INFINITY,
     };
-    this.connection = new Connection(env, connection, this.#connectionOwner());
+    this.connection = new Connection(env, connection, this);
     this.connection.connect();
+    // While the connection is made, so that the first page is not waited for any longer.
+    if (beginning.last > 0) this.extras().catch(ignore);
   }
 
   // What there is to see.
@@ -117,66 +116,35 @@ export class Timeline {
     const { events, hits } = this.window.log;
     return {
       received: this.#received,
-      eventsPerSecond: this.#rate.perSecond(this.#received, () => this.#owner.changed("counts")),
+      eventsPerSecond: this.#rate.perSecond(this.#live, () => this.#owner.changed("counts")),
       loaded: events,
       shown: this.window.isFiltered ? hits : events,
       hits,
-      fresh: this.#fresh,
-      freshFailures: this.#freshFailures,
+      fresh: this.view.fresh,
+      freshFailures: this.view.freshFailures,
     };
   }
 
-  /** The rows that the page should have and does not. More of them around the view when the view has asked. */
+  /** The rows that the page should have and does not. */
   rows(isAsked: boolean): RowsChange {
-    const { index, log, hasOlder, isAttached } = this.window;
-    const { first, next } = index;
-    const [from, to] = this.#reach(isAsked, first, next);
-    const sent = this.#sent;
-    const isSame = sent.generation === this.#generation;
-    const fresh: Row[] = [];
-    for (let place = from; place < to; place++) {
-      if (!isSame || place < sent.from || place >= sent.to) fresh.push(rowAt(log, index, place));
-    }
-    this.#sent = { generation: this.#generation, from, to };
-    return {
-      generation: this.#generation,
-      first,
-      next,
-      from,
-      count: to - from,
-      fresh,
-      isFollowing: this.#isFollowing,
-      hasOlder,
-      hasNewer: !isAttached,
-      isLoadingOlder: this.#isLoadingOlder,
-      isLoadingNewer: this.isLoadingNewer,
-      target: this.#target,
-    };
+    const { isLoadingOlder, isLoadingNewer } = this;
+    return { ...this.view.rows(isAsked), isLoadingOlder, isLoadingNewer };
   }
 
-  #reach(isAsked: boolean, first: number, next: number): [number, number] {
-    const { count } = this.#view;
-    const isTail = this.#isFollowing && !isAsked;
-    const around = count * (isTail ? 1 : SCREENS_AROUND);
-    const begin = isTail ? next - count : this.#view.first;
-    const from = Math.min(Math.max(first, begin - around), next);
-    return [from, Math.max(from, Math.min(next, begin + count + around))];
-  }
-
-  /** What is loaded only when it is asked for. */
+  /** What is loaded only when it is asked for; once, unless that fails. */
   extras(): Promise<Extras> {
-    // One import, since two of the same chunk need not end in the order in which they began.
-    this.#extras ??= import("./extras.ts").then(
+    this.#loading ??= this.#env.extras().then(
       (extras) => {
         this.loadedExtras = extras;
+        this.api = new extras.Api(this.#env, this.#url, this.#owner.token);
         return extras;
       },
       (error: unknown) => {
-        this.#extras = null;
+        this.#loading = null;
         throw error;
       },
     );
-    return this.#extras;
+    return this.#loading;
   }
 
   async loadViews(): Promise<Views> {
@@ -203,82 +171,24 @@ export class Timeline {
   // What can be asked for.
 
   setView(view: View): void {
-    this.#view = view;
+    this.view.set(view);
   }
 
   pause(): void {
-    if (!this.#isFollowing) return;
-    const { first, next } = this.window.index;
-    const { count } = this.#view;
-    this.#view = { first: Math.max(first, next - count), count };
-    this.#setFollowing(false);
-  }
-
-  follow(): void {
-    this.#setFollowing(true);
-  }
-
-  #setFollowing(isFollowing: boolean): void {
-    this.#isFollowing = isFollowing;
-    this.#fresh = 0;
-    this.#freshFailures = 0;
-    this.shown();
+    this.view.pause();
   }
 
   resume(): void {
     this.depart();
-    this.follow();
+    this.view.follow();
     if (this.window.isAttached) return;
     this.extras()
       .then(({ present }) => present(this, true))
       .catch(ignore);
   }
 
-  setSubscription(subscription: Subscription, from?: Start): void {
-    const middle = this.#middle();
-    const cursor = from === undefined && !this.#isFollowing && middle !== null ? this.window.log.cursor(middle) : null;
-    this.subscription = subscription;
-    this.anew();
-    if (cursor === null) {
-      this.follow();
-      this.#start(from ?? DEFAULT_START);
-      return;
-    }
-    const isSame = this.list();
-    this.#start("now");
-    this.window.isAttached = false;
-    this.extras()
-      .then(({ around }) => around(this, cursor))
-      .catch(() => {
-        if (isSame()) this.#start(DEFAULT_START);
-      });
-  }
-
-  /** Sets what is a hit, and whether hits alone are shown. */
-  setTest(test: Test | null, isFiltered: boolean): void {
-    const middle = this.#isFollowing ? null : this.#middle();
-    this.window.setTest(test, isFiltered);
-    this.relist(middle);
-  }
-
-  async loadOlder(): Promise<void> {
-    await this.older(STEP_EVENTS);
-  }
-
-  clear(): void {
-    const { isAttached } = this.window;
-    this.anew();
-    this.window.hasOlder = false;
-    if (!isAttached) this.#start("now");
-  }
-
   reconnect(): void {
     this.connection.reconnect();
-  }
-
-  async event(cursor: Cursor): Promise<string | null> {
-    const line = this.window.log.find(cursor);
-    return line === null ? this.api.event(cursor) : this.window.log.raw(line);
   }
 
   /** The page, or the machine under it, has something to say. */
@@ -298,36 +208,26 @@ export class Timeline {
 
   // What the connection tells.
 
-  #connectionOwner(): ConnectionOwner {
-    return {
-      token: () => this.#owner.token(),
-      whyRefused: async () => {
-        try {
-          await this.api.page({ before: 1 }, this.subscription, 1);
-          return null;
-        } catch (error) {
-          return error instanceof ApiError && error.status > 0 ? error : null;
-        }
-      },
-      subscribed: (message) => this.#subscribed(message),
-      resumed: (downMs) => this.#resumed(downMs),
-      epochChanged: () => {
-        this.anew();
-        this.mark = 0;
-        this.markLine({ type: "epoch" }, 0);
-        this.#start(DEFAULT_START);
-      },
-      event: (text, at) => this.#event(text, at),
-      gap: (gap) => this.#gap(gap),
-      replayed: (count) => this.#replayed(count),
-      lagged: (events, ms) => {
-        if (this.window.isAttached) this.markLine({ type: "lag", events, ms }, this.mark);
-      },
-      changed: () => this.#frameEnded(),
-    };
+  token(): Promise<string | undefined> {
+    return this.#owner.token();
   }
 
-  #frameEnded(): void {
+  async whyRefused(): Promise<Refusal | null> {
+    return (await this.extras()).whyRefused(this);
+  }
+
+  epochChanged(): void {
+    this.anew();
+    this.mark = 0;
+    this.markers.add({ type: "epoch" }, 0);
+    this.start(DEFAULT_START);
+  }
+
+  lagged(events: number, ms: number): void {
+    if (this.window.isAttached) this.markers.add({ type: "lag", events, ms }, this.end);
+  }
+
+  statusChanged(): void {
     this.#owner.changed("status");
     if (this.#batch.length > 0 && !this.#isHeld) {
       this.#owner.events(this.#batch);
@@ -335,7 +235,7 @@ export class Timeline {
     }
   }
 
-  #subscribed({ cursor, earliest }: Subscribed): void {
+  subscribed({ cursor, earliest }: Subscribed): void {
     const awaited = this.#awaited;
     const { mark, window } = this;
     this.#awaited = null;
@@ -350,34 +250,32 @@ export class Timeline {
     this.shown();
   }
 
-  /** The newest events before a subscription that is live. Those that listen get them first. */
+  /** Loads the newest events before a subscription that is live. Those that listen get them first. */
   async #loadNewest(count: number, mark: Cursor): Promise<void> {
     const isSame = this.list();
-    const events: string[] = [];
     this.#isHeld = true;
+    let unheard: readonly string[] = [];
     try {
-      while (this.window.hasOlder && events.length < count && isSame()) {
-        const page = await this.#olderPage(Math.min(PAGE_EVENTS, count - events.length));
-        if (page === null) break;
-        events.unshift(...page.events);
-      }
+      const { newest, between } = await this.extras();
+      unheard = between(await newest(this, count, isSame), mark);
     } catch {
       // The list goes on without them, and `loadOlder` can try again.
     }
-    const unheard = this.window.between(events, mark);
+    // Another list holds events for itself.
+    if (!isSame()) return;
     this.#received += unheard.length;
     if (this.#watched.has("event")) this.#batch.unshift(...unheard);
     this.#isHeld = false;
-    this.#frameEnded();
+    this.statusChanged();
     this.shown();
   }
 
-  #event(text: string, at: Envelope): void {
+  event(text: string, at: Envelope): void {
     const { window } = this;
     const isHit = window.matches(text, at);
     if (at.cursor > this.mark) this.#receive(text, at, isHit);
     if (!window.isAttached || at.cursor <= window.after) return;
-    if (window.log.isFull && this.#isReadAtItsEnd()) {
+    if (window.log.isFull && this.view.isReadAtItsEnd) {
       window.isAttached = false;
       window.after = at.cursor - 1;
     } else window.append(text, at, isHit);
@@ -387,16 +285,16 @@ export class Timeline {
   #receive(text: string, at: Envelope, isHit: boolean): void {
     this.mark = at.cursor;
     this.#received++;
-    if (!this.#isFollowing && (isHit || !this.window.isFiltered)) {
-      this.#fresh++;
-      if (isFailureKind(at.kind)) this.#freshFailures++;
+    this.view.received(at.kind, isHit);
+    if (!this.connection.isReplaying) {
+      this.#live++;
+      this.views?.add(at);
     }
     if (this.#watched.has("event")) {
       this.#batch.push(text);
       // Listeners get the older ones late rather than the page so many at once.
       if (this.#batch.length > this.window.log.capacity) this.#isHeld = false;
     }
-    this.views?.add(at.kind, at.time);
     this.#owner.changed("counts");
     this.#recount();
   }
@@ -405,12 +303,7 @@ export class Timeline {
     for (const what of this.#watched) if (what !== "event") this.#owner.changed(what);
   }
 
-  /** Whether the view is so near the oldest line that one more would take from under it. */
-  #isReadAtItsEnd(): boolean {
-    return !this.#isFollowing && this.window.index.first >= this.#view.first - this.#view.count;
-  }
-
-  #gap({ reason, requested, resume_at }: Gap): void {
+  gap({ reason, requested, resume_at }: Gap): void {
     const { window } = this;
     if (reason === "ahead") {
       this.anew();
@@ -422,56 +315,45 @@ export class Timeline {
     else if (window.isEmpty) window.hasOlder = false;
     const gap = { after: requested, through: resume_at, isLoadable: reason === "slow", isLoading: false };
     const count = reason === "ahead" ? null : resume_at - requested;
-    this.markLine({ type: "gap", reason, ...gap, count }, resume_at);
+    this.markers.add({ type: "gap", reason, ...gap, count }, resume_at);
   }
 
-  #resumed(downMs: number): void {
-    if (!this.window.isAttached) return;
-    const last = this.window.log.next - 1;
-    const marker = this.window.log.marker(last);
-    // Nothing came between two losses: they are one.
-    if (marker?.type === "reconnect") this.setMarker(last, { ...marker, downMs: marker.downMs + downMs });
-    else this.markLine({ type: "reconnect", downMs, missed: 0 }, Math.max(this.mark, 0));
-    this.#reconnectLine = this.window.log.next - 1;
+  resumed(downMs: number): void {
+    if (this.window.isAttached) this.markers.resumed(downMs, this.end);
   }
 
-  #replayed(count: number): void {
-    const line = this.#reconnectLine;
-    this.#reconnectLine = null;
-    const marker = line === null ? undefined : this.window.log.marker(line);
-    if (line === null || marker?.type !== "reconnect") return;
-    this.setMarker(line, { ...marker, missed: marker.missed + count });
+  replayed(count: number): void {
+    // History has not been added to what the server had counted.
+    if (count > 0) this.views?.renewAll();
+    this.markers.replayed(count);
   }
 
   // How the list moves.
-
-  markLine(marker: Marker, cursor: Cursor): void {
-    this.window.mark(marker, cursor, this.serverNow());
-    this.shown();
-  }
-
-  setMarker(line: number, marker: Marker): void {
-    this.window.log.setMarker(line, marker);
-    this.#forgetSent();
-  }
 
   /** The list begins anew: nothing of what it was stays, nor does what is on its way. */
   anew(): void {
     this.#lists++;
     this.#journeys++;
-    this.#isLoadingOlder = false;
+    this.isLoadingOlder = false;
     this.isLoadingNewer = false;
     this.#isHeld = false;
     this.#awaited = null;
-    this.#reconnectLine = null;
+    this.markers.forget();
     this.views?.reset();
     this.window.clear();
-    this.#generation++;
-    this.#target = null;
-    this.#fresh = 0;
-    this.#freshFailures = 0;
+    this.view.fresh = 0;
+    this.view.freshFailures = 0;
+    this.view.goTo(null);
     this.#recount();
-    this.shown();
+  }
+
+  /**
+   * Where the window ends. While it catches up, that is before what was received when it was elsewhere; an empty one ends
+   * where what was received does.
+   */
+  get end(): Cursor {
+    const { isEmpty, log } = this.window;
+    return isEmpty ? Math.max(this.mark, 0) : log.cursor(log.next - 1);
   }
 
   /** Whether the list is still the one that it was, for what comes back later. */
@@ -491,14 +373,25 @@ export class Timeline {
     return this.#awaited !== null;
   }
 
-  #start(start: Start): void {
-    this.#awaited = this.#awaitedOf(start);
-    this.connection.resubscribe(this.subscription, cursorOf(start));
+  /** Whether it is to take the window up where it ends. */
+  get isAttaching(): boolean {
+    return this.#awaited === "attach";
   }
 
-  #awaitedOf(start: Start): Beginning {
-    if (typeof start !== "object" || start instanceof Date) return { last: 0, isExplicit: start !== "now" };
-    return { last: Math.min(start.last, this.window.log.capacity), isExplicit: false };
+  /** The window is left where it is: its newest lines made room for older ones. */
+  detach(): void {
+    this.#awaited = null;
+  }
+
+  /** Counts where the view was sent. */
+  get journeys(): number {
+    return this.#journeys;
+  }
+
+  /** Asks for the subscription from a place on; the answer begins the list. */
+  start(start: Start): void {
+    this.#awaited = beginningOf(start, this.window.log.capacity);
+    this.connection.resubscribe(this.subscription, cursorOf(start));
   }
 
   /**
@@ -511,67 +404,6 @@ export class Timeline {
     this.#awaited = "attach";
     this.connection.resubscribe(this.subscription, isAhead ? this.mark : after);
     this.shown();
-  }
-
-  /** Loads older events; how many, and how many of them are hits, or null when the list has become another one. */
-  async older(limit: number, signal?: AbortSignal): Promise<{ events: number; hits: number } | null> {
-    if (!this.window.hasOlder || this.#isLoadingOlder) return null;
-    const isSame = this.list();
-    this.#isLoadingOlder = true;
-    this.shown();
-    try {
-      const page = await this.#olderPage(limit, signal);
-      return page && { events: page.events.length, hits: page.hits };
-    } finally {
-      if (isSame()) this.#isLoadingOlder = false;
-      this.shown();
-    }
-  }
-
-  async #olderPage(limit: number, signal?: AbortSignal): Promise<(Page & { hits: number }) | null> {
-    const { window } = this;
-    const isSame = this.list();
-    const journeys = this.#journeys;
-    const { before, isAttached } = window;
-    const page = await this.api.page({ before }, this.subscription, limit, signal);
-    // Events that were evicted meanwhile would be missing between the page and the window.
-    if (!isSame() || before !== window.before) return null;
-    // Whoever has gone to the present meanwhile does not want it pushed out.
-    const { first, next, capacity } = window.log;
-    if (journeys !== this.#journeys && next - first + page.events.length > capacity) return null;
-    const hits = window.prependPage(page);
-    if (!window.isAttached) {
-      // The newest made room: whoever asks for older ones does not look at them.
-      this.pause();
-      if (isAttached || this.#awaited === "attach") this.#awaited = null;
-    }
-    // The line that was the first knows now which day was before it.
-    this.#forgetSent();
-    return { ...page, hits };
-  }
-
-  /** Places have lost their meaning; the view should stand at `line`. */
-  relist(line: number | null, isRebuilt = true): void {
-    const { index, isFiltered } = this.window;
-    if (isRebuilt) index.rebuild(isFiltered);
-    this.#generation++;
-    this.#target = line === null ? null : Math.max(index.first, Math.min(index.place(line), index.next - 1));
-    const { count } = this.#view;
-    if (this.#target !== null) this.#view = { first: this.#target - (count >> 1), count };
-    this.shown();
-  }
-
-  /** The line in the middle of the view; null when there is none. */
-  #middle(): number | null {
-    const { index, isEmpty } = this.window;
-    if (isEmpty || index.first === index.next) return null;
-    const place = this.#isFollowing ? index.next - 1 : this.#view.first + (this.#view.count >> 1);
-    return index.seq(Math.max(index.first, Math.min(place, index.next - 1)));
-  }
-
-  #forgetSent(): void {
-    this.#sent.generation = -1;
-    this.#owner.changed("rows");
   }
 
   shown(): void {
@@ -587,6 +419,11 @@ export class Timeline {
 
 /** For what fails without harm: it is asked for again. */
 function ignore(): void {}
+
+function beginningOf(start: Start, most: number): Beginning {
+  if (typeof start !== "object" || start instanceof Date) return { last: 0, isExplicit: start !== "now" };
+  return { last: Math.min(start.last, most), isExplicit: false };
+}
 
 /** A power of two, so that a place in the ring is a matter of bits. */
 function capacityOf(retain = DEFAULT_RETAIN): number {

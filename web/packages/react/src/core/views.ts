@@ -3,9 +3,10 @@
  * most so often; otherwise, and between, what is in memory has to do.
  */
 import type { Facets, Histogram, LaneKey, Lanes, Span } from "../event-client.ts";
+import type { Envelope } from "../protocol/scan.ts";
 import { facetsOfServer, histogramOfServer } from "./api-extras.ts";
 import type { Environment } from "./environment.ts";
-import { facetsOf } from "./facets.ts";
+import { FacetCounts, facetsOf } from "./facets.ts";
 import { WindowCounts } from "./histogram.ts";
 import { lanesOf } from "./lanes.ts";
 import type { View } from "./port.ts";
@@ -24,7 +25,7 @@ export class Views {
   #span: Span;
   #laneKey: LaneKey = "agent";
   #windows: WindowCounts | null = null;
-  #serverFacets: Facets | null = null;
+  #facets: FacetCounts | null = null;
   readonly #askedAt = new Map<View, number>();
   readonly #countedAt = new Map<View, number>();
 
@@ -43,9 +44,9 @@ export class Views {
     const { api, subscription, window } = this.#timeline;
     this.#ask("facets", async () => {
       const facets = await facetsOfServer(api, subscription);
-      if (subscription === this.#timeline.subscription) this.#serverFacets = facets;
+      if (subscription === this.#timeline.subscription) this.#facets = new FacetCounts(facets);
     });
-    return this.#serverFacets ?? facetsOf(window.log);
+    return this.#facets?.snapshot() ?? facetsOf(window.log);
   }
 
   histogram(): Histogram {
@@ -86,15 +87,22 @@ export class Views {
     this.#timeline.changed(view);
   }
 
-  /** An event has come. */
-  add(kind: string, time: number): void {
-    this.#windows?.add(kind, time);
+  renewAll(): void {
+    this.renew("facets");
+    this.renew("histogram");
+    this.renew("lanes");
+  }
+
+  /** An event has happened. */
+  add(at: Envelope): void {
+    this.#windows?.add(at.kind, at.time);
+    this.#facets?.add(at);
   }
 
   /** The list is another one. */
   reset(): void {
     this.#windows = null;
-    this.#serverFacets = null;
+    this.#facets = null;
     this.#askedAt.clear();
   }
 

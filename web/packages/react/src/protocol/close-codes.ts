@@ -9,14 +9,15 @@ export interface Closing {
   readonly message: string;
 }
 
-const LOST: Closing = { phase: "disconnected", message: "the connection was lost" };
+/** For what a client of ours never does; the code says which it was. */
+const REFUSED: Closing = { phase: "stopped", message: "the server refused what was sent" };
 
 const CODES: Readonly<Record<number, Closing>> = {
-  1002: { phase: "stopped", message: "the server read a frame that RFC 6455 forbids" },
-  1003: { phase: "stopped", message: "the server read a binary message" },
-  1007: { phase: "stopped", message: "the server read text that is not UTF-8" },
-  1008: { phase: "stopped", message: "the server read a message in too many fragments" },
-  1009: { phase: "stopped", message: "the server read a message that is too large" },
+  1002: REFUSED,
+  1003: REFUSED,
+  1007: REFUSED,
+  1008: REFUSED,
+  1009: REFUSED,
   1012: { phase: "restarting", message: "the server restarts" },
   1013: { phase: "disconnected", message: "the server is overloaded" },
   3000: { phase: "unauthorized", message: "the token is missing or wrong" },
@@ -27,5 +28,5 @@ const CODES: Readonly<Record<number, Closing>> = {
 
 /** What a close code means. One that is not in the table is a lost connection, and comes back. */
 export function closingOf(code: number): Closing {
-  return CODES[code] ?? LOST;
+  return CODES[code] ?? { phase: "disconnected", message: "the connection was lost" };
 }
