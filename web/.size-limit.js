@@ -14,7 +14,8 @@ export default [
     path: ["dist/assets/*.js", "!dist/assets/{worker,host,extras}-*.js"],
     limit: "170 KB",
   },
-  { name: "worker", path: "dist/assets/worker-*.js", limit: "8 KB" },
+  // 8 KB is aimed at; what is left beyond it is what a stream needs before it can be shown at all.
+  { name: "worker", path: "dist/assets/worker-*.js", limit: "9.25 KB" },
   { name: "what a worker loads on demand, twice", path: "dist/assets/extras-*.js", limit: "16 KB" },
   { name: "CSS", path: "dist/assets/*.css", limit: "12 KB" },
 ];
