@@ -288,6 +288,7 @@ impl<L: Log> Subscriber<L> {
     /// Goes on as far as it can without waiting.
     fn advance(&mut self) -> Result<Wait, Closed> {
         loop {
+            self.note_since_when_it_lags();
             if self.line.blocked_since().is_some() || self.line.is_unfinished.get() {
                 // Room may have come; only a try tells.
                 match self.turn() {
@@ -341,6 +342,19 @@ impl<L: Log> Subscriber<L> {
             || Closed::Socket(io::ErrorKind::BrokenPipe.into()),
             |closing| closing.outcome,
         )
+    }
+
+    /// A client that fell behind has lagged since its socket took nothing. That is noted before the next write, which may
+    /// be the beginning of another stall; the client is told once there is room.
+    fn note_since_when_it_lags(&self) {
+        if self.was_live
+            && self.slow == Slow::CatchUp
+            && self.line.lagged_since.get().is_none()
+            && !self.shard.floor.borrow().is_live(self.id)
+        {
+            let since = self.line.stalled_at.get();
+            self.line.lagged_since.set(since);
+        }
     }
 
     /// Tells a client that fell behind, and does with it what it asked for.
@@ -607,7 +621,7 @@ impl<L: Log> Subscriber<L> {
 
     fn say_lag(&mut self, state: LagState) {
         let now = Instant::now();
-        if state == LagState::CatchingUp {
+        if state == LagState::CatchingUp && self.line.lagged_since.get().is_none() {
             let since = self.line.stalled_at.get().unwrap_or(now);
             self.line.lagged_since.set(Some(since));
         }
