@@ -47,8 +47,8 @@ pub(crate) struct Line {
     blocked_since: Cell<Option<Instant>>,
     /// Bytes that it had not acknowledged when that was last looked at.
     unacknowledged: Cell<u32>,
-    /// When it last began to take nothing, whether it still does or not.
-    pub(super) stalled_at: Cell<Option<Instant>>,
+    /// When it last began to take nothing from us, whether it still does or not.
+    stalled_at: Cell<Option<Instant>>,
     order: Cell<Option<Order>>,
 }
 
@@ -96,6 +96,11 @@ impl Line {
         {
             self.blocked_since.set(Some(Instant::now()));
         }
+    }
+
+    /// When it began to take nothing from us, if it still takes nothing.
+    pub(super) fn stalled_at(&self) -> Option<Instant> {
+        self.blocked_since.get().and(self.stalled_at.get())
     }
 
     /// What was not acknowledged when last looked at, and now.

@@ -344,16 +344,16 @@ impl<L: Log> Subscriber<L> {
         )
     }
 
-    /// A client that fell behind has lagged since its socket took nothing. That is noted before the next write, which may
-    /// be the beginning of another stall; the client is told once there is room.
+    /// A client that fell behind has lagged since its socket took nothing, or else since now. That is noted before the next
+    /// write, which may be the beginning of another stall; the client is told once there is room.
     fn note_since_when_it_lags(&self) {
         if self.was_live
             && self.slow == Slow::CatchUp
             && self.line.lagged_since.get().is_none()
             && !self.shard.floor.borrow().is_live(self.id)
         {
-            let since = self.line.stalled_at.get();
-            self.line.lagged_since.set(since);
+            let since = self.line.stalled_at().unwrap_or_else(Instant::now);
+            self.line.lagged_since.set(Some(since));
         }
     }
 
@@ -620,17 +620,12 @@ impl<L: Log> Subscriber<L> {
     }
 
     fn say_lag(&mut self, state: LagState) {
-        let now = Instant::now();
-        if state == LagState::CatchingUp && self.line.lagged_since.get().is_none() {
-            let since = self.line.stalled_at.get().unwrap_or(now);
-            self.line.lagged_since.set(Some(since));
-        }
         let position = self.shard.floor.borrow().watermark(self.id);
         let since = self.line.lagged_since.get();
         self.say(&Message::Lag {
             state,
             lag_events: self.shard.log.bounds().head.count_since(position),
-            lag_ms: since.map_or(0, |since| millis(now - since)),
+            lag_ms: since.map_or(0, |since| millis(since.elapsed())),
         });
     }
 
