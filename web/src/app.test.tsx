@@ -6,7 +6,8 @@ import { page, userEvent } from "vitest/browser";
 import { render } from "vitest-browser-react";
 import { type FakeClient, fakeClient } from "../packages/react/test/fake-client.ts";
 import { App } from "./app.tsx";
-import { createRouter, type Host } from "./router.ts";
+import { fakeHost } from "./fake-host.ts";
+import { createRouter } from "./router.ts";
 import { createViewStore } from "./view-store.ts";
 
 const desktop = [1440, 900] as const;
@@ -25,37 +26,10 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A history of its own, so that a test does not move the page that runs it. */
-function history(href: string): Host & { readonly entries: string[]; back(): void } {
-  const entries = [href];
-  const listeners: (() => void)[] = [];
-  const now = () => new URL(entries.at(-1)!, location.origin);
-  return {
-    entries,
-    location: {
-      get pathname() {
-        return now().pathname;
-      },
-      get search() {
-        return now().search;
-      },
-    },
-    history: {
-      pushState: (_state, _title, next) => void entries.push(String(next)),
-      replaceState: (_state, _title, next) => void entries.splice(-1, 1, String(next)),
-    },
-    addEventListener: (_type, listener) => void listeners.push(listener),
-    back() {
-      entries.pop();
-      for (const listener of listeners) listener();
-    },
-  };
-}
-
 /** Shows the page at an address, over this client. */
 async function show(client: FakeClient, href = "/events", [width, height]: readonly [number, number] = desktop) {
   await page.viewport(width, height);
-  const host = history(href);
+  const host = fakeHost(href, location.origin);
   const router = createRouter(host);
   const screen = await render(
     <TodokiProvider open={() => client as unknown as EventClient}>

@@ -1,32 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import { createRouter, type Host, routeOf } from "./router.ts";
-
-/** A window with a history that can be gone back in. */
-function fakeHost(href: string): Host & { back(): void; readonly entries: string[] } {
-  const entries = [href];
-  const listeners: (() => void)[] = [];
-  const url = () => new URL(entries.at(-1)!, "http://page.test");
-  return {
-    entries,
-    location: {
-      get pathname() {
-        return url().pathname;
-      },
-      get search() {
-        return url().search;
-      },
-    },
-    history: {
-      pushState: (_state, _title, next) => void entries.push(String(next)),
-      replaceState: (_state, _title, next) => void entries.splice(-1, 1, String(next)),
-    },
-    addEventListener: (_type, listener) => void listeners.push(listener),
-    back() {
-      entries.pop();
-      for (const listener of listeners) listener();
-    },
-  };
-}
+import { fakeHost } from "./fake-host.ts";
+import { createRouter, routeOf } from "./router.ts";
 
 describe("routeOf", () => {
   test("the root and /events are the page of events", () => {

@@ -19,6 +19,7 @@ import type {
   StreamEvent,
   View,
 } from "../src/event-client.ts";
+import { NO_COUNTS, NO_ROWS } from "../src/nothing.ts";
 import { type Cell, cell } from "../src/slice.ts";
 
 /** What was asked: the name of the method and what it was given. */
@@ -99,16 +100,6 @@ const LIVE: Status = {
   head: 1_000_000,
   clockOffsetMs: 0,
 };
-const NO_COUNTS: Counts = {
-  received: 0,
-  eventsPerSecond: 0,
-  loaded: 0,
-  shown: 0,
-  hits: 0,
-  fresh: 0,
-  freshFailures: 0,
-};
-
 /** A client that is live and has that many events. */
 export function fakeClient(events = 0): FakeClient {
   let kept: Row[] = Array.from({ length: events }, (_, place) => fakeRow(place));
@@ -116,19 +107,7 @@ export function fakeClient(events = 0): FakeClient {
   let view: View = { first: 0, count: DEFAULT_COUNT };
   const status = cell<Status>(LIVE);
   const counts = cell<Counts>({ ...NO_COUNTS, received: events, loaded: events, shown: events, hits: events });
-  const rows = cell<Rows>({
-    generation: 1,
-    first: 0,
-    next: events,
-    from: 0,
-    rows: [],
-    isFollowing: true,
-    hasOlder: false,
-    hasNewer: false,
-    isLoadingOlder: false,
-    isLoadingNewer: false,
-    target: null,
-  });
+  const rows = cell<Rows>({ ...NO_ROWS, generation: 1, next: events });
   const calls: Call[] = [];
   const listeners = new Set<(event: StreamEvent) => void>();
 
