@@ -5,7 +5,7 @@ import { narrow, useMedia } from "@/lib/use-media.ts";
 import { addTerm, copyLink, goTo, selectEvent } from "../commands.ts";
 import { isNarrowed, noFilters } from "../url-state.ts";
 import { useView, useWorkspace, type Workspace } from "../workspace.ts";
-import { focusSearch } from "./search-box.tsx";
+import { openSearch } from "./search-box.tsx";
 
 export const EventList = memo(function EventList({ signIn }: { signIn: ReactNode }) {
   const workspace = useWorkspace();
@@ -46,11 +46,9 @@ export const EventList = memo(function EventList({ signIn }: { signIn: ReactNode
 });
 
 /** Does what a key asks the page for. */
-function obey({ store, panel }: Workspace, id: ShortcutId): void {
+function obey(workspace: Workspace, id: ShortcutId): void {
+  const { store, panel } = workspace;
   if (id === "help") panel.set("help");
   if (id === "lanes") store.change({ view: store.view.get().view === "lanes" ? "list" : "lanes" }, "push");
-  if (id === "search") {
-    panel.set("search");
-    focusSearch();
-  }
+  if (id === "search") openSearch(workspace);
 }

@@ -5,13 +5,14 @@
 import { useSlice } from "@todoki/react";
 import { ChevronLeft, ChevronRight, Search, X } from "lucide-react";
 import { Suspense, useId } from "react";
+import { flushSync } from "react-dom";
 import { Button } from "@/components/ui/button.tsx";
 import { InputGroup, InputGroupInput } from "@/components/ui/input-group.tsx";
 import { formatCount } from "@/lib/format.ts";
 import { cn } from "@/lib/utils.ts";
 import { stepTo } from "../commands.ts";
 import { lazyPart } from "../lib/lazy-part.ts";
-import { useView, useWorkspace } from "../workspace.ts";
+import { useView, useWorkspace, type Workspace } from "../workspace.ts";
 import { ModeToggle } from "./toggles.tsx";
 
 const SearchHelp = lazyPart(() => import("./overlays/search-help.tsx"));
@@ -19,12 +20,16 @@ const SearchHelp = lazyPart(() => import("./overlays/search-help.tsx"));
 /** The field is found by its name, since the shortcut and the bar of a phone are far from it. */
 const searchFieldId = "search";
 
-/** Puts the cursor into the field, which may be about to be shown. */
-export function focusSearch(): void {
-  requestAnimationFrame(() => {
-    const field = document.getElementById(searchFieldId);
-    if (field instanceof HTMLInputElement) field.select();
-  });
+/**
+ * Opens the search and puts the cursor into its field, at once: the next key is for the field, and a phone shows its keyboard
+ * only for what is focused while the finger is still there.
+ */
+export function openSearch({ panel }: Workspace): void {
+  flushSync(() => panel.set("search"));
+  const field = document.getElementById(searchFieldId);
+  if (!(field instanceof HTMLInputElement)) return;
+  field.focus();
+  field.select();
 }
 
 export function SearchBox({ className }: { className?: string }) {

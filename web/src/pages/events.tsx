@@ -13,7 +13,7 @@ import { EventList } from "../components/event-list.tsx";
 import { Chips, FacetMenus, FilterBar } from "../components/filter-bar.tsx";
 import { Header } from "../components/header.tsx";
 import { NoticeLine } from "../components/notice-line.tsx";
-import { focusSearch, SearchBox } from "../components/search-box.tsx";
+import { openSearch, SearchBox } from "../components/search-box.tsx";
 import type { SignInProps } from "../components/sign-in.tsx";
 import { StaleBar } from "../components/stale-bar.tsx";
 import { TimeStrip } from "../components/time-strip.tsx";
@@ -198,13 +198,10 @@ const SelectedEvent = memo(function SelectedEvent() {
 });
 
 const Bottom = memo(function Bottom() {
-  const { panel } = useWorkspace();
+  const workspace = useWorkspace();
   const isNarrow = useMedia(narrow);
-  const search = () => {
-    panel.set("search");
-    focusSearch();
-  };
-  return isNarrow ? <BottomBar onSearch={search} onFilters={() => panel.set("filters")} /> : null;
+  if (!isNarrow) return null;
+  return <BottomBar onSearch={() => openSearch(workspace)} onFilters={() => workspace.panel.set("filters")} />;
 });
 
 /** What opens over the page. */
