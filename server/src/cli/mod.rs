@@ -3,6 +3,7 @@
 mod client;
 mod doctor;
 mod emit;
+mod import;
 mod lines;
 mod print;
 mod replay;
@@ -48,6 +49,8 @@ enum Command {
     Tail(tail::Tail),
     /// Print stored events and end
     Replay(replay::Replay),
+    /// Take over the events of a classic table into the log of the same database
+    Import(import::Import),
     /// Check configuration, disk, log, port and clock, and say what to do
     Doctor(doctor::Doctor),
 }
@@ -155,6 +158,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Emit(emit) => runtime.block_on(emit::run(emit)),
         Command::Tail(tail) => runtime.block_on(tail::run(tail)),
         Command::Replay(replay) => runtime.block_on(replay::run(replay)),
+        Command::Import(import) => runtime.block_on(import::run(import)),
         Command::Doctor(doctor) => runtime.block_on(doctor::run(doctor)),
     };
     // A read of standard input cannot be interrupted, and nobody waits for it any more.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::plan::{Plan, Span};
 use super::read::trimmed_through;
 use super::row;
-use super::shared::Shared;
+use crate::log::shared::Shared;
 use crate::log::{Page, PageRequest};
 
 /// Rows that one page looks at: some 50 ms of work. A filter that picks next to nothing comes back with what it has,

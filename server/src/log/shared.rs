@@ -10,7 +10,7 @@ use todoki_codec::{Cursor, Kind};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::log::Bounds;
+use super::Bounds;
 
 /// What the writer thread tells the rest of the process.
 #[derive(Debug)]
@@ -64,6 +64,16 @@ impl Shared {
 
     pub(super) fn kinds(&self) -> Arc<Vec<Kind>> {
         Arc::clone(&self.kinds.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes note of kinds by their ids, each after those before it; of those that are known already nothing is new.
+    pub(super) fn learn_kinds(&self, found: &[(i32, Kind)]) {
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        for (id, kind) in found {
+            if usize::try_from(*id) == Ok(kinds.len() + 1) {
+                Arc::make_mut(&mut kinds).push(kind.clone());
+            }
+        }
     }
 
     /// Publishes a commit.
