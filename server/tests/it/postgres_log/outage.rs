@@ -282,8 +282,8 @@ async fn a_group_whose_answer_was_lost_is_stored_once() {
                 }
             }
         });
-        let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory'
-                           AND application_name LIKE 'todoki writer%' AND datname = current_database()";
+        let waiting = "SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = database
+                       WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
         let pid: i32 = within(async {
             loop {
                 if let Some(row) = client.query_opt(waiting, &[]).await.unwrap() {

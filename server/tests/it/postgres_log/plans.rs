@@ -144,7 +144,7 @@ fn assert_bounded(plan: &str) {
         .filter(|line| line.contains("on events") && !is_filtered)
     {
         let rows = line
-            .rsplit_once("rows=")
+            .split_once("actual rows=")
             .and_then(|(_, rows)| rows.split(' ').next()?.parse::<u64>().ok());
         assert!(rows.is_none_or(|rows| rows <= 1100), "{line}\n{plan}");
     }
