@@ -6,10 +6,17 @@ export default defineConfig({
     projects: [
       {
         // Pure logic: no DOM, no React.
-        test: { name: "node", environment: "node", include: ["packages/*/test/**/*.test.ts", "src/**/*.test.ts"] },
+        test: {
+          name: "node",
+          environment: "node",
+          include: ["packages/*/test/**/*.test.ts", "src/**/*.test.ts"],
+          // Properties take seconds, and a shared machine several times that.
+          testTimeout: 60_000,
+        },
       },
       {
         // Layout, scrolling, frames and workers are what these test, so they run in a real browser.
+        extends: "./vite.config.ts",
         test: {
           name: "browser",
           include: ["packages/*/test/**/*.test.tsx", "src/**/*.test.tsx"],

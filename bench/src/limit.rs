@@ -32,11 +32,13 @@ use serde::{Deserialize, Serialize};
 use todoki::hub::Hub;
 use todoki::hub::shard::Settings as ShardSettings;
 use todoki::listen;
-use todoki::log::{AppendError, Batch, Bounds, Log, Page, PageRequest, ReadError};
+use todoki::log::{
+    AppendError, Batch, Bounds, Facets, Histogram, Log, Page, PageRequest, ReadError,
+};
 use todoki::subscriber::outgoing::send_each;
 use todoki::subscriber::{Arrival, place::place};
 use todoki_codec::decode::{self, Emit, Form};
-use todoki_codec::{Cursor, Draft, Event, encode, frame, query};
+use todoki_codec::{Cursor, Draft, Event, Filter, Windows, encode, frame, query};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::task::{LocalSet, spawn_local, yield_now};
@@ -498,6 +500,14 @@ impl Log for Nothing {
     }
 
     async fn seek(&self, _: Timestamp) -> Result<Cursor, ReadError> {
+        Err(ReadError(NOTHING.into()))
+    }
+
+    async fn histogram(&self, _: Filter, _: Windows) -> Result<Histogram, ReadError> {
+        Err(ReadError(NOTHING.into()))
+    }
+
+    async fn facets(&self, _: Filter, _: usize) -> Result<Facets, ReadError> {
         Err(ReadError(NOTHING.into()))
     }
 

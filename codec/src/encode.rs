@@ -29,6 +29,20 @@ pub fn event(cursor: Cursor, time: Timestamp, draft: &Draft) -> Event {
     }
 }
 
+/// Appends an event's JSON as one line, without an end. The producer may have put line breaks between tokens; here they are
+/// spaces, which says the same.
+pub fn line(json: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(json);
+    if memchr::memchr2(b'\n', b'\r', json).is_some() {
+        for byte in &mut out[start..] {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
+    }
+}
+
 fn write_event(cursor: Cursor, time: Timestamp, draft: &Draft, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":"event","cursor":"#);
     out.extend_from_slice(itoa::Buffer::new().format(cursor.get()).as_bytes());

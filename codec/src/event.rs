@@ -46,6 +46,13 @@ impl Cursor {
         Self(self.0.saturating_add(count).min(CURSOR_MAX))
     }
 
+    /// The position `count` events earlier, or the origin.
+    #[must_use]
+    pub fn back(self, count: u64) -> Self {
+        let count = i64::try_from(count).unwrap_or(CURSOR_MAX);
+        Self((self.0 - count.min(CURSOR_MAX)).max(0))
+    }
+
     /// The cursor of the next event.
     #[must_use]
     pub fn next(self) -> Self {
@@ -55,7 +62,7 @@ impl Cursor {
     /// The position just before the event of this number; the origin stays where it is.
     #[must_use]
     pub fn before(self) -> Self {
-        Self((self.0 - 1).max(0))
+        self.back(1)
     }
 
     /// Events in `(from, self]`; 0 when `from` is not before this cursor.

@@ -9,6 +9,10 @@ use std::sync::Arc;
 
 use crate::limits::KIND_BYTES;
 
+/// How kinds that tell of a failure end: `task.failed`, `agent.qa_test_failed`, `permission.denied`. A convention of
+/// names, since no member of an event says so. Timelines in browsers hold the same list, to mark rows without asking.
+pub const FAILURES: [&str; 4] = ["failed", "error", "denied", "expired"];
+
 /// A well-formed kind. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Kind(Arc<str>);
@@ -24,6 +28,18 @@ impl Kind {
     /// The kind as it goes on the wire.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The part before the first dot: what a kind belongs to. `task` for `task.created`.
+    pub fn family(&self) -> &str {
+        self.0
+            .split_once('.')
+            .map_or(&*self.0, |(family, _)| family)
+    }
+
+    /// Whether it tells of a failure: its text ends in one of [`FAILURES`].
+    pub fn is_failure(&self) -> bool {
+        FAILURES.iter().any(|ending| self.0.ends_with(ending))
     }
 }
 
@@ -186,6 +202,36 @@ mod tests {
     fn a_kind_is_dotted_segments() {
         for text in ["task.created", "a", "A-b_9.c", &"k".repeat(KIND_BYTES)] {
             assert_eq!(Kind::parse(text).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_family_is_what_stands_before_the_first_dot() {
+        for (kind, family) in [("task.review.done", "task"), ("task", "task")] {
+            assert_eq!(Kind::parse(kind).unwrap().family(), family);
+        }
+    }
+
+    #[test]
+    fn a_failure_is_known_by_the_end_of_its_kind() {
+        let is_failure = |text: &str| Kind::parse(text).unwrap().is_failure();
+        for failure in [
+            "task.failed",
+            "agent.qa_test_failed",
+            "agent.error",
+            "permission.denied",
+            "permission.expired",
+            "error",
+        ] {
+            assert!(is_failure(failure), "{failure}");
+        }
+        for other in [
+            "task.failed.retried",
+            "agent.errors",
+            "task.Failed",
+            "failed.not",
+        ] {
+            assert!(!is_failure(other), "{other}");
         }
     }
 

@@ -21,7 +21,9 @@ pub mod message;
 pub mod property;
 pub mod query;
 pub mod time;
+pub mod windows;
 
 pub use event::{Cursor, Draft, Event, Ids};
 pub use filter::{Filter, WantedIds};
 pub use kind::{Kind, KindError, Pattern};
+pub use windows::Windows;

@@ -46,3 +46,19 @@ pub const PAGE_EVENTS_DEFAULT: usize = 100;
 
 /// Bytes of event JSON after which a page ends: one event over it still fits, so a page always advances.
 pub const PAGE_BYTES: usize = 256 << 10;
+
+/// Windows of one histogram: more than a screen has columns to draw them in.
+pub const HISTOGRAM_WINDOWS: usize = 500;
+
+/// Windows of a histogram when the caller does not say: half a minute each of an hour.
+pub const HISTOGRAM_WINDOWS_DEFAULT: usize = 120;
+
+/// Families that a histogram tells apart: the built-in vocabulary has seven, and more colours than this nobody can tell
+/// apart either. The least frequent beyond are summed.
+pub const HISTOGRAM_FAMILIES: usize = 32;
+
+/// Values of one facet: more than anyone reads in a list of choices.
+pub const FACET_VALUES: usize = 50;
+
+/// Values of one facet when the caller does not say.
+pub const FACET_VALUES_DEFAULT: usize = 20;

@@ -1,4 +1,4 @@
-//! Query strings become subscriptions, pages and replays.
+//! Query strings become subscriptions, pages, replays and counts.
 //!
 //! A parameter that is unknown, malformed or given twice is refused by name: a misspelt filter must never widen a
 //! stream. Percent-encoding is RFC 3986 (a `+` is a plus, so RFC 3339 offsets need no escape). `token` is skipped
@@ -14,7 +14,11 @@ use crate::decode::parse_uuid;
 use crate::event::Cursor;
 use crate::filter::{Filter, WantedIds};
 use crate::kind::{KindError, Pattern};
-use crate::limits::{CURSOR_MAX, PAGE_EVENTS, PAGE_EVENTS_DEFAULT, PATTERNS};
+use crate::limits::{
+    CURSOR_MAX, FACET_VALUES, FACET_VALUES_DEFAULT, HISTOGRAM_WINDOWS, HISTOGRAM_WINDOWS_DEFAULT,
+    PAGE_EVENTS, PAGE_EVENTS_DEFAULT, PATTERNS,
+};
+use crate::windows::Windows;
 
 /// Where a subscription starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +99,24 @@ pub struct ReplayQuery {
     pub to: Option<Cursor>,
 }
 
+/// What a client asked for on `GET /api/event-bus/histogram`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistogramQuery {
+    /// Which events.
+    pub filter: Filter,
+    /// Counted in which windows.
+    pub windows: Windows,
+}
+
+/// What a client asked for on `GET /api/event-bus/facets`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FacetsQuery {
+    /// Which events.
+    pub filter: Filter,
+    /// At most so many values of each facet.
+    pub limit: usize,
+}
+
 /// Why a query string is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -120,14 +142,25 @@ pub enum QueryError {
     Cursor(&'static str),
     /// Not a place to start from.
     Start,
-    /// Not a count of 1 to [`PAGE_EVENTS`].
-    Limit,
+    /// Not a count within its limit.
+    Count {
+        /// Of what.
+        name: &'static str,
+        /// The limit.
+        most: usize,
+    },
+    /// Not an RFC 3339 time.
+    Time(&'static str),
+    /// Not given, and there is no default.
+    Missing(&'static str),
     /// An encoding that this server does not speak.
     EncodingName,
     /// Not a way to treat a slow subscriber.
     Slow,
     /// The range ends before it starts.
     Range,
+    /// The span of time does not end behind its start.
+    Span,
 }
 
 impl fmt::Display for QueryError {
@@ -151,10 +184,18 @@ impl fmt::Display for QueryError {
                 f,
                 "cursor must be a whole number from 0 to {CURSOR_MAX}, earliest, head, or an RFC 3339 time"
             ),
-            Self::Limit => write!(f, "limit must be a whole number from 1 to {PAGE_EVENTS}"),
+            Self::Count { name, most } => {
+                write!(f, "{name} must be a whole number from 1 to {most}")
+            }
+            Self::Time(name) => write!(
+                f,
+                "{name} must be an RFC 3339 time such as 2026-02-27T10:30:00Z"
+            ),
+            Self::Missing(name) => write!(f, "{name} is required"),
             Self::EncodingName => f.write_str("encoding must be message or lines"),
             Self::Slow => f.write_str("slow must be catch_up, disconnect or skip"),
             Self::Range => f.write_str("to_cursor must not be before from_cursor"),
+            Self::Span => f.write_str("to must be after from"),
         }
     }
 }
@@ -219,7 +260,7 @@ pub fn page(query: &str) -> Result<PageQuery, QueryError> {
             "before" => {
                 direction.set("cursor", Direction::Before(parse_cursor("before", &value)?))?;
             }
-            "limit" => limit.set("limit", parse_limit(&value)?)?,
+            "limit" => limit.set("limit", parse_count("limit", &value, PAGE_EVENTS)?)?,
             _ => filter.take(&name, &value)?,
         }
     }
@@ -251,6 +292,67 @@ pub fn replay(query: &str) -> Result<ReplayQuery, QueryError> {
         filter: filter.finish(),
         from,
         to: to.0,
+    })
+}
+
+/// Reads the query of `GET /api/event-bus/seek`: the time to look for.
+pub fn seek(query: &str) -> Result<Timestamp, QueryError> {
+    let mut time = Once::default();
+    let mut token = Once::default();
+    for pair in pairs(query) {
+        let (name, value) = pair?;
+        match &*name {
+            "time" => time.set("time", parse_time("time", &value)?)?,
+            "token" => token.set("token", ())?,
+            _ => return Err(QueryError::Unknown(name.into())),
+        }
+    }
+    time.0.ok_or(QueryError::Missing("time"))
+}
+
+/// Reads the query of `GET /api/event-bus/histogram`.
+pub fn histogram(query: &str) -> Result<HistogramQuery, QueryError> {
+    let mut filter = FilterFields::default();
+    let mut from = Once::default();
+    let mut to = Once::default();
+    let mut windows = Once::default();
+    for pair in pairs(query) {
+        let (name, value) = pair?;
+        match &*name {
+            "from" => from.set("from", parse_time("from", &value)?)?,
+            "to" => to.set("to", parse_time("to", &value)?)?,
+            "windows" => {
+                windows.set(
+                    "windows",
+                    parse_count("windows", &value, HISTOGRAM_WINDOWS)?,
+                )?;
+            }
+            _ => filter.take(&name, &value)?,
+        }
+    }
+    let from = from.0.ok_or(QueryError::Missing("from"))?;
+    let to = to.0.ok_or(QueryError::Missing("to"))?;
+    let count = windows.0.unwrap_or(HISTOGRAM_WINDOWS_DEFAULT);
+    Ok(HistogramQuery {
+        filter: filter.finish(),
+        windows: Windows::new(from, to, count).ok_or(QueryError::Span)?,
+    })
+}
+
+/// Reads the query of `GET /api/event-bus/facets`.
+pub fn facets(query: &str) -> Result<FacetsQuery, QueryError> {
+    let mut filter = FilterFields::default();
+    let mut limit = Once::default();
+    for pair in pairs(query) {
+        let (name, value) = pair?;
+        match &*name {
+            "limit" => limit.set("limit", parse_count("limit", &value, FACET_VALUES)?)?,
+            _ => filter.take(&name, &value)?,
+        }
+    }
+    Ok(FacetsQuery {
+        filter: filter.finish(),
+        limit: limit.0.unwrap_or(FACET_VALUES_DEFAULT),
     })
 }
 
@@ -334,12 +436,17 @@ fn parse_cursor(name: &'static str, text: &str) -> Result<Cursor, QueryError> {
         .ok_or(QueryError::Cursor(name))
 }
 
-fn parse_limit(text: &str) -> Result<usize, QueryError> {
-    parse_cursor("limit", text)
+/// A whole number from 1 to `most`, spelled like a cursor.
+fn parse_count(name: &'static str, text: &str, most: usize) -> Result<usize, QueryError> {
+    parse_cursor(name, text)
         .ok()
         .and_then(|number| usize::try_from(number.get()).ok())
-        .filter(|limit| (1..=PAGE_EVENTS).contains(limit))
-        .ok_or(QueryError::Limit)
+        .filter(|count| (1..=most).contains(count))
+        .ok_or(QueryError::Count { name, most })
+}
+
+fn parse_time(name: &'static str, text: &str) -> Result<Timestamp, QueryError> {
+    text.parse().map_err(|_| QueryError::Time(name))
 }
 
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
@@ -538,7 +645,8 @@ mod tests {
             Ok((Direction::Before(at(9)), 1000))
         );
         for bad in ["limit=0", "limit=1001", "limit=x", "limit=-1"] {
-            assert_eq!(page_of(bad), Err(QueryError::Limit), "{bad}");
+            let (name, most) = ("limit", PAGE_EVENTS);
+            assert_eq!(page_of(bad), Err(QueryError::Count { name, most }), "{bad}");
         }
     }
 
@@ -550,6 +658,38 @@ mod tests {
             replay("from_cursor=3&to_cursor=2").unwrap_err(),
             QueryError::Range
         );
+    }
+
+    #[test]
+    fn a_histogram_has_a_span_and_windows() {
+        let span = "from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z";
+        let asked = histogram(&format!("{span}&windows=60&kinds=task.*")).unwrap();
+        assert_eq!(
+            (asked.windows.count(), asked.windows.width_ms()),
+            (60, 60_000)
+        );
+        assert_eq!(asked.filter.to_string(), "kinds=task.*");
+        assert_eq!(histogram(span).unwrap().windows.count(), 120);
+        let backward = "to=2026-01-01T00:00:00Z&from=2026-01-01T00:00:00Z";
+        assert_eq!(histogram(backward).unwrap_err(), QueryError::Span);
+        let missing = histogram("to=2026-01-01T00:00:00Z").unwrap_err();
+        assert_eq!(missing, QueryError::Missing("from"));
+    }
+
+    #[test]
+    fn facets_have_a_limit_of_their_own() {
+        assert_eq!(facets("").unwrap().limit, 20);
+        assert_eq!(facets("limit=50").unwrap().limit, 50);
+        let (name, most) = ("limit", 50);
+        assert_eq!(facets("limit=51"), Err(QueryError::Count { name, most }));
+    }
+
+    #[test]
+    fn a_time_is_looked_for_by_name() {
+        let time = "2026-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(seek("time=2026-01-01T02:00:00+02:00&token=x"), Ok(time));
+        assert_eq!(seek(""), Err(QueryError::Missing("time")));
+        assert_eq!(seek("time=0"), Err(QueryError::Time("time")));
     }
 
     #[test]

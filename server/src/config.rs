@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::SignedDuration;
 
+use crate::assets::Assets;
 use crate::listen::Deadlines;
 
 /// The port of a server that is not told another.
@@ -122,6 +123,10 @@ pub struct Serve {
     /// How long clients may take; for whoever embeds the server, as nobody has needed flags for it
     #[arg(skip)]
     pub deadlines: Deadlines,
+
+    /// The web app; for whoever embeds the server with another
+    #[arg(skip)]
+    pub assets: Assets,
 }
 
 /// How a client reaches a server.
@@ -166,6 +171,12 @@ impl Client {
             Some(token.trim().to_owned())
         })
     }
+
+    /// Where a person finds the token that is sent, if it was not given.
+    pub fn generated_token(&self) -> Option<PathBuf> {
+        let file = token_file(&self.data_dir);
+        (given(self.token.as_ref()).is_none() && file.exists()).then_some(file)
+    }
 }
 
 /// Where a generated token is kept.
@@ -194,7 +205,7 @@ fn given(flag: Option<&String>) -> Option<String> {
 }
 
 /// A span such as `30s`, `12h` or `30d`, longer than nothing.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("{text:?} is not a duration such as 30s, 12h or 30d");
     let days = text
         .strip_suffix('d')

@@ -3,13 +3,15 @@
 //! Producers POST events; Todoki puts them in one durable, numbered log; every subscriber gets each event that matches
 //! its filter, in order, from any point in history, and stays live on the same socket. The modules are the path of an
 //! event: [`listen`] accepts, [`route`] finds the handler, [`emit`] decodes, the [`log`] makes durable, the [`hub`] fans
-//! out, a [`subscriber`] delivers; [`page`] reads history, [`metrics`] tells what was counted on the way, and [`reply`]
-//! alone chooses statuses.
+//! out, a [`subscriber`] delivers; [`page`] reads history and [`timeline`] counts it, [`metrics`] tells what was counted
+//! on the way, [`assets`] shows the web app, and [`reply`] alone chooses statuses.
 
+pub mod assets;
 pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod emit;
 pub mod guard;
 pub mod histogram;
@@ -17,12 +19,14 @@ pub mod hub;
 pub mod listen;
 pub mod log;
 pub mod metrics;
+pub mod origin;
 pub mod page;
 pub mod reply;
 pub mod retention;
 pub mod route;
 mod server;
 pub mod subscriber;
+pub mod timeline;
 pub mod traffic;
 pub mod upgrade;
 

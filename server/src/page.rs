@@ -1,20 +1,26 @@
-//! History over HTTP: a page around a cursor, the newest cursor, and a replay of any length as one JSON array.
+//! History over HTTP: a page around a cursor, the newest cursor, and a replay of any length, as one JSON array or as lines.
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use hyper::Response;
+use hyper::header::{ACCEPT, HeaderMap};
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::query::{self, Direction, PageQuery, ReplayQuery};
-use todoki_codec::{Cursor, Event};
+use todoki_codec::{Cursor, Event, encode};
 
 use crate::log::{Log, Page, PageRequest, ReadError};
 use crate::reply::{self, Body, Refusal};
 
 /// Chunks of a replay that may wait for the client: one on its way, one being read.
 const REPLAY_CHUNKS: usize = 2;
+
+/// Times that one request has the log look further for its first event. Each is bounded by the log, some 50 ms of work: a
+/// filter that picks next to nothing comes back empty-handed with where to go on, so that whoever walks through a long log
+/// sees how far they are, and whoever gave up is not looked for any more.
+const LOOKS: usize = 5;
 
 /// `GET /api/event-bus`: `{"events":[…],"next_cursor":…,"has_more":…,"earliest":…}`.
 pub async fn page<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusal> {
@@ -32,35 +38,31 @@ pub async fn page<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusa
         max_bytes: PAGE_BYTES,
     };
     let page = filled_page(log, request).await?;
-    let mut json = BytesMut::with_capacity(
-        page.events
-            .iter()
-            .map(|event| event.json.len() + 1)
-            .sum::<usize>()
-            + 64,
-    );
-    json.put_slice(b"{\"events\":[");
-    write_events(&page.events, &mut json);
+    let mut json = br#"{"events":["#.to_vec();
+    json.reserve(bytes_of(&page.events) + 64);
+    write_array(&page.events, &mut json);
     let tail = format!(
         "],\"next_cursor\":{},\"has_more\":{},\"earliest\":{}}}",
         page.reached, page.has_more, page.earliest
     );
-    json.put_slice(tail.as_bytes());
-    Ok(reply::json(json.freeze()))
+    json.extend_from_slice(tail.as_bytes());
+    Ok(reply::json(json))
 }
 
 /// A selective filter may cross a long stretch of other events; the caller asked for events, not for the stretch.
 async fn filled_page<L: Log>(log: &L, mut request: PageRequest) -> Result<Page, ReadError> {
-    loop {
-        let page = log.page(request.clone()).await?;
+    let mut page = log.page(request.clone()).await?;
+    for _ in 1..LOOKS {
         if !page.events.is_empty() || !page.has_more {
-            return Ok(page);
+            break;
         }
         request.direction = match request.direction {
             Direction::After(_) => Direction::After(page.reached),
             Direction::Before(_) => Direction::Before(page.reached),
         };
+        page = log.page(request.clone()).await?;
     }
+    Ok(page)
 }
 
 fn refuse_ahead<L: Log>(log: &L, direction: Direction) -> Result<(), Refusal> {
@@ -77,8 +79,21 @@ pub fn latest<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusal> {
     Ok(reply::json(log.bounds().head.to_string()))
 }
 
+/// How the events of a replay are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// One JSON array.
+    Array,
+    /// An event a line, and nothing else.
+    Lines,
+}
+
 /// `POST /api/event-bus/replay`: the events in `(from_cursor, to_cursor]`, read as the client takes them.
-pub fn replay<L: Log>(log: &Arc<L>, query: &str) -> Result<Response<Body>, Refusal> {
+pub fn replay<L: Log>(
+    log: &Arc<L>,
+    headers: &HeaderMap,
+    query: &str,
+) -> Result<Response<Body>, Refusal> {
     let replay = query::replay(query)?;
     let bounds = log.bounds();
     let from = replay.from.unwrap_or(bounds.earliest.before());
@@ -89,21 +104,60 @@ pub fn replay<L: Log>(log: &Arc<L>, query: &str) -> Result<Response<Body>, Refus
             bounds,
         });
     }
+    let form = accepted_form(headers);
     let (sender, body) = Channel::new(REPLAY_CHUNKS);
-    tokio::spawn(send_replay(Arc::clone(log), from, replay, sender));
-    Ok(reply::json_body(body.boxed_unsync()))
+    tokio::spawn(send_replay(Arc::clone(log), from, replay, form, sender));
+    let body = body.boxed_unsync();
+    Ok(match form {
+        Form::Array => reply::json_body(body),
+        Form::Lines => reply::lines_body(body),
+    })
 }
 
-/// Writes the array page by page. A client that leaves ends it; a log that fails or forgets cuts the body short of its end, so
+/// Lines where they are asked for by name, and not less than an array is. Whoever accepts anything gets the array.
+fn accepted_form(headers: &HeaderMap) -> Form {
+    let mut weights = [0.0_f32; 2];
+    let ranges = headers.get_all(ACCEPT).iter();
+    for range in ranges
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+    {
+        let (name, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let place = match name.trim().to_ascii_lowercase().as_str() {
+            "application/json" => 0,
+            "application/x-ndjson" | "application/jsonl" | "application/ndjson" => 1,
+            _ => continue,
+        };
+        weights[place] = weights[place].max(weight(parameters));
+    }
+    let [array, lines] = weights;
+    if lines > 0.0 && lines >= array {
+        Form::Lines
+    } else {
+        Form::Array
+    }
+}
+
+/// The `q` of a range's parameters (RFC 9110 §12.4.2), 1 when it has none.
+fn weight(parameters: &str) -> f32 {
+    parameters
+        .split(';')
+        .filter_map(|parameter| parameter.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
+        .map_or(1.0, |(_, value)| value.trim().parse().unwrap_or(0.0))
+}
+
+/// Writes the replay page by page. A client that leaves ends it; a log that fails or forgets cuts the body short of its end, so
 /// that a client cannot mistake a part for the whole.
 async fn send_replay<L: Log>(
     log: Arc<L>,
     mut from: Cursor,
     replay: ReplayQuery,
+    form: Form,
     mut body: Sender<Bytes, ReadError>,
 ) {
     let until = replay.to.unwrap_or(Cursor::MAX).min(log.bounds().head);
-    let mut opening = "[";
+    let mut is_first = true;
     while from < until {
         let request = PageRequest {
             filter: replay.filter.clone(),
@@ -122,27 +176,156 @@ async fn send_replay<L: Log>(
             ));
         }
         if !page.events.is_empty() {
-            let mut chunk = BytesMut::from(opening);
-            write_events(&page.events, &mut chunk);
-            opening = ",";
-            if body.send_data(chunk.freeze()).await.is_err() {
+            let chunk = chunk(&page.events, form, is_first);
+            is_first = false;
+            if body.send_data(chunk.into()).await.is_err() {
                 return;
             }
         }
         from = page.reached.max(from.next());
     }
-    let end = if opening == "[" { "[]" } else { "]" };
+    let end = match form {
+        Form::Array if is_first => "[]",
+        Form::Array => "]",
+        Form::Lines => return,
+    };
     // A client that is gone by now misses nothing but the end.
     body.send_data(Bytes::from_static(end.as_bytes()))
         .await
         .ok();
 }
 
-fn write_events(events: &[Event], out: &mut BytesMut) {
+fn chunk(events: &[Event], form: Form, is_first: bool) -> Vec<u8> {
+    let mut chunk = Vec::with_capacity(bytes_of(events) + 1);
+    match form {
+        Form::Array => {
+            chunk.push(if is_first { b'[' } else { b',' });
+            write_array(events, &mut chunk);
+        }
+        Form::Lines => {
+            for event in events {
+                encode::line(&event.json, &mut chunk);
+                chunk.push(b'\n');
+            }
+        }
+    }
+    chunk
+}
+
+/// Bytes of these events with one between each two.
+fn bytes_of(events: &[Event]) -> usize {
+    events.iter().map(|event| event.json.len() + 1).sum()
+}
+
+fn write_array(events: &[Event], out: &mut Vec<u8>) {
     for (place, event) in events.iter().enumerate() {
         if place > 0 {
-            out.put_u8(b',');
+            out.push(b',');
         }
-        out.put_slice(&event.json);
+        out.extend_from_slice(&event.json);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use jiff::Timestamp;
+    use todoki_codec::{Draft, Filter, Windows};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::log::{AppendError, Bounds, Facets, Histogram};
+
+    /// A log that goes on for ever and has nothing that anyone looks for.
+    #[derive(Default)]
+    struct Endless {
+        looks: AtomicUsize,
+    }
+
+    impl Log for Endless {
+        async fn append(&self, _: Vec<Draft>) -> Result<Vec<Cursor>, AppendError> {
+            Err(AppendError::Busy)
+        }
+
+        async fn page(&self, request: PageRequest) -> Result<Page, ReadError> {
+            self.looks.fetch_add(1, Ordering::Relaxed);
+            let reached = match request.direction {
+                Direction::After(cursor) => cursor.forward(1000),
+                Direction::Before(cursor) => cursor.back(1000),
+            };
+            Ok(Page {
+                events: Vec::new(),
+                reached,
+                has_more: true,
+                earliest: Cursor::ORIGIN.next(),
+            })
+        }
+
+        fn bounds(&self) -> Bounds {
+            Bounds {
+                epoch: Uuid::nil(),
+                earliest: Cursor::ORIGIN.next(),
+                head: Cursor::MAX,
+            }
+        }
+
+        async fn seek(&self, _: Timestamp) -> Result<Cursor, ReadError> {
+            Err(ReadError("nobody seeks".into()))
+        }
+
+        async fn histogram(&self, _: Filter, _: Windows) -> Result<Histogram, ReadError> {
+            Err(ReadError("nobody counts".into()))
+        }
+
+        async fn facets(&self, _: Filter, _: usize) -> Result<Facets, ReadError> {
+            Err(ReadError("nobody counts".into()))
+        }
+
+        async fn trim(&self, _: Cursor) -> Result<(), AppendError> {
+            Err(AppendError::Busy)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_finds_nothing_says_how_far_it_looked() {
+        for (query, next_cursor) in [("cursor=0", 5000), ("before=900000", 895_000)] {
+            let log = Endless::default();
+            let answer = page(&log, query).await.unwrap();
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            let expected = format!(
+                r#"{{"events":[],"next_cursor":{next_cursor},"has_more":true,"earliest":1}}"#
+            );
+            assert_eq!(body, expected);
+            assert_eq!(log.looks.into_inner(), LOOKS);
+        }
+    }
+
+    #[test]
+    fn lines_are_sent_to_those_who_prefer_them() {
+        let form = |accept: &[&str]| {
+            let lines = accept.iter().map(|line| (ACCEPT, line.parse().unwrap()));
+            accepted_form(&lines.collect())
+        };
+        for accept in [
+            &["application/x-ndjson"][..],
+            &["text/html, Application/X-NDJSON;q=0.1"],
+            &["application/json", "application/x-ndjson"],
+            &["application/json;q=0.5,application/jsonl;v=1; Q=0.5"],
+            &["application/ndjson, */*"],
+        ] {
+            assert_eq!(form(accept), Form::Lines, "{accept:?}");
+        }
+        for accept in [
+            &[][..],
+            &["*/*"],
+            &["application/*"],
+            &["application/json"],
+            &["application/x-ndjson;q=0"],
+            &["application/x-ndjson;q=nonsense"],
+            &["application/x-ndjson;q=0.5, application/json"],
+        ] {
+            assert_eq!(form(accept), Form::Array, "{accept:?}");
+        }
     }
 }

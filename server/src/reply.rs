@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
     SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
@@ -41,6 +41,17 @@ pub fn json_body(body: Body) -> Response<Body> {
     with_type(StatusCode::OK, "application/json", body)
 }
 
+/// `200` with this as JSON.
+pub fn json_of(value: &impl Serialize) -> Response<Body> {
+    // Our own types have nothing that JSON cannot say.
+    json(simd_json::serde::to_vec(value).unwrap_or_default())
+}
+
+/// `200` with an event a line, still being written.
+pub fn lines_body(body: Body) -> Response<Body> {
+    with_type(StatusCode::OK, "application/x-ndjson", body)
+}
+
 /// `200` with a line of text.
 pub fn text(content: &'static str) -> Response<Body> {
     with_type(StatusCode::OK, "text/plain; charset=utf-8", full(content))
@@ -51,11 +62,46 @@ pub fn metrics(content: String) -> Response<Body> {
     with_type(StatusCode::OK, prometheus_text::CONTENT_TYPE, full(content))
 }
 
+/// `200` with a file.
+pub fn file(content: Bytes, content_type: &'static str) -> Response<Body> {
+    with_type(StatusCode::OK, content_type, full(content))
+}
+
+/// `304`: the client has it.
+pub fn not_modified() -> Response<Body> {
+    bare(StatusCode::NOT_MODIFIED)
+}
+
+/// `307` to a path of ours.
+pub fn redirect(path: &'static str) -> Response<Body> {
+    let mut response = bare(StatusCode::TEMPORARY_REDIRECT);
+    set(&mut response, LOCATION, path);
+    response
+}
+
+/// `404` in place of the page, to whoever looks at a program that was built without it.
+pub fn no_page() -> Response<Body> {
+    with_type(
+        StatusCode::NOT_FOUND,
+        "text/plain; charset=utf-8",
+        full(
+            "This todoki was built without its page; everything else works.\n\n\
+             To have it, run scripts/web and build todoki again, or use scripts/run, which does both.\n",
+        ),
+    )
+}
+
 /// `204` to `OPTIONS`.
 pub fn options(allow: &'static str) -> Response<Body> {
-    let mut response = with_type(StatusCode::NO_CONTENT, "text/plain", full(""));
-    response.headers_mut().remove(CONTENT_TYPE);
+    let mut response = bare(StatusCode::NO_CONTENT);
     set(&mut response, ALLOW, allow);
+    response
+}
+
+/// A status without content.
+fn bare(status: StatusCode) -> Response<Body> {
+    let mut response = with_type(status, "text/plain", full(""));
+    response.headers_mut().remove(CONTENT_TYPE);
     response
 }
 
@@ -155,6 +201,8 @@ pub enum Refusal {
     Append(AppendError),
     /// The log cannot be read.
     Read(ReadError),
+    /// Too many counts are waiting.
+    Counting,
     /// The shards do not say what they count.
     Unmeasured,
 }
@@ -232,6 +280,7 @@ impl Refusal {
             },
             Self::Append(error) => append_status(error),
             Self::Read(_) => (StatusCode::SERVICE_UNAVAILABLE, "log_unavailable"),
+            Self::Counting => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unmeasured => (StatusCode::SERVICE_UNAVAILABLE, "metrics_unavailable"),
         }
     }
@@ -318,8 +367,9 @@ impl Display for Refusal {
             Self::Expectation => f.write_str("Expect must be 100-continue"),
             Self::TransferCoding => f.write_str("Transfer-Encoding must be chunked, given once"),
             Self::NotFound => f.write_str(
-                "no such path; see /ws/event-bus, /api/event-bus, /api/event-bus/emit, /api/event-bus/latest, \
-                 /api/event-bus/replay, /health, /metrics",
+                "no such path; see /events, /ws/event-bus, /api/event-bus, /api/event-bus/emit, /api/event-bus/latest, \
+                 /api/event-bus/replay, /api/event-bus/seek, /api/event-bus/histogram, /api/event-bus/facets, /health, \
+                 /metrics",
             ),
             Self::Method { allow } => write!(f, "this path answers {allow}"),
             Self::Unauthorised => f.write_str(
@@ -353,6 +403,7 @@ impl Display for Refusal {
             Self::Emit(error) => error.fmt(f),
             Self::Append(error) => error.fmt(f),
             Self::Read(_) => f.write_str("the log cannot be read just now"),
+            Self::Counting => f.write_str("too many histograms and facets are being counted"),
             Self::Unmeasured => f.write_str("the server is too busy to say what it counts"),
         }
     }

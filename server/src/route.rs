@@ -1,4 +1,5 @@
-//! One table: path → what it is, which methods it answers, and whether it needs the token.
+//! One table: path → what it is, which methods it answers, and whether it needs the token. What is not in it is looked for
+//! among the files of the web app.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -8,14 +9,16 @@ use hyper::{Method, Request, Response};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::assets::Assets;
 use crate::auth::Auth;
 use crate::hub::Hub;
 use crate::listen::Deadlines;
 use crate::log::{Log, Recorder};
+use crate::origin::{Caller, Origins};
 use crate::reply::{self, Body, Refusal};
+use crate::timeline::Counting;
 use crate::traffic::Traffic;
-use crate::upgrade::Origins;
-use crate::{emit, guard, metrics, page, upgrade};
+use crate::{assets, emit, guard, metrics, page, timeline, upgrade};
 
 /// Everything that a request may need.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct App<L> {
     pub log: Arc<L>,
     /// Where news is.
     pub hub: Arc<Hub>,
+    /// The web app.
+    pub assets: Assets,
     /// Cancelled when the server drains.
     pub stop: CancellationToken,
     /// Who may come in.
@@ -38,6 +43,8 @@ pub struct App<L> {
     pub recorder: Arc<Recorder>,
     /// What is counted here.
     pub traffic: Traffic,
+    /// Room for what a timeline counts.
+    pub counting: Counting,
     /// How long clients may take.
     pub deadlines: Deadlines,
     /// Connections and subscribers, to be waited for at the end.
@@ -51,6 +58,9 @@ enum Endpoint {
     Page,
     Latest,
     Replay,
+    Seek,
+    Histogram,
+    Facets,
     Health,
     Live,
     Ready,
@@ -68,7 +78,7 @@ const POST: &str = "OPTIONS, POST";
 /// An upgrade is a GET, and nothing else would mean anything.
 const UPGRADE: &str = "GET, OPTIONS";
 
-const ROUTES: [Route; 9] = [
+const ROUTES: [Route; 12] = [
     Route {
         path: "/ws/event-bus",
         endpoint: Endpoint::Subscribe,
@@ -93,6 +103,21 @@ const ROUTES: [Route; 9] = [
         path: "/api/event-bus/replay",
         endpoint: Endpoint::Replay,
         allow: POST,
+    },
+    Route {
+        path: "/api/event-bus/seek",
+        endpoint: Endpoint::Seek,
+        allow: GET,
+    },
+    Route {
+        path: "/api/event-bus/histogram",
+        endpoint: Endpoint::Histogram,
+        allow: GET,
+    },
+    Route {
+        path: "/api/event-bus/facets",
+        endpoint: Endpoint::Facets,
+        allow: GET,
     },
     Route {
         path: "/health",
@@ -124,11 +149,13 @@ pub async fn answer<L: Log>(
     let method = request.method().clone();
     // The query may hold a token, so only the path is logged.
     let path = request.uri().path().to_owned();
-    let response = dispatch(&app, request).await.unwrap_or_else(|refusal| {
+    let caller = Caller::of(&app.origins, &request);
+    let mut response = dispatch(&app, request).await.unwrap_or_else(|refusal| {
         tracing::debug!(%method, path, %refusal, "refused");
         app.traffic.refuse(&refusal);
         refusal.response()
     });
+    caller.inform(&mut response);
     tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
     Ok(response)
 }
@@ -141,10 +168,10 @@ async fn dispatch<L: Log>(
     if request.uri().path() == "*" {
         return Ok(reply::options("GET, HEAD, OPTIONS, POST"));
     }
-    let route = ROUTES
-        .iter()
-        .find(|route| route.path == request.uri().path())
-        .ok_or(Refusal::NotFound)?;
+    let mut routes = ROUTES.iter();
+    let Some(route) = routes.find(|route| route.path == request.uri().path()) else {
+        return assets::answer(&app.assets, &request);
+    };
     if request.method() == Method::OPTIONS {
         return Ok(reply::options(route.allow));
     }
@@ -172,7 +199,10 @@ async fn dispatch<L: Log>(
         Endpoint::Emit => emit::emit(&*app.log, &app.traffic, app.deadlines.body, request).await,
         Endpoint::Page => page::page(&*app.log, query).await,
         Endpoint::Latest => page::latest(&*app.log, query),
-        Endpoint::Replay => page::replay(&app.log, query),
+        Endpoint::Replay => page::replay(&app.log, request.headers(), query),
+        Endpoint::Seek => timeline::seek(&*app.log, query).await,
+        Endpoint::Histogram => timeline::histogram(&*app.log, &app.counting, query).await,
+        Endpoint::Facets => timeline::facets(&*app.log, &app.counting, query).await,
         Endpoint::Metrics => metrics::metrics(&**app, query).await,
     }
 }

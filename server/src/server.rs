@@ -21,10 +21,11 @@ use crate::log::{
     AnyLog, Bounds, DatabaseError, DatabaseOptions, Embedded, Log, OpenError, Options, Postgres,
     Recorder, Release,
 };
+use crate::origin::Origins;
 use crate::retention::{self, Retention};
 use crate::route::App;
+use crate::timeline::Counting;
 use crate::traffic::Traffic;
-use crate::upgrade::Origins;
 
 /// Connections may finish what they do for so long once the server drains.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
@@ -140,6 +141,7 @@ impl Server {
         let app = Arc::new(App {
             log,
             hub,
+            assets: config.assets.clone(),
             stop,
             auth,
             origins: Origins::new(config.allow_origin.clone()),
@@ -147,6 +149,7 @@ impl Server {
             has_open_metrics: config.open_metrics,
             recorder,
             traffic: Traffic::default(),
+            counting: Counting::default(),
             deadlines: config.deadlines,
             tasks: TaskTracker::new(),
         });

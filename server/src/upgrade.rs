@@ -12,8 +12,8 @@ use fastwebsockets::upgrade::UpgradeFut;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Incoming};
 use hyper::header::{
-    HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    HeaderMap, HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION,
 };
 use hyper::{Request, Response, Version};
 use hyper_util::rt::TokioIo;
@@ -25,6 +25,7 @@ use todoki_codec::query::{self, Start};
 use crate::auth;
 use crate::listen::{Permit, Socket};
 use crate::log::Log;
+use crate::origin::{Origin, only};
 use crate::reply::{Body, Refusal};
 use crate::route::App;
 use crate::subscriber::place::{Place, place};
@@ -138,11 +139,6 @@ fn check_handshake<B: HttpBody>(request: &Request<B>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn only<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    values.next().filter(|_| values.next().is_none())
-}
-
 fn accept(request: &mut Request<Incoming>) -> Result<(Response<Body>, UpgradeFut), Refusal> {
     let offers_ours = auth::offers_subprotocol(request.headers());
     let (response, socket) = fastwebsockets::upgrade::upgrade(request)
@@ -179,73 +175,4 @@ async fn turn_away(upgraded: UpgradeFut) {
     )
     .await
     .ok();
-}
-
-/// Which pages may connect: those that this server is the host of, and those that the configuration names.
-#[derive(Debug, Default)]
-pub struct Origins {
-    allowed: Vec<String>,
-}
-
-/// What a request says about the page it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Nothing: not a browser.
-    None,
-    /// A page that may connect.
-    Allowed,
-}
-
-impl Origins {
-    /// Also lets in pages of these origins, such as `https://app.example.org`.
-    pub fn new(allowed: Vec<String>) -> Self {
-        Self { allowed }
-    }
-
-    fn check(&self, headers: &HeaderMap) -> Result<Origin, Refusal> {
-        let Some(origin) = headers.get(ORIGIN) else {
-            return Ok(Origin::None);
-        };
-        let origin = only(headers, &ORIGIN)
-            .and_then(|_| origin.to_str().ok())
-            .ok_or(Refusal::ForeignOrigin)?;
-        let host = headers
-            .get(hyper::header::HOST)
-            .and_then(|host| host.to_str().ok());
-        let is_own = origin.split_once("://").is_some_and(|(_, authority)| {
-            host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
-        });
-        if is_own
-            || self
-                .allowed
-                .iter()
-                .any(|allowed| allowed.eq_ignore_ascii_case(origin))
-        {
-            Ok(Origin::Allowed)
-        } else {
-            Err(Refusal::ForeignOrigin)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_connects_to_its_own_host_or_by_permission() {
-        let origins = Origins::new(vec!["https://app.example.org".into()]);
-        let check = |origin: &str| {
-            let headers = [("host", "127.0.0.1:3000"), ("origin", origin)];
-            let headers =
-                headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-            origins.check(&headers.into_iter().collect()).ok()
-        };
-        assert_eq!(check("http://127.0.0.1:3000"), Some(Origin::Allowed));
-        assert_eq!(check("https://app.example.org"), Some(Origin::Allowed));
-        assert_eq!(check("http://127.0.0.1:3001"), None);
-        assert_eq!(check("null"), None);
-        assert_eq!(check("https://evil.example"), None);
-        assert_eq!(origins.check(&HeaderMap::new()).unwrap(), Origin::None);
-    }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::event::{Cursor, Event, Ids};
 use crate::filter::{Filter, WantedIds};
 use crate::kind::{Kind, Pattern};
-use crate::limits::{KIND_BYTES, PAGE_EVENTS, PATTERNS};
+use crate::limits::{FACET_VALUES, HISTOGRAM_WINDOWS, KIND_BYTES, PAGE_EVENTS, PATTERNS};
 use crate::query::{self, Direction, Encoding, QueryError, Slow, Start, Subscription};
 
 /// Any text is a query or a refusal that can be told; what is accepted reads back from how it is written.
@@ -60,6 +60,7 @@ pub fn queries_read_back(bytes: &[u8]) {
         }
         Err(error) => refusal_is_told(&error),
     }
+    counts_read_back(text);
     if let Some(token) = query::token(text) {
         let again = format!("token={}", spell(&token));
         assert_eq!(query::token(&again), Some(token));
@@ -70,6 +71,39 @@ pub fn queries_read_back(bytes: &[u8]) {
             query::subscription(text).is_ok_and(|asked| asked.filter.is_all())
                 || text.matches("token").count() > 1
         );
+    }
+}
+
+fn counts_read_back(text: &str) {
+    match query::seek(text) {
+        Ok(time) => assert_eq!(query::seek(&format!("time={time}")), Ok(time)),
+        Err(error) => refusal_is_told(&error),
+    }
+    match query::histogram(text) {
+        Ok(asked) => {
+            let windows = asked.windows;
+            let count = windows.count();
+            assert!((1..=HISTOGRAM_WINDOWS).contains(&count) && windows.width_ms() > 0);
+            let edges: Vec<_> = (0..=count).map(|place| windows.edge(place)).collect();
+            assert!(edges.is_sorted() && edges[0] < edges[count]);
+            // Windows that end where the calendar does would be narrower if they were asked for as they are.
+            if edges[count] < Timestamp::MAX {
+                let again = format!(
+                    "{}&windows={count}&from={}&to={}",
+                    asked.filter, edges[0], edges[count]
+                );
+                assert_eq!(query::histogram(&again), Ok(asked));
+            }
+        }
+        Err(error) => refusal_is_told(&error),
+    }
+    match query::facets(text) {
+        Ok(asked) => {
+            assert!((1..=FACET_VALUES).contains(&asked.limit));
+            let again = format!("limit={}&{}", asked.limit, asked.filter);
+            assert_eq!(query::facets(&again), Ok(asked));
+        }
+        Err(error) => refusal_is_told(&error),
     }
 }
 

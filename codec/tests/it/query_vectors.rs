@@ -14,7 +14,7 @@ enum Row {
         name: String,
         endpoint: Endpoint,
         input: String,
-        expect: Option<Expect>,
+        expect: Option<Box<Expect>>,
         refused: Option<String>,
         why: String,
     },
@@ -33,6 +33,9 @@ enum Endpoint {
     Subscription,
     Page,
     Replay,
+    Seek,
+    Histogram,
+    Facets,
     Nothing,
     Token,
 }
@@ -48,6 +51,8 @@ struct Expect {
     before: Option<Cursor>,
     from: Option<Cursor>,
     to: Option<Cursor>,
+    time: Option<String>,
+    windows: Option<RowWindows>,
     token: Option<String>,
 }
 
@@ -58,6 +63,16 @@ enum RowStart {
     Earliest,
     After(Cursor),
     Time(String),
+}
+
+/// Windows by where the first begins and the last ends.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RowWindows {
+    from: String,
+    to: String,
+    count: usize,
+    width_ms: i64,
 }
 
 fn start(start: Start) -> RowStart {
@@ -103,6 +118,32 @@ fn read(endpoint: Endpoint, input: &str) -> Result<Expect, QueryError> {
                 ..nothing
             }
         }
+        Endpoint::Seek => Expect {
+            time: Some(query::seek(input)?.to_string()),
+            ..nothing
+        },
+        Endpoint::Histogram => {
+            let asked = query::histogram(input)?;
+            let windows = asked.windows;
+            Expect {
+                filter: Some(asked.filter.to_string()),
+                windows: Some(RowWindows {
+                    from: windows.from().to_string(),
+                    to: windows.edge(windows.count()).to_string(),
+                    count: windows.count(),
+                    width_ms: windows.width_ms(),
+                }),
+                ..nothing
+            }
+        }
+        Endpoint::Facets => {
+            let asked = query::facets(input)?;
+            Expect {
+                filter: Some(asked.filter.to_string()),
+                limit: Some(asked.limit),
+                ..nothing
+            }
+        }
         Endpoint::Nothing => {
             query::nothing(input)?;
             nothing
@@ -126,7 +167,7 @@ fn every_query_vector_holds() {
                 refused,
                 why,
             } => {
-                let expected = refused.map_or_else(|| Ok(expect.unwrap()), Err);
+                let expected = refused.map_or_else(|| Ok(*expect.unwrap()), Err);
                 let found = read(endpoint, &input).map_err(|error| error.to_string());
                 assert_eq!(found, expected, "{name}: {why}");
             }

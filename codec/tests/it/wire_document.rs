@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use todoki_codec::kind::FAILURES;
 use todoki_codec::message::{GapReason, LagState, Message};
 use todoki_codec::{Cursor, limits};
 use uuid::Uuid;
@@ -113,6 +114,14 @@ fn the_limits_are_those_of_the_code() {
             "| page",
             vec![limits::PAGE_EVENTS.to_string(), kib(limits::PAGE_BYTES)],
         ),
+        (
+            "| windows; families",
+            vec![
+                limits::HISTOGRAM_WINDOWS.to_string(),
+                limits::HISTOGRAM_FAMILIES.to_string(),
+            ],
+        ),
+        ("| values", vec![limits::FACET_VALUES.to_string()]),
     ] {
         let line = WIRE.lines().rfind(|line| line.starts_with(row)).unwrap();
         for value in values {
@@ -124,4 +133,27 @@ fn the_limits_are_those_of_the_code() {
         (1 << 20, 1 << 20)
     );
     assert!(WIRE.contains(&limits::CURSOR_MAX.to_string()));
+    for default in [
+        format!(
+            "`windows` (1 to 500, {} when absent)",
+            limits::HISTOGRAM_WINDOWS_DEFAULT
+        ),
+        format!(
+            "`limit` (1 to 50, {} when absent)",
+            limits::FACET_VALUES_DEFAULT
+        ),
+    ] {
+        assert!(WIRE.contains(&default), "{default}");
+    }
+}
+
+#[test]
+fn failures_are_told_by_the_endings_that_are_listed() {
+    let endings: Vec<_> = FAILURES
+        .iter()
+        .map(|ending| format!("`{ending}`"))
+        .collect();
+    let (last, others) = endings.split_last().unwrap();
+    let sentence = format!("whose kind ends in {} or {last}", others.join(", "));
+    assert!(WIRE.contains(&sentence), "{sentence}");
 }

@@ -6,33 +6,24 @@
 //! connection stores nothing twice.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use http_body_util::Full;
-use hyper::header::CONTENT_TYPE;
 use simd_json::OwnedValue;
 use simd_json::prelude::Writable;
+use todoki_codec::Kind;
 use todoki_codec::decode::{self, EmitReason, Form, NameAndText};
-use todoki_codec::limits::{BATCH_DRAFTS, BODY_BYTES, DRAFT_BYTES, KIND_BYTES};
-use todoki_codec::{Cursor, Kind};
+use todoki_codec::limits::{DRAFT_BYTES, KIND_BYTES};
 use uuid::Uuid;
 
 use super::Failure;
-use super::client::{ClientError, Connection, Remote};
+use super::client::{ClientError, Remote};
 use super::lines::{Line, Lines};
-use crate::{clock, config};
+use super::sender::{Batch, Progress, Sender};
+use crate::config;
 
 /// Longest line of text within a draft, as JSON: the rest is the draft's envelope.
 const TEXT_BYTES: usize = DRAFT_BYTES - (4 << 10);
-
-/// While the server cannot be reached, try again after this, doubled each time up to the longest.
-const RETRY: Duration = Duration::from_millis(250);
-const RETRY_LONGEST: Duration = Duration::from_secs(10);
-
-/// How often the progress line is drawn anew.
-const PROGRESS: Duration = Duration::from_millis(200);
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -197,27 +188,6 @@ fn at_line(number: u64, error: ClientError) -> Failure {
     }
 }
 
-/// Drafts that go out together, as NDJSON.
-#[derive(Default)]
-struct Batch {
-    body: String,
-    count: usize,
-}
-
-impl Batch {
-    /// Takes the draft, or gives it back when it belongs into the next batch.
-    fn push(&mut self, draft: String) -> Result<(), String> {
-        let is_full = self.count == BATCH_DRAFTS || self.body.len() + draft.len() + 1 > BODY_BYTES;
-        if is_full && self.count > 0 {
-            return Err(draft);
-        }
-        self.body.push_str(&draft);
-        self.body.push('\n');
-        self.count += 1;
-        Ok(())
-    }
-}
-
 /// How a line becomes a draft.
 struct Shape {
     kind: KindOf,
@@ -375,113 +345,6 @@ fn kind_of(line: &str, name: &str, prefix: Option<&Kind>) -> Result<String, Stri
         .map(|c| if is_allowed(c) { c } else { '_' })
         .take(KIND_BYTES)
         .collect())
-}
-
-/// One connection, made anew when it breaks.
-struct Sender {
-    remote: Remote,
-    connection: Option<Connection>,
-    /// Whether the server was ever reached.
-    is_known: bool,
-}
-
-impl Sender {
-    fn new(remote: Remote) -> Self {
-        Self {
-            remote,
-            connection: None,
-            is_known: false,
-        }
-    }
-
-    /// Sends until the server has answered. A server that cannot be reached at all is a failure; one that was there may be
-    /// restarting, and is waited for, also when it went before its first answer.
-    async fn send(&mut self, drafts: &str) -> Result<Vec<Cursor>, ClientError> {
-        let mut pause = RETRY;
-        loop {
-            match self.try_send(drafts).await {
-                Err(error) if error.is_transient() && self.is_known => {
-                    self.connection = None;
-                    super::note(&format!("{error}; trying again"));
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(RETRY_LONGEST);
-                }
-                answer => return answer,
-            }
-        }
-    }
-
-    async fn try_send(&mut self, drafts: &str) -> Result<Vec<Cursor>, ClientError> {
-        let mut connection = match self.connection.take() {
-            // The server closes a connection that was idle for long; that is no news.
-            Some(connection) if !connection.is_closed() => connection,
-            _ => self.remote.connect().await?,
-        };
-        self.is_known = true;
-        let request = self
-            .remote
-            .request("/api/event-bus/emit")
-            .method("POST")
-            .header(CONTENT_TYPE, "application/x-ndjson")
-            .body(Full::from(drafts.to_owned()))
-            .map_err(|error| ClientError::Senseless(error.to_string()))?;
-        let mut answer = self.remote.fetch(&mut connection, request).await?.to_vec();
-        self.connection = Some(connection);
-        simd_json::serde::from_slice(&mut answer)
-            .map_err(|error| ClientError::Broken(error.to_string()))
-    }
-}
-
-/// What has been emitted, drawn on a terminal while it happens and once at the end.
-struct Progress {
-    count: u64,
-    first: Option<Cursor>,
-    last: Option<Cursor>,
-    started: std::time::Instant,
-    drawn: std::time::Instant,
-    is_drawn: bool,
-}
-
-impl Progress {
-    fn new() -> Self {
-        let now = clock::instant();
-        Self {
-            count: 0,
-            first: None,
-            last: None,
-            started: now,
-            drawn: now,
-            is_drawn: super::is_terminal(),
-        }
-    }
-
-    fn add(&mut self, cursors: &[Cursor]) {
-        self.count += cursors.len() as u64;
-        self.first = self.first.or(cursors.first().copied());
-        self.last = cursors.last().copied().or(self.last);
-        if self.is_drawn && self.drawn.elapsed() >= PROGRESS {
-            self.drawn = clock::instant();
-            // A progress line that cannot be drawn is no reason to stop.
-            write!(io::stderr(), "\r{} events, {}/s ", self.count, self.rate()).ok();
-        }
-    }
-
-    fn finish(&self) {
-        let clear = if self.is_drawn { "\r\x1b[K" } else { "" };
-        super::note(&match (self.first, self.last) {
-            (Some(first), Some(last)) => format!(
-                "{clear}{} events emitted, cursors {first} to {last}, {}/s",
-                self.count,
-                self.rate()
-            ),
-            _ => format!("{clear}no events emitted"),
-        });
-    }
-
-    fn rate(&self) -> u64 {
-        let millis = self.started.elapsed().as_millis().max(1);
-        u64::try_from(u128::from(self.count) * 1000 / millis).unwrap_or(u64::MAX)
-    }
 }
 
 #[cfg(test)]

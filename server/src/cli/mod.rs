@@ -1,12 +1,14 @@
 //! The command line: parse, run one command, choose the exit code (0 done, 1 failed, 64 bad usage).
 
 mod client;
+mod demo;
 mod doctor;
 mod emit;
 mod import;
 mod lines;
 mod print;
 mod replay;
+mod sender;
 mod serve;
 mod tail;
 
@@ -36,6 +38,7 @@ Examples:
   todoki emit --kind task.created --data '{\"n\":1}'     emit one event
   cargo build --message-format=json | todoki emit --kind-from reason --prefix build
   todoki tail --cursor 0                               all history, then live
+  todoki demo                                          made-up agents at work, to look at
 
 `todoki COMMAND --help` has more. Exit codes: 0 done, 1 failed, 64 bad usage.";
 
@@ -51,6 +54,8 @@ enum Command {
     Replay(replay::Replay),
     /// Take over the events of a classic table into the log of the same database
     Import(import::Import),
+    /// Feed made-up events of agents at work, so that there is something to look at
+    Demo(demo::Demo),
     /// Check configuration, disk, log, port and clock, and say what to do
     Doctor(doctor::Doctor),
 }
@@ -159,6 +164,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Tail(tail) => runtime.block_on(tail::run(tail)),
         Command::Replay(replay) => runtime.block_on(replay::run(replay)),
         Command::Import(import) => runtime.block_on(import::run(import)),
+        Command::Demo(demo) => runtime.block_on(demo::run(demo)),
         Command::Doctor(doctor) => runtime.block_on(doctor::run(doctor)),
     };
     // A read of standard input cannot be interrupted, and nobody waits for it any more.

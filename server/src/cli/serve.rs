@@ -107,6 +107,9 @@ fn announce(server: &Server, config: &config::Serve) -> io::Result<()> {
         ),
     }
     .map_err(io::Error::other)?;
+    if config.assets.has_page() {
+        writeln!(text, "  page   http://{address}/events").map_err(io::Error::other)?;
+    }
     text.push_str(&hint(server, config));
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;

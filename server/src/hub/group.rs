@@ -9,7 +9,7 @@
 use todoki_codec::deflate::Deflater;
 use todoki_codec::frame::{self, Opcode};
 use todoki_codec::query::Encoding;
-use todoki_codec::{Cursor, Event, Filter};
+use todoki_codec::{Cursor, Event, Filter, encode};
 
 use super::ring::Run;
 use super::segment::{Content, Strand};
@@ -204,20 +204,7 @@ impl Lines {
         }
         self.last = event.cursor;
         self.events += 1;
-        push_line(&event.json, &mut self.text);
-    }
-}
-
-/// The producer may have put line breaks between tokens; in a line they are spaces, which says the same.
-fn push_line(json: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(json);
-    if memchr::memchr2(b'\n', b'\r', json).is_some() {
-        for byte in &mut out[start..] {
-            if matches!(byte, b'\n' | b'\r') {
-                *byte = b' ';
-            }
-        }
+        encode::line(&event.json, &mut self.text);
     }
 }
 

@@ -366,12 +366,12 @@ fn newer(batch: &[Event], position: Cursor) -> &[Event] {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use todoki_codec::{Draft, Ids, Kind, encode, query};
+    use todoki_codec::{Draft, Filter, Ids, Kind, Windows, encode, query};
     use tokio_util::task::TaskTracker;
     use uuid::Uuid;
 
     use super::*;
-    use crate::log::{AppendError, Batch, Bounds, Page, ReadError};
+    use crate::log::{AppendError, Batch, Bounds, Facets, Histogram, Page, ReadError};
     use crate::subscriber::place::place;
 
     /// A log of five events whose reader panics: a bug that nobody has foreseen.
@@ -396,6 +396,14 @@ mod tests {
 
         async fn seek(&self, _: Timestamp) -> Result<Cursor, ReadError> {
             Ok(Cursor::ORIGIN)
+        }
+
+        async fn histogram(&self, _: Filter, _: Windows) -> Result<Histogram, ReadError> {
+            panic!("nobody counts")
+        }
+
+        async fn facets(&self, _: Filter, _: usize) -> Result<Facets, ReadError> {
+            panic!("nobody counts")
         }
 
         async fn trim(&self, _: Cursor) -> Result<(), AppendError> {

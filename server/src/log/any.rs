@@ -6,9 +6,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use todoki_codec::{Cursor, Draft};
+use todoki_codec::{Cursor, Draft, Filter, Windows};
 
-use super::{AppendError, Bounds, Embedded, Log, Page, PageRequest, Postgres, ReadError};
+use super::{
+    AppendError, Bounds, Embedded, Facets, Histogram, Log, Page, PageRequest, Postgres, ReadError,
+};
 
 /// One of the logs there are.
 #[derive(Debug)]
@@ -63,6 +65,20 @@ impl Log for AnyLog {
         match self {
             Self::Embedded(log) => log.seek(time).await,
             Self::Postgres(log) => log.seek(time).await,
+        }
+    }
+
+    async fn histogram(&self, filter: Filter, windows: Windows) -> Result<Histogram, ReadError> {
+        match self {
+            Self::Embedded(log) => log.histogram(filter, windows).await,
+            Self::Postgres(log) => log.histogram(filter, windows).await,
+        }
+    }
+
+    async fn facets(&self, filter: Filter, limit: usize) -> Result<Facets, ReadError> {
+        match self {
+            Self::Embedded(log) => log.facets(filter, limit).await,
+            Self::Postgres(log) => log.facets(filter, limit).await,
         }
     }
 

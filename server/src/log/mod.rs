@@ -13,6 +13,7 @@
 //! `log_contract` in the integration tests holds every implementation to this. The log knows no HTTP and no subscriber.
 
 mod any;
+mod count;
 mod embedded;
 mod postgres;
 mod queue;
@@ -25,10 +26,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use todoki_codec::query::Direction;
-use todoki_codec::{Cursor, Draft, Event, Filter};
+use todoki_codec::{Cursor, Draft, Event, Filter, Windows};
 use uuid::Uuid;
 
 pub use any::AnyLog;
+pub use count::{Facets, Family, Frequent, Histogram, OTHER_FAMILIES, Reach};
 pub use embedded::{Embedded, Inspection, OpenError, Options, inspect};
 pub use postgres::{DatabaseError, DatabaseOptions, Postgres, import};
 pub use recorder::{Counts, Recorder, Waiting};
@@ -180,6 +182,22 @@ pub trait Log: Send + Sync + 'static {
     /// The position before the first event stamped at `time` or later. Times follow the server's clock, so where that
     /// clock was set back this is one such position.
     fn seek(&self, time: Timestamp) -> impl Future<Output = Result<Cursor, ReadError>> + Send;
+
+    /// Counts the events that a filter picks by window of time: in each those between the positions that [`Log::seek`] finds
+    /// for its ends. Newest first, and bounded in what it looks at: see [`Reach`].
+    fn histogram(
+        &self,
+        filter: Filter,
+        windows: Windows,
+    ) -> impl Future<Output = Result<Histogram, ReadError>> + Send;
+
+    /// Counts what the events that a filter picks are about, and names the `limit` most frequent values of each facet.
+    /// Newest first, and bounded in what it looks at and keeps: see [`Reach`].
+    fn facets(
+        &self,
+        filter: Filter,
+        limit: usize,
+    ) -> impl Future<Output = Result<Facets, ReadError>> + Send;
 
     /// Forgets events up to and including `through`; never the head's number, so cursors are not used twice.
     fn trim(&self, through: Cursor) -> impl Future<Output = Result<(), AppendError>> + Send;

@@ -49,6 +49,7 @@ pub(crate) fn config(data: &TempDir) -> Serve {
         open_metrics: false,
         new_epoch: false,
         deadlines: Deadlines::default(),
+        assets: crate::assets::app(),
     }
 }
 

@@ -108,6 +108,67 @@ async fn a_replay_of_any_length_is_one_array() {
     assert_eq!(none.body, "[]");
 }
 
+/// As an export is made: what comes is what was stored, an event a line.
+#[tokio::test]
+async fn a_replay_is_lines_where_they_are_asked_for() {
+    let server = TestServer::start().await;
+    for _ in 0..3 {
+        server.emit(&drafts(1000)).await;
+    }
+    let array = server.post("/api/event-bus/replay", "").await.body;
+    let lines = async |query: &str| {
+        let accept = "Accept: application/x-ndjson\r\n";
+        let target = format!("/api/event-bus/replay?{query}");
+        server.request("POST", &target, accept, "").await
+    };
+    let all = lines("").await;
+    assert_eq!(all.header("content-type"), Some("application/x-ndjson"));
+    assert_eq!(all.body.lines().count(), 3000);
+    let joined = all.body.trim_end().replace('\n', ",");
+    assert_eq!(format!("[{joined}]"), array);
+    assert!(all.body.ends_with("}\n"));
+    let none = lines("kinds=none").await;
+    assert_eq!((none.status, &*none.body), (200, ""));
+    // A producer's line break between tokens would end the line.
+    let spread = "{\"kind\":\"spread\",\"data\":{\n\"n\":\r\n 1}}";
+    server.emit(spread).await;
+    let spread = lines("kinds=spread").await.body;
+    assert!(spread.ends_with("\"data\":{ \"n\":   1}}\n"), "{spread}");
+    assert_eq!(spread.lines().count(), 1);
+}
+
+#[tokio::test]
+async fn pages_walk_backward_over_what_they_do_not_pick() {
+    let server = TestServer::start().await;
+    let system = "00000000-0000-0000-0000-000000000000";
+    let rare = r#"{"kind":"rare","data":{}}"#;
+    server.emit(rare).await;
+    server.emit(&drafts(1000)).await;
+    server.emit(rare).await;
+    server.emit(&drafts(1000)).await;
+    // By the index of kinds, along the table, and both.
+    for filter in [
+        "kinds=rare",
+        &format!("kinds=rare&agent_id={system}"),
+        "kinds=r*",
+    ] {
+        let (mut before, mut found) = (i64::MAX >> 10, Vec::new());
+        loop {
+            let target = format!("/api/event-bus?before={before}&limit=1&{filter}");
+            let (cursors, next, has_more) = page(&server.get(&target).await);
+            assert!(next < before, "{filter}");
+            before = next;
+            found.extend(cursors);
+            if !has_more {
+                break;
+            }
+        }
+        assert_eq!((found, before), (vec![1002, 1], 1), "{filter}");
+    }
+    let beginning = page(&server.get("/api/event-bus?before=1").await);
+    assert_eq!(beginning, (vec![], 1, false));
+}
+
 #[tokio::test]
 async fn a_retry_with_the_same_key_stores_nothing_twice() {
     let server = TestServer::start().await;

@@ -3,11 +3,13 @@
 //! An implementation gives a [`Store`] and lists the suite with [`log_contract!`](crate::log_contract).
 
 mod append;
+mod count;
 mod keys;
 mod read;
 mod retention;
 
 pub(crate) use append::*;
+pub(crate) use count::*;
 pub(crate) use keys::*;
 pub(crate) use read::*;
 pub(crate) use retention::*;
@@ -55,6 +57,9 @@ macro_rules! log_contract {
             a_page_from_beyond_the_head_stays_there,
             a_kind_that_never_was_is_looked_for_in_one_page,
             a_time_is_found,
+            a_histogram_is_what_a_naive_count_gives,
+            facets_are_what_a_naive_count_gives,
+            counts_of_nothing_are_complete,
             trimmed_events_are_gone_and_the_rest_is_there,
             a_page_tells_what_it_has_missed,
             cursors_are_never_used_twice,

@@ -4,11 +4,13 @@
     reason = "a test that cannot go on fails; clippy does not see that helpers here are tests"
 )]
 
+mod assets;
 mod catalogue;
 mod command_line;
 mod compression;
 mod crash;
 mod database;
+mod demo;
 mod embedded_log;
 mod harness;
 mod history;
@@ -16,5 +18,7 @@ mod log_contract;
 mod metrics;
 mod model;
 mod postgres_log;
+mod origins;
 mod process;
 mod subscribe;
+mod timeline;

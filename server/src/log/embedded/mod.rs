@@ -7,6 +7,7 @@
 //! What a crash leaves is SQLite's business: transactions in the write-ahead log carry checksums, and one that is not
 //! whole never was.
 
+mod count;
 mod dir;
 mod error;
 mod group;
@@ -16,6 +17,7 @@ mod plan;
 mod read;
 mod row;
 mod schema;
+mod walk;
 mod writer;
 
 use std::path::Path;
@@ -23,14 +25,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
-use todoki_codec::{Cursor, Draft};
+use todoki_codec::{Cursor, Draft, Filter, Windows};
 
 use self::dir::Directory;
 use self::read::Readers;
 use self::writer::Writer;
 use super::queue::Queue;
 use super::shared::Shared;
-use super::{AppendError, Bounds, Log, Page, PageRequest, ReadError, Recorder, Release};
+use super::{
+    AppendError, Bounds, Facets, Histogram, Log, Page, PageRequest, ReadError, Recorder, Release,
+};
 
 pub use error::OpenError;
 pub use inspect::{Inspection, inspect};
@@ -55,6 +59,7 @@ pub struct Embedded {
     shared: Arc<Shared>,
     queue: Queue,
     readers: Arc<Readers>,
+    counters: Arc<Readers>,
     /// `None` once it was joined.
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Last, so that it is unlocked when all else is closed.
@@ -90,7 +95,8 @@ impl Embedded {
         Ok(Self {
             shared,
             queue,
-            readers: Arc::new(Readers::new(path)),
+            readers: Arc::new(Readers::for_pages(path.clone())),
+            counters: Arc::new(Readers::for_counts(path)),
             writer: Mutex::new(Some(thread)),
             _directory: Arc::new(directory),
         })
@@ -146,6 +152,22 @@ impl Log for Embedded {
         let shared = Arc::clone(&self.shared);
         self.readers
             .run(move |connection| read::seek(connection, &shared, time))
+            .await
+    }
+
+    async fn histogram(&self, filter: Filter, windows: Windows) -> Result<Histogram, ReadError> {
+        let shared = Arc::clone(&self.shared);
+        self.counters
+            .run(move |connection| {
+                count::histogram(connection, &shared, &filter, windows, count::ROWS)
+            })
+            .await
+    }
+
+    async fn facets(&self, filter: Filter, limit: usize) -> Result<Facets, ReadError> {
+        let shared = Arc::clone(&self.shared);
+        self.counters
+            .run(move |connection| count::facets(connection, &shared, &filter, limit, count::ROWS))
             .await
     }
 

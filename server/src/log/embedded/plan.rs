@@ -7,8 +7,6 @@ use rusqlite::{Connection, OptionalExtension, Result, ToSql, params_from_iter};
 use todoki_codec::{Cursor, WantedIds};
 use uuid::Uuid;
 
-use super::row::COLUMNS;
-
 /// Kinds that are looked up one by one; with more of them the table itself is quicker to walk.
 const KINDS_MERGED: usize = 8;
 
@@ -17,7 +15,7 @@ const PROBE_ENTRIES: i64 = 32;
 
 /// An index that names one event in so many or more is slower than the table: a walk visits this many rows (0.27 µs
 /// each) in the time of one lookup by cursor (2 µs).
-const ROWS_PER_LOOKUP: i64 = 8;
+const ROWS_PER_LOOKUP: u8 = 8;
 
 /// The cursors to look at: `(low, high]`.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +29,11 @@ pub(super) struct Span {
 impl Span {
     pub(super) fn is_empty(self) -> bool {
         self.low >= self.high
+    }
+
+    /// Events in it: cursors are dense.
+    pub(super) fn len(self) -> u64 {
+        self.high.count_since(self.low)
     }
 
     fn order(self) -> &'static str {
@@ -119,23 +122,31 @@ impl Plan {
                 entries_per_million += PROBE_ENTRIES * 1_000_000 / distance;
             }
         }
-        let is_dense = entries_per_million * ROWS_PER_LOOKUP >= 1_000_000;
+        let is_dense = entries_per_million * i64::from(ROWS_PER_LOOKUP) >= 1_000_000;
         Ok(if is_dense { Self::Table } else { self })
     }
 
-    /// The query: `?1` and `?2` are the span, the keys follow.
-    pub(super) fn sql(&self, span: Span) -> String {
+    /// What a row costs: as many as a walk along the table visits in the same time.
+    pub(super) fn cost(&self) -> usize {
+        match self {
+            Self::Table => 1,
+            Self::Index { .. } => ROWS_PER_LOOKUP.into(),
+        }
+    }
+
+    /// The query for these columns: `?1` and `?2` are the span, the keys follow.
+    pub(super) fn sql(&self, span: Span, columns: &str) -> String {
         let order = span.order();
         match self {
             Self::Table => format!(
-                "SELECT {COLUMNS} FROM events NOT INDEXED
+                "SELECT {columns} FROM events NOT INDEXED
                  WHERE cursor > ?1 AND cursor <= ?2 ORDER BY cursor {order}"
             ),
             Self::Index { column, keys } => {
                 let walks: Vec<_> = (3..3 + keys.len())
                     .map(|place| {
                         format!(
-                            "SELECT {COLUMNS} FROM events INDEXED BY events_{column}
+                            "SELECT {columns} FROM events INDEXED BY events_{column}
                              WHERE {column} = ?{place} AND cursor > ?1 AND cursor <= ?2"
                         )
                     })
@@ -162,7 +173,10 @@ mod tests {
     use super::*;
 
     fn steps(connection: &Connection, plan: &Plan, span: Span) -> Vec<String> {
-        let sql = format!("EXPLAIN QUERY PLAN {}", plan.sql(span));
+        let sql = format!(
+            "EXPLAIN QUERY PLAN {}",
+            plan.sql(span, super::super::row::COLUMNS)
+        );
         let mut statement = connection.prepare(&sql).unwrap();
         let steps = statement.query_map(plan.parameters(span), |row| row.get(3));
         steps.unwrap().map(Result::unwrap).collect()

@@ -10,6 +10,9 @@ use uuid::Uuid;
 pub(super) const COLUMNS: &str =
     "cursor, kind, time, agent_id, session_id, task_id, project_id, json";
 
+/// [`COLUMNS`] without the event itself, for whoever only counts: SQLite copies each column that is asked for.
+pub(super) const ID_COLUMNS: &str = "cursor, kind, time, agent_id, session_id, task_id, project_id";
+
 /// Place of `cursor` in [`COLUMNS`].
 pub(super) const CURSOR: usize = 0;
 
@@ -28,22 +31,24 @@ pub(super) const PROJECT_ID: usize = 6;
 /// The event of a row of [`COLUMNS`].
 pub(super) fn event(row: &Row<'_>, kinds: &[Kind]) -> Result<Event> {
     let (cursor, time) = cursor_and_time(row, CURSOR, 2)?;
-    let id = |column| {
-        let id: Option<[u8; 16]> = row.get(column)?;
-        Ok::<_, Error>(id.map(Uuid::from_bytes))
-    };
     Ok(Event {
         cursor,
         time,
         kind: kinds[kind_place(row, kinds.len())?].clone(),
         ids: Ids {
-            agent_id: id(AGENT_ID)?.unwrap_or_default(),
-            session_id: id(SESSION_ID)?,
-            task_id: id(TASK_ID)?,
-            project_id: id(PROJECT_ID)?,
+            agent_id: id(row, AGENT_ID)?.unwrap_or_default(),
+            session_id: id(row, SESSION_ID)?,
+            task_id: id(row, TASK_ID)?,
+            project_id: id(row, PROJECT_ID)?,
         },
         json: Bytes::copy_from_slice(row.get_ref(7)?.as_bytes()?),
     })
+}
+
+/// An id, if there is one.
+pub(super) fn id(row: &Row<'_>, column: usize) -> Result<Option<Uuid>> {
+    let id: Option<[u8; 16]> = row.get(column)?;
+    Ok(id.map(Uuid::from_bytes))
 }
 
 /// The place of the row's kind in a list of `count` kinds; ids count from 1.

@@ -12,6 +12,7 @@
 //! While the database is away appends are refused at once and readers wait; all goes on by itself when it is back.
 
 mod connect;
+mod count;
 mod error;
 mod follow;
 mod group;
@@ -29,7 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
-use todoki_codec::{Cursor, Draft};
+use todoki_codec::{Cursor, Draft, Filter, Windows};
 use tokio::runtime::{self, Handle};
 use uuid::Uuid;
 
@@ -39,10 +40,19 @@ use self::read::Readers;
 use self::writer::Writer;
 use super::queue::{Inbox, Queue};
 use super::shared::Shared;
-use super::{AppendError, Bounds, Log, Page, PageRequest, ReadError, Recorder, Release};
+use super::{
+    AppendError, Bounds, Facets, Histogram, Log, Page, PageRequest, ReadError, Recorder, Release,
+};
 
 pub use error::DatabaseError;
 pub use import::import;
+
+/// Connections that read pages at once, hence processes of the database for this server's readers: two for each core of a
+/// small machine, as in the embedded log. With those of the writer, the follower and the counters a server has eight.
+const READERS: usize = 4;
+
+/// Connections that count: each may take a core of the database for a second.
+const COUNTERS: usize = 2;
 
 /// How to open a log in a database.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +71,8 @@ pub struct Postgres {
     shared: Arc<Shared>,
     queue: Queue,
     readers: Arc<Readers>,
+    /// Apart from the readers, who do not wait for counts.
+    counters: Readers,
     /// `None` once it was joined.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -154,7 +166,9 @@ async fn open(
         opened.kinds,
     ));
     let connector = Arc::new(connector);
-    let readers = Arc::new(Readers::new(Arc::clone(&connector), handle));
+    let counters = Readers::new(Arc::clone(&connector), handle.clone(), COUNTERS);
+    let readers = Readers::new(Arc::clone(&connector), handle, READERS);
+    let readers = Arc::new(readers);
     let follower = Arc::new(Follower::new(
         release,
         opened.head_time,
@@ -174,6 +188,7 @@ async fn open(
         shared,
         queue,
         readers,
+        counters,
         thread: Mutex::new(None),
     };
     Ok((postgres, Work { writer, follower }))
@@ -211,6 +226,14 @@ impl Log for Postgres {
 
     async fn seek(&self, time: Timestamp) -> Result<Cursor, ReadError> {
         read::seek(&self.readers, &self.shared, time).await
+    }
+
+    async fn histogram(&self, filter: Filter, windows: Windows) -> Result<Histogram, ReadError> {
+        count::histogram(&self.counters, &self.shared, &filter, windows).await
+    }
+
+    async fn facets(&self, filter: Filter, limit: usize) -> Result<Facets, ReadError> {
+        count::facets(&self.counters, &self.shared, &filter, limit).await
     }
 
     async fn trim(&self, through: Cursor) -> Result<(), AppendError> {

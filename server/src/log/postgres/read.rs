@@ -18,10 +18,6 @@ use super::row::{self, Time};
 use crate::log::ReadError;
 use crate::log::shared::Shared;
 
-/// Connections that read at once, hence processes of the database for this server's readers: two for each core of a small
-/// machine, as in the embedded log.
-const CONNECTIONS: usize = 4;
-
 /// The pool. Connections are made when they are first needed.
 #[derive(Debug)]
 pub(super) struct Readers {
@@ -41,12 +37,12 @@ pub(super) struct Reader<'a> {
 }
 
 impl Readers {
-    pub(super) fn new(connector: Arc<Connector>, handle: Handle) -> Self {
+    pub(super) fn new(connector: Arc<Connector>, handle: Handle, connections: usize) -> Self {
         Self {
             connector,
             handle,
-            idle: ArrayQueue::new(CONNECTIONS),
-            permits: Arc::new(Semaphore::new(CONNECTIONS)),
+            idle: ArrayQueue::new(connections),
+            permits: Arc::new(Semaphore::new(connections)),
         }
     }
 

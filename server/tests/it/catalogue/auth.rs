@@ -4,10 +4,16 @@ use super::row::{Request, Row, Subject, row};
 use crate::harness::TOKEN;
 
 pub(super) fn subjects() -> Vec<Subject> {
-    vec![Subject {
-        title: "Tokens",
-        rows: [missing(), carried()].into_iter().flatten().collect(),
-    }]
+    vec![
+        Subject {
+            title: "Tokens",
+            rows: [missing(), carried()].into_iter().flatten().collect(),
+        },
+        Subject {
+            title: "Pages of other origins, over HTTP",
+            rows: pages(),
+        },
+    ]
 }
 
 const REFUSED: &str = "401 unauthorised";
@@ -17,6 +23,9 @@ fn missing() -> Vec<Row> {
     let protected = [
         ("GET", "/api/event-bus"),
         ("GET", "/api/event-bus/latest"),
+        ("GET", "/api/event-bus/seek"),
+        ("GET", "/api/event-bus/histogram"),
+        ("GET", "/api/event-bus/facets"),
         ("GET", "/metrics"),
         ("POST", "/api/event-bus/emit"),
         ("POST", "/api/event-bus/replay"),
@@ -42,6 +51,16 @@ fn missing() -> Vec<Row> {
             "200",
             "",
             "probes need none",
+        )
+    }));
+    rows.extend(["/events", "/assets/index-1a2b.js"].map(|path| {
+        let request = Request::get(path).without_token();
+        row(
+            format!("no token for {path}"),
+            request,
+            "200",
+            "",
+            "the page holds no data",
         )
     }));
     rows.push(row(
@@ -200,6 +219,87 @@ fn carried() -> Vec<Row> {
             REFUSED,
             "",
             single,
+        ),
+    ]
+}
+
+fn pages() -> Vec<Row> {
+    let why = "Fetch §3.3: the browser keeps what is not said to be for the page";
+    let read = "pages of https://allowed.example may read this";
+    let latest = |lines: &[&str]| Request::get("/api/event-bus/latest").headers(lines);
+    let preflight = |path: &str, lines: &[&str]| {
+        Request::new("OPTIONS", path)
+            .without_token()
+            .header("Access-Control-Request-Method: GET")
+            .headers(lines)
+    };
+    let (page, allowed) = ("/api/event-bus", "Origin: https://allowed.example");
+    let foreign = "Origin: https://evil.example";
+    vec![
+        row("an allowed page", latest(&[allowed]), "200", read, why),
+        row(
+            "a page of our own host",
+            latest(&["Origin: http://it"]),
+            "200",
+            "pages of http://it may read this",
+            why,
+        ),
+        row("a foreign page", latest(&[foreign]), "200", "", why),
+        row(
+            "a page without an origin",
+            latest(&["Origin: null"]),
+            "200",
+            "",
+            why,
+        ),
+        row(
+            "two pages at once",
+            latest(&[allowed, foreign]),
+            "200",
+            "",
+            why,
+        ),
+        row(
+            "an allowed page without the token",
+            latest(&[allowed]).without_token(),
+            REFUSED,
+            "Authorization: Bearer",
+            "an origin is no token",
+        ),
+        row(
+            "a preflight of an allowed page",
+            preflight(page, &[allowed]),
+            "204",
+            read,
+            "Fetch §4.8: it carries no token",
+        ),
+        row(
+            "a preflight of a foreign page",
+            preflight(page, &[foreign]),
+            "204",
+            "",
+            why,
+        ),
+        row(
+            "a preflight of nobody",
+            preflight(page, &[]),
+            "204",
+            "",
+            why,
+        ),
+        row(
+            "a preflight for what is not there",
+            preflight("/api/nothing", &[allowed]),
+            "404 not_found",
+            "no such path",
+            why,
+        ),
+        row(
+            "a preflight for what is no page's",
+            preflight("/metrics", &[allowed]),
+            "204",
+            "",
+            "our rule: the API alone",
         ),
     ]
 }

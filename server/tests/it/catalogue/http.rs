@@ -198,6 +198,20 @@ fn targets() -> Vec<Row> {
             "RFC 3986 §2",
         ),
         row(
+            "the root",
+            lined("GET / HTTP/1.1"),
+            "307",
+            "",
+            "the page is all there is to look at",
+        ),
+        row(
+            "anything below the page",
+            lined("GET /events/..%2f..%2fetc/passwd?x HTTP/1.1"),
+            "200",
+            "",
+            "the page reads its own URL, and no file has to do with it",
+        ),
+        row(
             "a target of 12288 bytes",
             long(12_288),
             "404 not_found",
@@ -214,13 +228,18 @@ fn targets() -> Vec<Row> {
     ];
     let unknown = [
         ("an unknown path", "/nothing"),
-        ("the root", "/"),
         ("a path with a slash too many at its end", "/health/"),
         ("a path with a slash too many at its start", "//health"),
         ("a path in capitals", "/HEALTH"),
         ("a path that climbs", "/api/../health"),
         ("an escaped path", "/%68ealth"),
         ("a path with NUL escaped", "/health%00"),
+        ("a file that is not of the app", "/assets/gone.js"),
+        ("the directory of the app's files", "/assets/"),
+        ("a climb out of the app's files", "/assets/../../etc/passwd"),
+        ("an escaped climb", "/assets/%2e%2e/%2e%2e/etc/passwd"),
+        ("a compressed form by its name", "/assets/index-1a2b.js.br"),
+        ("the name of the page, and more", "/eventsx"),
     ];
     let reason = "paths are compared byte by byte";
     rows.extend(unknown.map(|(name, path)| {
@@ -235,9 +254,14 @@ fn targets() -> Vec<Row> {
     rows
 }
 
-const GETTERS: [&str; 6] = [
+const GETTERS: [&str; 11] = [
+    "/events",
+    "/assets/index-1a2b.js",
     "/api/event-bus",
     "/api/event-bus/latest",
+    "/api/event-bus/seek?time=2026-01-01T00:00:00Z",
+    "/api/event-bus/histogram?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z",
+    "/api/event-bus/facets",
     "/health",
     "/livez",
     "/readyz",
@@ -365,6 +389,20 @@ fn headers() -> Vec<Row> {
             "413 body_too_large",
             "1048576",
             "RFC 9110 §10.1.1",
+        ),
+        row(
+            "an Accept that is no list of types",
+            Request::new("POST", "/api/event-bus/replay").header("Accept: ;;,=q/"),
+            "200",
+            "",
+            "RFC 9110 §12.5.1: what is not understood is not preferred",
+        ),
+        row(
+            "an Accept of nothing that there is",
+            Request::new("POST", "/api/event-bus/replay").header("Accept: image/png"),
+            "200",
+            "",
+            "RFC 9110 §12.5.1: an answer of another type may still be of use",
         ),
         row(
             "Upgrade: h2c",

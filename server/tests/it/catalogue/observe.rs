@@ -156,6 +156,9 @@ fn read_answer(head: &Answer, body: &[u8], observed: &mut Observed) {
     let status = head.status;
     require_headers(head, observed);
     if status < 400 || body.is_empty() {
+        if let Some(origin) = head.header("access-control-allow-origin") {
+            observed.says = format!("pages of {origin} may read this");
+        }
         return observed.add(&status.to_string());
     }
     if head.header("content-type") != Some("application/problem+json") {

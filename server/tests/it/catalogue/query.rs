@@ -6,16 +6,29 @@ const PAGE: &str = "/api/event-bus";
 const LATEST: &str = "/api/event-bus/latest";
 const REPLAY: &str = "/api/event-bus/replay";
 const SOCKET: &str = "/ws/event-bus";
+const SEEK: &str = "/api/event-bus/seek";
+const HISTOGRAM: &str = "/api/event-bus/histogram";
+const FACETS: &str = "/api/event-bus/facets";
 const METRICS: &str = "/metrics";
 
 pub(super) fn subjects() -> Vec<Subject> {
     vec![
         Subject {
             title: "Parameters of every endpoint",
-            rows: [PAGE, LATEST, REPLAY, SOCKET, METRICS, "/api/event-bus/emit"]
-                .into_iter()
-                .flat_map(shared)
-                .collect(),
+            rows: [
+                PAGE,
+                LATEST,
+                REPLAY,
+                SEEK,
+                HISTOGRAM,
+                FACETS,
+                SOCKET,
+                METRICS,
+                "/api/event-bus/emit",
+            ]
+            .into_iter()
+            .flat_map(shared)
+            .collect(),
         },
         Subject {
             title: "Kinds and ids",
@@ -24,6 +37,13 @@ pub(super) fn subjects() -> Vec<Subject> {
         Subject {
             title: "Cursors and limits",
             rows: [page_numbers(), replay_numbers(), starts(), beyond()]
+                .into_iter()
+                .flatten()
+                .collect(),
+        },
+        Subject {
+            title: "Times, windows and values",
+            rows: [times(), windows(), values()]
                 .into_iter()
                 .flatten()
                 .collect(),
@@ -43,7 +63,7 @@ pub(super) fn ask(path: &str, query: &str) -> Request {
     match path {
         SOCKET => super::upgrade::handshake(&target),
         REPLAY => Request::new("POST", &target),
-        PAGE | LATEST | METRICS | "/health" => Request::get(&target),
+        PAGE | LATEST | SEEK | HISTOGRAM | FACETS | METRICS | "/health" => Request::get(&target),
         _ => Request::new("POST", &target)
             .header("Content-Type: application/json")
             .body("{}"),
@@ -141,7 +161,7 @@ fn filters() -> Vec<Row> {
     for (name, query, says) in patterns {
         rows.push(row(name, ask(PAGE, query), REFUSED, says, kinds));
     }
-    for path in [REPLAY, SOCKET] {
+    for path in [REPLAY, HISTOGRAM, FACETS, SOCKET] {
         rows.push(row(
             format!("an empty segment, {path}"),
             ask(path, "kinds=a..b"),
@@ -208,7 +228,7 @@ fn ids() -> Vec<Row> {
         ("task_id", "task_id must be a UUID"),
         ("project_id", "project_id must be a UUID"),
     ] {
-        for path in [PAGE, REPLAY, SOCKET] {
+        for path in [PAGE, REPLAY, HISTOGRAM, FACETS, SOCKET] {
             rows.push(row(
                 format!("a bad {name}, {path}"),
                 ask(path, &format!("{name}=x")),
@@ -361,6 +381,161 @@ fn replay_numbers() -> Vec<Row> {
     .into_iter()
     .map(|(name, query, says)| row(name, ask(REPLAY, query), REFUSED, says, NUMBERS))
     .collect()
+}
+
+/// What is no time anywhere.
+const NO_TIMES: [(&str, &str); 8] = [
+    ("an empty time", ""),
+    ("a cursor for a time", "3"),
+    ("a word for a time", "now"),
+    ("a day for a time", "2026-01-01"),
+    (
+        "a time without an offset, to look for",
+        "2026-01-01T00:00:00",
+    ),
+    ("a day that is not in the calendar", "2026-02-30T00:00:00Z"),
+    ("an hour that no day has", "2026-01-01T25:00:00Z"),
+    ("a time and a space", "2026-01-01T00:00:00Z%20"),
+];
+
+const TIMES: &str = "RFC 3339 §5.6";
+
+/// An hour, as a histogram's parameters.
+const HOUR: &str = "from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z";
+
+fn times() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (name, time) in NO_TIMES {
+        let seek = ask(SEEK, &format!("time={time}"));
+        rows.push(row(
+            name,
+            seek,
+            REFUSED,
+            "time must be an RFC 3339 time",
+            TIMES,
+        ));
+        let from = ask(HISTOGRAM, &format!("from={time}&to=2026-01-01T00:00:00Z"));
+        let says = "from must be an RFC 3339 time";
+        rows.push(row(format!("{name}, from"), from, REFUSED, says, TIMES));
+        let to = ask(HISTOGRAM, &format!("from=2026-01-01T00:00:00Z&to={time}"));
+        let says = "to must be an RFC 3339 time";
+        rows.push(row(format!("{name}, to"), to, REFUSED, says, TIMES));
+    }
+    for (name, path, query, says) in [
+        ("no time to look for", SEEK, "", "time is required"),
+        (
+            "a time twice",
+            SEEK,
+            "time=2026-01-01T00:00:00Z&time=2026-01-01T00:00:00Z",
+            "time is given more than once",
+        ),
+        (
+            "a filter for a time",
+            SEEK,
+            "time=2026-01-01T00:00:00Z&kinds=a",
+            "unknown parameter",
+        ),
+        ("no span", HISTOGRAM, "", "from is required"),
+        (
+            "a span without a start",
+            HISTOGRAM,
+            "to=2026-01-01T00:00:00Z",
+            "from is required",
+        ),
+        (
+            "a span without an end",
+            HISTOGRAM,
+            "from=2026-01-01T00:00:00Z",
+            "to is required",
+        ),
+        (
+            "a span that ends before it starts",
+            HISTOGRAM,
+            "from=2026-01-01T00:00:01Z&to=2026-01-01T00:00:00Z",
+            "to must be after from",
+        ),
+        (
+            "a span that ends where it starts",
+            HISTOGRAM,
+            "from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z",
+            "to must be after from",
+        ),
+        (
+            "a span within a microsecond",
+            HISTOGRAM,
+            "from=2026-01-01T00:00:00.0000001Z&to=2026-01-01T00:00:00.0000009Z",
+            "to must be after from",
+        ),
+    ] {
+        rows.push(row(name, ask(path, query), REFUSED, says, "our rule"));
+    }
+    rows
+}
+
+fn windows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    let asked = |windows: &str| ask(HISTOGRAM, &format!("{HOUR}&windows={windows}"));
+    let says = "windows must be a whole number from 1 to 500";
+    for (name, value) in NO_CURSORS.into_iter().chain([
+        ("no", "0"),
+        ("too large a", "501"),
+        ("a word for a", "many"),
+    ]) {
+        let name = format!("{name} number of windows");
+        rows.push(row(name, asked(value), REFUSED, says, NUMBERS));
+    }
+    let twice = ask(HISTOGRAM, &format!("{HOUR}&windows=1&windows=1"));
+    let says = "windows is given more than once";
+    rows.push(row("windows twice", twice, REFUSED, says, "our rule"));
+    let limit = ask(HISTOGRAM, &format!("{HOUR}&limit=1"));
+    let says = "unknown parameter";
+    rows.push(row(
+        "a limit for a histogram",
+        limit,
+        REFUSED,
+        says,
+        "our rule",
+    ));
+    for (name, request) in [
+        ("one window", asked("1")),
+        ("500 windows", asked("500")),
+        ("windows that nobody counted", ask(HISTOGRAM, HOUR)),
+        (
+            "a span of all the calendar",
+            ask(
+                HISTOGRAM,
+                "from=0000-01-01T00:00:00Z&to=9999-12-30T00:00:00Z&windows=7",
+            ),
+        ),
+    ] {
+        rows.push(row(name, request, "200", "", "our rule"));
+    }
+    rows
+}
+
+fn values() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (name, value) in NO_CURSORS
+        .into_iter()
+        .chain([("no", "0"), ("too large a", "51")])
+    {
+        rows.push(row(
+            format!("{name} number of values"),
+            ask(FACETS, &format!("limit={value}")),
+            REFUSED,
+            "limit must be a whole number from 1 to 50",
+            NUMBERS,
+        ));
+    }
+    for (name, query, says) in [
+        ("a span for facets", HOUR, "unknown parameter \"from\""),
+        ("a cursor for facets", "cursor=1", "unknown parameter"),
+    ] {
+        rows.push(row(name, ask(FACETS, query), REFUSED, says, "our rule"));
+    }
+    let most = ask(FACETS, "limit=50");
+    rows.push(row("50 values", most, "200", "", "our rule"));
+    rows
 }
 
 fn starts() -> Vec<Row> {

@@ -13,11 +13,13 @@ use tempfile::TempDir;
 use todoki::hub::Hub;
 use todoki::hub::shard::Settings;
 use todoki::listen::Deadlines;
-use todoki::log::{AppendError, Bounds, Embedded, Log, Options, Page, PageRequest, ReadError};
+use todoki::log::{
+    AppendError, Bounds, Embedded, Facets, Histogram, Log, Options, Page, PageRequest, ReadError,
+};
 use todoki::subscriber::Arrival;
 use todoki::subscriber::place::place;
 use todoki_codec::frame::CloseCode;
-use todoki_codec::{Cursor, Draft, decode, query};
+use todoki_codec::{Cursor, Draft, Filter, Windows, decode, query};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -270,6 +272,14 @@ impl Log for Counting {
 
     async fn seek(&self, time: Timestamp) -> Result<Cursor, ReadError> {
         self.log.seek(time).await
+    }
+
+    async fn histogram(&self, filter: Filter, windows: Windows) -> Result<Histogram, ReadError> {
+        self.log.histogram(filter, windows).await
+    }
+
+    async fn facets(&self, filter: Filter, limit: usize) -> Result<Facets, ReadError> {
+        self.log.facets(filter, limit).await
     }
 
     async fn trim(&self, through: Cursor) -> Result<(), AppendError> {

@@ -14,7 +14,7 @@ use super::*;
 const KINDS: usize = 24;
 
 /// Kinds and ids are skewed: a few are everywhere, most are rare.
-fn drafts() -> impl Strategy<Value = Draft> {
+pub(super) fn drafts() -> impl Strategy<Value = Draft> {
     let kind = prop_oneof![3 => 0..2_usize, 1 => 0..KINDS];
     let id = || prop_oneof![2 => Just(None), 2 => Just(Some(1)), 1 => (0..40_u128).prop_map(Some)];
     (kind, id(), id(), id(), id(), 0..200_usize).prop_map(
@@ -33,10 +33,11 @@ fn drafts() -> impl Strategy<Value = Draft> {
 }
 
 fn kind_of(number: usize) -> Kind {
-    Kind::parse(&format!("family{}.kind{number}", number % 3)).unwrap()
+    let ending = if number % 5 == 1 { "_failed" } else { "" };
+    Kind::parse(&format!("family{}.kind{number}{ending}", number % 3)).unwrap()
 }
 
-fn filters() -> impl Strategy<Value = Filter> {
+pub(super) fn filters() -> impl Strategy<Value = Filter> {
     let pattern = prop_oneof![
         (0..KINDS + 2).prop_map(|number| kind_of(number).to_string()),
         (0..4).prop_map(|family| format!("family{family}.*")),

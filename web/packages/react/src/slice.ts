@@ -31,3 +31,8 @@ export function cell<T>(value: T): Cell<T> {
     },
   };
 }
+
+/** A slice that stays what it is. */
+export function still<T>(value: T): Slice<T> {
+  return { get: () => value, subscribe: () => () => {} };
+}

@@ -1,0 +1,168 @@
+/**
+ * The core's half of a client: takes commands, and sends snapshots as the page gives credit for them.
+ */
+import type { View } from "../event-client.ts";
+import { ApiError } from "./api.ts";
+import type { Environment } from "./environment.ts";
+import type { Call } from "./extras.ts";
+import type { Slices, ToCore, ToPage } from "./port.ts";
+import { type Extras, Timeline } from "./timeline.ts";
+
+type Slice = keyof Slices;
+
+/** Snapshots wait so long for company: the messages of one moment are shown together. */
+const GATHER_MS = 4;
+/** What is made at its own pace is looked at again after so long. */
+const LATER_MS = 250;
+
+/** What the page may call by name; all else is in the extras. */
+const METHODS = ["pause", "resume", "setSubscription", "loadOlder", "clear", "reconnect", "event"] as const;
+
+type Method = (...args: readonly unknown[]) => unknown;
+
+/** Serves a page; the returned function takes its messages. */
+export function host(env: Environment, post: (message: ToPage) => void): (message: ToCore) => void {
+  let timeline: Timeline | null = null;
+  let hasCredit = true;
+  let isGathering = false;
+  let later: (() => void) | null = null;
+  const changed = new Set<Slice>();
+  /** What was sent last of each slice. */
+  const last = new Map<Slice, string>();
+  const aborts = new Map<number, AbortController>();
+  let tokens: { resolve(token: string | undefined): void; reject(error: Error): void }[] = [];
+
+  const flush = () => {
+    isGathering = false;
+    if (!hasCredit || changed.size === 0 || timeline === null) return;
+    const slices = snapshots(timeline, changed);
+    // What is not due yet stays to be made, and is looked at again in a while.
+    later?.();
+    later = changed.size > 0 ? env.after(LATER_MS, flush) : null;
+    for (const name of Object.keys(slices) as Slice[]) if (isSame(name, slices)) delete slices[name];
+    if (Object.keys(slices).length === 0) return;
+    hasCredit = false;
+    post({ type: "slices", ...slices });
+  };
+
+  /** Whether the page has just this already: a frame in which nothing changed costs it nothing. */
+  const isSame = (name: Slice, slices: Snapshots) => {
+    if (name === "rows" && slices.rows!.fresh.length > 0) {
+      last.delete(name);
+      return false;
+    }
+    const text = JSON.stringify(slices[name]);
+    if (last.get(name) === text) return true;
+    last.set(name, text);
+    return false;
+  };
+
+  const open = (options: Extract<ToCore, { type: "open" }>["options"]) => {
+    timeline = new Timeline(env, options, {
+      token: () =>
+        new Promise((resolve, reject) => {
+          tokens.push({ resolve, reject });
+          if (tokens.length === 1) post({ type: "token" });
+        }),
+      changed(slice) {
+        changed.add(slice);
+        if (!hasCredit || isGathering) return;
+        isGathering = true;
+        env.after(GATHER_MS, flush);
+      },
+      events: (events) => post({ type: "events", events }),
+    });
+  };
+
+  const view = (wanted: View) => {
+    if (timeline === null) return;
+    timeline.setView(wanted);
+    last.delete("rows");
+    post({ type: "rows", rows: timeline.rows(true) });
+  };
+
+  const call = async (id: number, method: string, args: readonly unknown[]) => {
+    try {
+      post({ type: "result", id, value: await answer(id, method, args) });
+    } catch (error) {
+      const code = error instanceof ApiError ? { code: error.code } : {};
+      post({ type: "result", id, error: error instanceof Error ? error.message : String(error), ...code });
+    }
+    aborts.delete(id);
+  };
+
+  const answer = (id: number, method: string, args: readonly unknown[]): unknown => {
+    if (timeline === null) throw new Error("the client is closed");
+    const own = METHODS.find((one) => one === method);
+    if (own !== undefined) return (timeline[own] as Method).apply(timeline, [...args]);
+    const { loadedExtras } = timeline;
+    // Once they are there, what is called in some order is done in that order; and what waits for them is, too.
+    return loadedExtras === null
+      ? timeline.extras().then((extras) => callExtras(extras, id, method, args))
+      : callExtras(loadedExtras, id, method, args);
+  };
+
+  const callExtras = ({ calls }: Extras, id: number, method: string, args: readonly unknown[]): unknown => {
+    if (timeline === null || !Object.hasOwn(calls, method)) throw new Error(`there is no ${method}`);
+    const abort = new AbortController();
+    aborts.set(id, abort);
+    const onProgress = (...args: [number, number?]) => post({ type: "progress", id, args });
+    const call: Call = { timeline, env, signal: abort.signal, onProgress };
+    return (calls[method as keyof typeof calls] as Method)(call, ...args);
+  };
+
+  return (message) => {
+    switch (message.type) {
+      case "open":
+        return open(message.options);
+      case "view":
+        return view(message.view);
+      case "credit":
+        env.after(message.inMs, () => {
+          hasCredit = true;
+          flush();
+        });
+        return;
+      case "watch":
+        return timeline?.watch(message.what, message.isWatched);
+      case "token": {
+        const waiting = tokens;
+        tokens = [];
+        for (const { resolve, reject } of waiting) {
+          if (message.error === undefined) resolve(message.token);
+          else reject(new Error(message.error));
+        }
+        return;
+      }
+      case "page":
+        return timeline?.page(message.what);
+      case "call":
+        if (message.method === "close") {
+          timeline?.close();
+          timeline = null;
+        } else void call(message.id, message.method, message.args);
+        return;
+      case "abort":
+        return aborts.get(message.id)?.abort();
+    }
+  };
+}
+
+type Snapshots = Partial<{ -readonly [name in Slice]: Slices[name] }>;
+
+/** Snapshots of what has changed and is due; what is not due stays in `changed`. */
+function snapshots(timeline: Timeline, changed: Set<Slice>): Snapshots {
+  const slices: Snapshots = {};
+  const { views } = timeline;
+  for (const slice of [...changed]) {
+    const isView = slice === "facets" || slice === "histogram" || slice === "lanes";
+    if (isView && views !== null && timeline.isWatched(slice)) {
+      if (!views.isDue(slice)) continue;
+      Object.assign(slices, { [slice]: views[slice]() });
+    } else if (slice === "status") slices.status = timeline.status();
+    else if (slice === "rows") slices.rows = timeline.rows(false);
+    else if (slice === "counts") slices.counts = timeline.counts();
+    changed.delete(slice);
+  }
+  return slices;
+}

@@ -1,0 +1,91 @@
+/**
+ * Sentences of the timeline that are put together from facts. Pure.
+ */
+import type { Counts, Marker, Status } from "../event-client.ts";
+import { counted, wholeNumber } from "./format.ts";
+import { duration } from "./time.ts";
+
+type Gap = Marker & { readonly type: "gap" };
+
+/** What a marker says. */
+export function markerSentence(marker: Marker): string {
+  switch (marker.type) {
+    case "lag":
+      return `${counted(marker.events, "event")} behind for ${duration(marker.ms)}: read from the log, nothing is missing`;
+    case "gap":
+      return gapSentence(marker);
+    case "reconnect":
+      return marker.missed === 0
+        ? `Reconnected after ${duration(marker.downMs)} · 0 events missed`
+        : `Reconnected after ${duration(marker.downMs)} · ${counted(marker.missed, "event")} came late, all are here`;
+    case "epoch":
+      return "The server has another history than before; events on either side of this line are of two logs";
+  }
+}
+
+function gapSentence({ reason, count }: Gap): string {
+  const events = count === null ? "Some events" : counted(count, "event");
+  switch (reason) {
+    case "retention":
+      return `${events} older than the server keeps: they are gone`;
+    case "ahead":
+      return `${events} unknown to the server: its log is another one, or was set back`;
+    case "slow":
+      return `${events} not delivered: this view was behind`;
+    case "skipped":
+      return `${events} skipped`;
+  }
+}
+
+/** Whether two markers say the same. */
+export function isSameMarker(a: Marker, b: Marker): boolean {
+  if (a === b) return true;
+  if (a.type === "gap" && b.type === "gap" && (a.isLoading !== b.isLoading || a.isLoadable !== b.isLoadable))
+    return false;
+  return a.type === b.type && markerSentence(a) === markerSentence(b);
+}
+
+/** A sentence for each state; the same text for as long as the state lasts. */
+export function phaseText(status: Status): string {
+  switch (status.phase) {
+    case "connecting":
+      return "";
+    case "replaying":
+      return "Reading the history.";
+    case "live":
+      return "Connected. Events are live.";
+    case "lagging":
+      return "The view is behind; events are caught up from the log.";
+    case "disconnected":
+      return "Connection lost. Retrying.";
+    case "offline":
+      return "No network. The stream goes on when it is back.";
+    case "restarting":
+      return "The server restarts. The stream goes on by itself.";
+    case "stopped":
+      return `The stream has stopped. ${status.error?.message ?? ""}`.trim();
+    // The alert says these.
+    case "unauthorized":
+    case "forbidden":
+      return "";
+  }
+}
+
+/** `124 new events, 2 failed` */
+export function summaryText(before: Counts, now: Counts): string {
+  const events = now.received - before.received;
+  const failures = now.freshFailures - before.freshFailures;
+  const text = counted(Math.max(0, events), "new event");
+  return failures > 0 ? `${text}, ${wholeNumber(failures)} failed` : text;
+}
+
+/** `1,204 new · 3 failed`; empty when nothing is new. */
+export function newText(fresh: number, failures: number): string {
+  if (fresh === 0) return "";
+  return failures === 0 ? `${wholeNumber(fresh)} new` : `${wholeNumber(fresh)} new · ${wholeNumber(failures)} failed`;
+}
+
+/** What an error says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

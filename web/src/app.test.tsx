@@ -1,0 +1,300 @@
+import "./styles.css";
+import { type EventClient, TodokiProvider } from "@todoki/react";
+import axe from "axe-core";
+import { afterEach, expect, it, vi } from "vitest";
+import { page, userEvent } from "vitest/browser";
+import { render } from "vitest-browser-react";
+import { type FakeClient, fakeClient } from "../packages/react/test/fake-client.ts";
+import { App } from "./app.tsx";
+import { createRouter, type Host } from "./router.ts";
+import { createViewStore } from "./view-store.ts";
+
+const desktop = [1440, 900] as const;
+const phone = [390, 844] as const;
+
+afterEach(() => {
+  sessionStorage.clear();
+  localStorage.clear();
+  document.documentElement.classList.remove("dark");
+  document.documentElement.removeAttribute("data-theme");
+  vi.restoreAllMocks();
+});
+
+/** A history of its own, so that a test does not move the page that runs it. */
+function history(href: string): Host & { readonly entries: string[]; back(): void } {
+  const entries = [href];
+  const listeners: (() => void)[] = [];
+  const now = () => new URL(entries.at(-1)!, location.origin);
+  return {
+    entries,
+    location: {
+      get pathname() {
+        return now().pathname;
+      },
+      get search() {
+        return now().search;
+      },
+    },
+    history: {
+      pushState: (_state, _title, next) => void entries.push(String(next)),
+      replaceState: (_state, _title, next) => void entries.splice(-1, 1, String(next)),
+    },
+    addEventListener: (_type, listener) => void listeners.push(listener),
+    back() {
+      entries.pop();
+      for (const listener of listeners) listener();
+    },
+  };
+}
+
+/** Shows the page at an address, over this client. */
+async function show(client: FakeClient, href = "/events", [width, height]: readonly [number, number] = desktop) {
+  await page.viewport(width, height);
+  const host = history(href);
+  const router = createRouter(host);
+  const screen = await render(
+    <TodokiProvider open={() => client as unknown as EventClient}>
+      <App router={router} store={createViewStore(router, window)} />
+    </TodokiProvider>,
+  );
+  return { screen, host, address: () => decodeURIComponent(host.entries.at(-1)!) };
+}
+
+async function expectAccessible(): Promise<void> {
+  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+  expect(
+    violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(" | ")}`),
+  ).toEqual([]);
+}
+
+it.each([
+  ["light", "a desktop", desktop],
+  ["dark", "a desktop", desktop],
+  ["light", "a phone", phone],
+  ["dark", "a phone", phone],
+] as const)("shows events in the %s theme on %s without a fault that axe knows of", async (theme, _where, size) => {
+  document.documentElement.classList.toggle("dark", theme === "dark");
+  document.documentElement.setAttribute("data-theme", theme);
+  const { screen } = await show(fakeClient(200), "/events", size);
+  await expect.element(screen.getByRole("grid", { name: "Events" })).toBeVisible();
+  await expect.element(screen.getByRole("button", { name: "Appearance and account" })).toBeEnabled();
+  await expectAccessible();
+  expect(document.documentElement.scrollWidth).toBeLessThanOrEqual(size[0]);
+});
+
+it("filters while one types, and has the query in its address when the keys rest", async () => {
+  const client = fakeClient(20);
+  const { screen, address } = await show(client);
+  await screen.getByRole("searchbox", { name: "Search the events" }).fill("kind:task.*");
+  await expect.poll(() => client.called("setQuery").at(-1)).toEqual(["setQuery", "kind:task.*", "filter"]);
+  await expect.poll(address).toBe("/events?q=kind:task.*");
+  await screen.getByRole("button", { name: "Mark" }).click();
+  expect(client.called("setQuery").at(-1)).toEqual(["setQuery", "kind:task.*", "mark"]);
+});
+
+it("says beside the field what is wrong with a query", async () => {
+  const client = fakeClient(20);
+  client.setQuery = (query) => (query.includes("(") ? { message: "The group is not closed", at: 1 } : null);
+  const { screen } = await show(client);
+  const field = screen.getByRole("searchbox", { name: "Search the events" });
+  await field.fill("/(/");
+  await expect.element(screen.getByRole("alert")).toHaveTextContent("The group is not closed");
+  await expect.element(field).toHaveAttribute("aria-invalid", "true");
+  await field.fill("a");
+  await expect.element(field).toHaveAttribute("aria-invalid", "false");
+});
+
+it("asks the server for the families that are pressed, and takes that back with the page's history", async () => {
+  const client = fakeClient(20);
+  const { screen, host, address } = await show(client);
+  await screen.getByRole("button", { name: "Artifact" }).click();
+  await screen.getByRole("button", { name: "Human" }).click();
+  expect(client.called("setSubscription").at(-1)?.[1]).toMatchObject({ kinds: ["artifact.*", "human.*"] });
+  expect(address()).toBe("/events?kinds=artifact.*,human.*");
+  host.back();
+  await expect.element(screen.getByRole("button", { name: "Human" })).toHaveAttribute("aria-pressed", "false");
+  await expect.poll(() => client.called("setSubscription").at(-1)?.[1]).toMatchObject({ kinds: ["artifact.*"] });
+});
+
+it("refuses a pattern that the server would refuse, and shows one that it takes as a chip", async () => {
+  const client = fakeClient(20);
+  const { screen, address } = await show(client);
+  const field = screen.getByRole("textbox", { name: "Add a kind or pattern, such as task.*" });
+  await field.fill("ta*sk");
+  await userEvent.keyboard("{Enter}");
+  await expect.element(screen.getByRole("alert")).toHaveTextContent("only at the end");
+  await field.fill("build.*");
+  await userEvent.keyboard("{Enter}");
+  expect(address()).toBe("/events?kinds=build.*");
+  await screen.getByRole("button", { name: "Remove build.*" }).click();
+  expect(address()).toBe("/events");
+});
+
+it("opens a permalink around its event with the event beside the list", async () => {
+  const client = fakeClient(200);
+  const { screen } = await show(client, "/events/1000190");
+  await expect.poll(() => client.called("seek")).toEqual([["seek", 1_000_190]]);
+  await expect.element(screen.getByRole("complementary", { name: "Event" })).toBeVisible();
+});
+
+it("leaves its place in the address when it follows the present again", async () => {
+  const client = fakeClient(200);
+  const { screen, address } = await show(client, "/events?at=1000100");
+  client.pause();
+  await screen.getByRole("button", { name: "Follow" }).first().click();
+  await expect.poll(address).toBe("/events");
+});
+
+it("says how many are new while it is paused, on the button and in the title", async () => {
+  const client = fakeClient(200);
+  const { screen } = await show(client);
+  await screen.getByRole("button", { name: "Pause" }).click();
+  client.append(3);
+  await expect.element(screen.getByRole("button", { name: "Follow · 3 new" })).toBeVisible();
+  await expect.poll(() => document.title).toBe("(3 new) Todoki");
+});
+
+it("goes to what one types, and says what it cannot read", async () => {
+  const client = fakeClient(200);
+  const { screen, address } = await show(client);
+  const field = screen.getByRole("textbox", { name: "Go to a cursor, a time, or a span back" });
+  await field.fill("yesterday");
+  await userEvent.keyboard("{Enter}");
+  await expect.element(screen.getByRole("alert")).toHaveTextContent("Not a cursor");
+  await field.fill("#1,000,100");
+  await userEvent.keyboard("{Enter}");
+  expect(address()).toBe("/events/1000100");
+  await expect.poll(() => client.called("seek").at(-1)).toEqual(["seek", 1_000_100]);
+});
+
+it("asks for the token where the events would be, keeps it for the tab, and has it in no address", async () => {
+  const client = fakeClient(0);
+  client.is({ phase: "unauthorized" });
+  const { screen, host } = await show(client);
+  await screen.getByLabelText("Token").fill("s3cret-token");
+  await expectAccessible();
+  await screen.getByRole("button", { name: "Sign in" }).click();
+  await expect.poll(() => client.called("setToken").at(-1)).toEqual(["setToken", "s3cret-token"]);
+  expect(sessionStorage.getItem("todoki-token")).toBe("s3cret-token");
+  expect(localStorage.getItem("todoki-token")).toBeNull();
+  expect(host.entries.join()).not.toContain("s3cret");
+  expect(location.href).not.toContain("s3cret");
+});
+
+it("keeps the token on the device when one asks for that", async () => {
+  const client = fakeClient(0);
+  client.is({ phase: "unauthorized" });
+  const { screen } = await show(client);
+  await screen.getByLabelText("Token").fill("s3cret-token");
+  await screen.getByRole("checkbox", { name: "Keep on this device" }).click();
+  await screen.getByRole("button", { name: "Sign in" }).click();
+  await expect.poll(() => localStorage.getItem("todoki-token")).toBe("s3cret-token");
+  expect(sessionStorage.getItem("todoki-token")).toBeNull();
+});
+
+it("asks for another token above the rows, which stay", async () => {
+  sessionStorage.setItem("todoki-token", "old");
+  const client = fakeClient(50);
+  const { screen } = await show(client);
+  await expect.element(screen.getByRole("grid", { name: "Events" })).toBeVisible();
+  client.is({ phase: "unauthorized" });
+  await expect.element(screen.getByRole("form", { name: "Sign in" })).toBeVisible();
+  expect(document.querySelectorAll(".todoki-row").length).toBeGreaterThan(5);
+});
+
+it("obeys the page's keys: search, lanes, help", async () => {
+  const { screen, address } = await show(fakeClient(50));
+  await expect.element(screen.getByRole("grid", { name: "Events" })).toBeVisible();
+  await userEvent.keyboard("/");
+  await expect.element(screen.getByRole("searchbox", { name: "Search the events" })).toHaveFocus();
+  await userEvent.keyboard("{Escape}l");
+  expect(address()).toBe("/events?view=lanes");
+  await userEvent.keyboard("?");
+  await expect.element(screen.getByRole("dialog", { name: "Keyboard" })).toBeVisible();
+  await expectAccessible();
+  await userEvent.keyboard("{Escape}");
+  await expect.element(screen.getByRole("dialog", { name: "Keyboard" })).not.toBeInTheDocument();
+});
+
+it("shows an event beside the list where there is room, and over it on a phone", async () => {
+  const { screen } = await show(fakeClient(50), "/events?sel=1000049");
+  await expect.element(screen.getByRole("complementary", { name: "Event" })).toBeVisible();
+  await page.viewport(...phone);
+  await expect.element(screen.getByRole("dialog", { name: /#1000049/ })).toBeVisible();
+});
+
+it("makes the detail wider and narrower by keys, within its bounds", async () => {
+  const { screen } = await show(fakeClient(50), "/events?sel=1000049");
+  const line = screen.getByRole("separator", { name: "Width of the detail" });
+  await expect.element(line).toHaveAttribute("aria-valuenow", "380");
+  line.element().focus();
+  await userEvent.keyboard("{ArrowLeft}");
+  await expect.element(line).toHaveAttribute("aria-valuenow", "404");
+  await userEvent.keyboard("{Home}{ArrowLeft}");
+  await expect.element(line).toHaveAttribute("aria-valuenow", "720");
+  await userEvent.keyboard("{End}{ArrowRight}");
+  await expect.element(line).toHaveAttribute("aria-valuenow", "300");
+});
+
+it("counts an export, and stops it when one asks", async () => {
+  const client = fakeClient(50);
+  let signal: AbortSignal | undefined;
+  client.export = (request) => {
+    request.onProgress?.(1234);
+    signal = request.signal;
+    return new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(new Error("stopped"))));
+  };
+  const { screen } = await show(client);
+  await screen.getByRole("button", { name: "Export" }).click();
+  await screen.getByRole("menuitem", { name: "NDJSON" }).last().click();
+  const stop = screen.getByRole("button", { name: /1234 events so far/ });
+  await stop.click();
+  expect(signal?.aborted).toBe(true);
+  await expect.element(screen.getByRole("button", { name: "Export" })).toBeVisible();
+});
+
+it("has its filters in a sheet on a phone, and its commands at the bottom", async () => {
+  const client = fakeClient(50);
+  const { screen, address } = await show(client, "/events", phone);
+  await screen.getByRole("navigation", { name: "Commands" }).getByRole("button", { name: "Filters" }).click();
+  const sheet = screen.getByRole("dialog", { name: "Filters" });
+  await expect.element(sheet.getByRole("button", { name: "Session" })).toBeVisible();
+  await expectAccessible();
+  await sheet.getByRole("button", { name: "Artifact" }).click();
+  expect(address()).toBe("/events?kinds=artifact.*");
+});
+
+it("saves a view under a name, and opens it again", async () => {
+  const { screen, address } = await show(fakeClient(50), "/events?kinds=artifact.*&t=utc");
+  await screen.getByRole("button", { name: "Views" }).click();
+  await screen.getByRole("textbox", { name: "Name of this view" }).fill("Artifacts");
+  await userEvent.keyboard("{Enter}");
+  await screen.getByRole("button", { name: "All" }).click();
+  expect(address()).toBe("/events?t=utc");
+  await screen.getByRole("button", { name: "Views" }).click();
+  await screen.getByRole("button", { name: "Artifacts", exact: true }).click();
+  expect(address()).toBe("/events?kinds=artifact.*&t=utc");
+});
+
+it("returns to the list when the event beside it is closed", async () => {
+  const { screen, address } = await show(fakeClient(50), "/events?sel=1000049");
+  await screen.getByRole("button", { name: "Close the event" }).click();
+  expect(address()).toBe("/events");
+  await expect.element(screen.getByRole("grid", { name: "Events" })).toHaveFocus();
+});
+
+it("walks from hit to hit, and says when there is none", async () => {
+  const client = fakeClient(50);
+  const { screen } = await show(client, "/events?q=Fix");
+  await screen.getByRole("button", { name: "Previous hit" }).click();
+  await expect.poll(() => client.called("find").at(-1)?.[1]).toBe("hit");
+  client.find = async () => null;
+  await screen.getByRole("button", { name: "Next hit" }).click();
+  await expect.element(screen.getByText("No newer hit is in memory")).toBeVisible();
+});
+
+it("says that an address is no page, and where the events are", async () => {
+  const { screen } = await show(fakeClient(0), "/elsewhere");
+  await expect.element(screen.getByRole("link", { name: "Show the events" })).toHaveAttribute("href", "/events");
+  await expectAccessible();
+});

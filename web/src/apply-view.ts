@@ -1,0 +1,82 @@
+/**
+ * Brings the client to where the view is, and the view to where the client went by itself.
+ *
+ * The view is the one truth about what is asked for; the client is told of each difference once. The one thing that goes
+ * the other way is following: the list's own keys and buttons return to the present, and then the view is of the present.
+ */
+import { type Slice, useSlice } from "@todoki/react";
+import { useEffect, useRef } from "react";
+import { type At, spans, type ViewState } from "./url-state.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** Keeps the two together for as long as the component is there. */
+export function useAppliedView(workspace: Workspace): void {
+  useQuery(workspace);
+  usePlace(workspace);
+  useFollowing(workspace);
+  useSpan(workspace);
+}
+
+function useQuery({ client, store, problem }: Workspace): void {
+  const { query, mode } = useSlice(store.view);
+  useEffect(() => problem.set(client.setQuery(query, mode)), [client, problem, query, mode]);
+}
+
+/** Goes where the view stands, and again after signing in, since nothing could be read before. */
+function usePlace({ client, store, notice }: Workspace): void {
+  const at = usePart(store.view, (view) => view.at);
+  const isRefused = useSlice(client.status, ({ phase }) => phase === "unauthorized");
+  const wasAway = useRef(false);
+  useEffect(() => {
+    if (isRefused) return;
+    if (at === null) {
+      if (wasAway.current) client.resume();
+      wasAway.current = false;
+      return;
+    }
+    wasAway.current = true;
+    let isCurrent = true;
+    client.seek(targetOf(at)).catch((error: unknown) => {
+      if (isCurrent && client.status.get().phase !== "unauthorized") {
+        notice.set({ text: `Could not go there: ${error instanceof Error ? error.message : error}`, isProblem: true });
+      }
+    });
+    return () => {
+      isCurrent = false;
+    };
+  }, [client, notice, at, isRefused]);
+}
+
+function targetOf(at: At): number | Date {
+  return "cursor" in at ? at.cursor : new Date(at.time);
+}
+
+/** Takes the place out of the view when the list follows the present again. */
+function useFollowing({ client, store }: Workspace): void {
+  useEffect(() => {
+    let wasFollowing = client.rows.get().isFollowing;
+    return client.rows.subscribe(() => {
+      const { isFollowing } = client.rows.get();
+      const hasReturned = isFollowing && !wasFollowing;
+      wasFollowing = isFollowing;
+      if (hasReturned && store.view.get().at !== null) store.change({ at: null }, "push");
+    });
+  }, [client, store]);
+}
+
+function useSpan({ client, store }: Workspace): void {
+  const { span, laneKey, view } = useSlice(store.view);
+  useEffect(() => client.setSpan({ from: Date.now() - spans[span], to: null }), [client, span]);
+  useEffect(() => {
+    if (view === "lanes") client.setLaneKey(laneKey);
+  }, [client, view, laneKey]);
+}
+
+/** A part of the view that is the same object while it says the same. */
+function usePart<T>(view: Slice<ViewState>, select: (view: ViewState) => T): T {
+  return useSlice(view, select, sameText);
+}
+
+function sameText(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
