@@ -115,8 +115,11 @@ fn case(settings: &Settings, rate: u32, connections: u32) -> Outcome<LatencyRow>
     let disk_sync = disk::sync_times(settings)?;
     let server = ServerProcess::start(settings)?;
     let address = server.address();
+    // Where several servers may share a log, the subscriber is at another one.
+    let other = server.start_beside(settings)?;
+    let subscribed_at = other.as_ref().map_or(address, ServerProcess::address);
     let runtime = pace::runtime()?;
-    let mut subscription = runtime.block_on(Subscription::open(address, ""))?;
+    let mut subscription = runtime.block_on(Subscription::open(subscribed_at, ""))?;
     // `subscribed`: from here on every event comes.
     runtime.block_on(subscription.next())?;
     let emitters: Vec<_> = (0..connections)

@@ -9,6 +9,7 @@
 
 pub mod compression;
 pub mod cores;
+pub mod database;
 pub mod disk;
 pub mod document;
 pub mod drain;

@@ -287,7 +287,9 @@ fn open_any(
             recorder,
         };
         let log = Postgres::open(url, &options, release);
-        return log.map(AnyLog::Postgres).map_err(ServerError::Database);
+        return log
+            .map(|log| AnyLog::Postgres(Box::new(log)))
+            .map_err(ServerError::Database);
     }
     let options = Options {
         renew_epoch: config.new_epoch,

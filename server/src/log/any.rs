@@ -18,7 +18,7 @@ pub enum AnyLog {
     /// A file in the data directory.
     Embedded(Embedded),
     /// A PostgreSQL database.
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 impl AnyLog {

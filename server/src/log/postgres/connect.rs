@@ -118,7 +118,7 @@ impl Connector {
         };
         let connecting = async {
             let session = self.begin(role).await?;
-            session.client.batch_execute(&self.settings(role)).await?;
+            session.client.batch_execute(&Self::settings(role)).await?;
             if role == Role::Writer {
                 self.supersede(&session.client).await?;
             }
@@ -162,7 +162,7 @@ impl Connector {
         format!("todoki writer {}", self.name)
     }
 
-    fn settings(&self, role: Role) -> String {
+    fn settings(role: Role) -> String {
         match role {
             Role::Writer => format!(
                 "SET statement_timeout = {}; SET lock_timeout = {};

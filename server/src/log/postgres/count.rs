@@ -14,7 +14,7 @@ use super::read::Readers;
 use super::row::{self, Time};
 use crate::log::count::{HistogramTally, most_frequent};
 use crate::log::shared::Shared;
-use crate::log::{Facets, Frequent, Histogram, ReadError, Reach};
+use crate::log::{Facets, Frequent, Histogram, Reach, ReadError};
 
 /// Which columns a row is not grouped by, as `grouping(kind, agent_id, session_id, task_id)` has it: all but this one.
 const BY_KIND: i32 = 0b0111;
@@ -59,7 +59,11 @@ pub(super) async fn histogram(
 }
 
 /// The positions of the ends of the windows.
-async fn edges(readers: &Readers, head: Cursor, windows: Windows) -> Result<Vec<Cursor>, ReadError> {
+async fn edges(
+    readers: &Readers,
+    head: Cursor,
+    windows: Windows,
+) -> Result<Vec<Cursor>, ReadError> {
     let times: Vec<_> = (0..=windows.count())
         .map(|place| Time::not_before(windows.edge(place)))
         .collect();
@@ -69,7 +73,10 @@ async fn edges(readers: &Readers, head: Cursor, windows: Windows) -> Result<Vec<
             &[(&times, Type::TIMESTAMPTZ_ARRAY), (&head.get(), Type::INT8)],
         )
         .await?;
-    let edges: Vec<_> = rows.iter().map(|row| row::cursor(row, 0)).collect::<Result<_, _>>()?;
+    let edges: Vec<_> = rows
+        .iter()
+        .map(|row| row::cursor(row, 0))
+        .collect::<Result<_, _>>()?;
     if edges.len() == times.len() {
         Ok(edges)
     } else {

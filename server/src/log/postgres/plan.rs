@@ -168,11 +168,18 @@ impl Plan {
     }
 
     /// The query that counts, for each of these expressions that group events, those of a span.
-    pub(super) fn count(&self, span: Span, counting: impl FnOnce(&mut Query, &str) -> String) -> Query {
+    pub(super) fn count(
+        &self,
+        span: Span,
+        counting: impl FnOnce(&mut Query, &str) -> String,
+    ) -> Query {
         let mut query = Query::default();
         let low = query.bind(span.low.get(), Type::INT8);
         let high = query.bind(span.high.get(), Type::INT8);
-        let mut within = format!("cursor > {low} AND cursor <= {high}{}", self.id_conditions(&mut query));
+        let mut within = format!(
+            "cursor > {low} AND cursor <= {high}{}",
+            self.id_conditions(&mut query)
+        );
         within += &self.kind_condition(&mut query);
         query.sql = counting(&mut query, &within);
         query
@@ -181,7 +188,11 @@ impl Plan {
     /// The newest part of a span that one count looks at.
     pub(super) fn counted(&self, span: Span) -> Span {
         let is_indexed = self.ids.iter().any(|(_, id)| id.is_some());
-        span.first(if is_indexed { SPAN_COUNTED_INDEXED } else { SPAN_COUNTED })
+        span.first(if is_indexed {
+            SPAN_COUNTED_INDEXED
+        } else {
+            SPAN_COUNTED
+        })
     }
 
     /// Whether each kind is walked by itself.
@@ -194,14 +205,11 @@ impl Plan {
     }
 
     fn id_conditions(&self, query: &mut Query) -> String {
-        let mut conditions = String::new();
-        for (column, id) in &self.ids {
-            conditions += &match id {
-                Some(id) => format!(" AND {column} = {}", query.bind(*id, Type::UUID)),
-                None => format!(" AND {column} IS NULL"),
-            };
-        }
-        conditions
+        let conditions = self.ids.iter().map(|(column, id)| match id {
+            Some(id) => format!(" AND {column} = {}", query.bind(*id, Type::UUID)),
+            None => format!(" AND {column} IS NULL"),
+        });
+        conditions.collect()
     }
 
     fn kind_condition(&self, query: &mut Query) -> String {

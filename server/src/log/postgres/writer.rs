@@ -206,17 +206,18 @@ impl Writer {
                 append.answer(Err(AppendError::Closed(error.0)));
                 return Ok(None);
             }
-            Err(error) => match refusal(&error) {
-                Some(refusal) => {
-                    append.answer(Err(refusal));
-                    return Ok(None);
-                }
-                None => {
-                    // Kinds may have been numbered, and no event stored.
-                    append.answer(Err(AppendError::Unavailable { is_unknown: false }));
-                    return Err(Lost);
-                }
-            },
+            Err(error) => {
+                // When the connection is gone kinds may have been numbered, and no event was stored.
+                let refusal = refusal(&error);
+                let answer = refusal.clone();
+                let away = AppendError::Unavailable { is_unknown: false };
+                append.answer(Err(answer.unwrap_or(away)));
+                return if refusal.is_some() {
+                    Ok(None)
+                } else {
+                    Err(Lost)
+                };
+            }
         }
         self.note_kinds();
         if is_known(&self.kinds) {

@@ -65,7 +65,7 @@ async fn transact(database: Arc<Database>, number: u64) -> Vec<i64> {
 async fn emit(server: Arc<TestServer>, number: u64) -> BTreeMap<i64, i64> {
     let mut acknowledged = BTreeMap::new();
     for round in 0..ROUNDS * 4 {
-        let numbers: Vec<_> = (0..1 + round % 5)
+        let numbers: Vec<_> = (0..=round % 5)
             .map(|turn| i64::try_from(number * 10_000 + round * 10 + turn).unwrap())
             .collect();
         let drafts: Vec<_> = numbers

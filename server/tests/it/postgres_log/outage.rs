@@ -24,7 +24,7 @@ async fn emit(
     let (mut acknowledged, mut unknown) = (BTreeMap::new(), Vec::new());
     let mut n = number << 32;
     while !stop.load(Ordering::Relaxed) {
-        let numbers: Vec<_> = (n..n + 1 + n % 4).collect();
+        let numbers: Vec<_> = (n..=n + n % 4).collect();
         n += 4;
         let drafts: Vec<_> = numbers
             .iter()

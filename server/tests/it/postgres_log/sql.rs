@@ -1,4 +1,4 @@
-//! `todoki_emit`: by the same rules, and to the same bytes, as what is POSTed.
+//! `todoki_emit`: by the same rules, and to the same bytes, as what producers post.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -33,7 +33,7 @@ async fn emit(client: &Client, data: &str) -> Result<(), (SqlState, String)> {
     })
 }
 
-/// Whether the same data is accepted when it is POSTed.
+/// Whether the same data is accepted when a producer posts it.
 fn is_accepted(data: &str) -> bool {
     let body = format!("{{\"kind\":\"a.b\",\"data\":{data}}}");
     decode::emit(&body.into(), Form::Json).is_ok()
