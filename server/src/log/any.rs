@@ -61,6 +61,13 @@ impl Log for AnyLog {
         }
     }
 
+    fn is_away(&self) -> bool {
+        match self {
+            Self::Embedded(log) => log.is_away(),
+            Self::Postgres(log) => log.is_away(),
+        }
+    }
+
     async fn seek(&self, time: Timestamp) -> Result<Cursor, ReadError> {
         match self {
             Self::Embedded(log) => log.seek(time).await,

@@ -32,7 +32,7 @@ use uuid::Uuid;
 pub use any::AnyLog;
 pub use count::{Facets, Family, Frequent, Histogram, OTHER_FAMILIES, Reach};
 pub use embedded::{Embedded, Inspection, OpenError, Options, inspect};
-pub use postgres::{DatabaseError, DatabaseOptions, Postgres, import};
+pub use postgres::{DatabaseError, DatabaseOptions, Postgres, Sight, import, look};
 pub use recorder::{Counts, Recorder, Waiting};
 
 /// Distinct kinds in one log: kinds are a vocabulary, kept in memory and matched for every page. Far beyond what people
@@ -178,6 +178,11 @@ pub trait Log: Send + Sync + 'static {
 
     /// Where the log stands now. Never behind what an append was answered with or what was released.
     fn bounds(&self) -> Bounds;
+
+    /// Whether the log cannot be reached just now, so that there is no news for anybody. It comes back by itself.
+    fn is_away(&self) -> bool {
+        false
+    }
 
     /// The position before the first event stamped at `time` or later. Times follow the server's clock, so where that
     /// clock was set back this is one such position.

@@ -3,6 +3,7 @@
 mod order;
 mod outage;
 mod plans;
+mod program;
 mod schema;
 mod sql;
 

@@ -109,6 +109,7 @@ impl Follower {
             match followed {
                 Break::Rewritten(cause) => return self.shared.fail(cause),
                 Break::Lost(cause) => {
+                    self.shared.set_away(true);
                     tracing::warn!(%cause, "the database is away; subscribers wait");
                 }
             }
@@ -122,6 +123,7 @@ impl Follower {
             return broken;
         }
         pause.reset();
+        self.shared.set_away(false);
         loop {
             if let Err(broken) = self.read_on(&session.client).await {
                 return broken;

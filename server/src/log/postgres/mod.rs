@@ -17,6 +17,7 @@ mod error;
 mod follow;
 mod group;
 mod import;
+mod inspect;
 mod keep;
 mod page;
 mod plan;
@@ -46,6 +47,7 @@ use super::{
 
 pub use error::DatabaseError;
 pub use import::import;
+pub use inspect::{Sight, look};
 
 /// Connections that read pages at once, hence processes of the database for this server's readers: two for each core of a
 /// small machine, as in the embedded log. With those of the writer, the follower and the counters a server has eight.
@@ -222,6 +224,10 @@ impl Log for Postgres {
 
     fn bounds(&self) -> Bounds {
         self.shared.bounds()
+    }
+
+    fn is_away(&self) -> bool {
+        self.shared.is_away()
     }
 
     async fn seek(&self, time: Timestamp) -> Result<Cursor, ReadError> {

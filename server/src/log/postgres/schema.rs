@@ -55,7 +55,10 @@ pub(super) async fn open(
 }
 
 /// Whether the database can keep the promise.
-async fn check_database(client: &Client, connector: &Connector) -> Result<(), DatabaseError> {
+pub(super) async fn check_database(
+    client: &Client,
+    connector: &Connector,
+) -> Result<(), DatabaseError> {
     let settings = client
         .query_typed(
             "SELECT current_setting('server_version_num')::integer, current_setting('server_version'),
@@ -92,13 +95,40 @@ async fn check_database(client: &Client, connector: &Connector) -> Result<(), Da
     }
 }
 
+/// Whether there is a log that this version knows.
+pub(super) async fn is_there(
+    client: &Client,
+    connector: &Connector,
+) -> Result<bool, DatabaseError> {
+    let place = || connector.place.clone();
+    let found = version(client)
+        .await
+        .map_err(|error| DatabaseError::Failed {
+            place: place(),
+            cause: line(&error).into(),
+        })?;
+    if found > known() {
+        return Err(DatabaseError::Newer {
+            place: place(),
+            found,
+            known: known(),
+        });
+    }
+    Ok(found > 0)
+}
+
+/// The latest schema that this version knows.
+fn known() -> i32 {
+    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
+}
+
 /// Brings the tables up to date. Nothing is asked of a database that is.
 async fn migrate(client: &Client, connector: &Connector) -> Result<(), DatabaseError> {
     let failed = |error: tokio_postgres::Error| DatabaseError::Failed {
         place: connector.place.clone(),
         cause: line(&error).into(),
     };
-    let known = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX);
+    let known = known();
     let newer = |found| DatabaseError::Newer {
         place: connector.place.clone(),
         found,
