@@ -21,6 +21,7 @@ use super::plan::{Plan, Span};
 use super::read::Readers;
 use super::row;
 use super::schema;
+use crate::clock;
 use crate::log::shared::Shared;
 use crate::log::{ReadError, Release};
 
@@ -32,6 +33,10 @@ const BATCH_BYTES: usize = 4 << 20;
 
 /// How often to look without having been told. A notification that was lost costs its events so much.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a group that is committed waits for the events of others before it to be read. Beyond it the log stops, and
+/// starts anew from what is there: a server that is to end must not wait for a database for ever.
+const PUBLISH_DEADLINE: Duration = Duration::from_secs(30);
 
 /// First and longest pause between attempts to reach a database that is away: a restart takes a second or so, and a
 /// failover some ten. Half of it is by chance, so that servers do not come back all at once.
@@ -189,11 +194,16 @@ impl Follower {
             return;
         };
         let mut pause = Pause::default();
+        let begun = clock::instant();
         let mut hook = self.hook.lock().await;
         while self.shared.head() < first.before() {
             match self.read_batch(&mut hook, Source::Readers).await {
                 Ok(_) => {}
                 Err(Break::Rewritten(cause)) => return self.shared.fail(cause),
+                Err(Break::Lost(cause)) if begun.elapsed() >= PUBLISH_DEADLINE => {
+                    let cause = format!("events of others could not be read: {cause}");
+                    return self.shared.fail(cause.into());
+                }
                 Err(Break::Lost(cause)) => {
                     tracing::warn!(%cause, "events of others could not be read yet");
                     pause.sleep().await;

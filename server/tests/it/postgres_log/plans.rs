@@ -79,7 +79,7 @@ async fn exercise(log: &impl Log) {
     }
     let now = todoki::clock::now();
     for filter in filters() {
-        let windows = Windows::new(now, now + Duration::from_secs(60), 20).unwrap();
+        let windows = Windows::new(now, now + Duration::from_mins(1), 20).unwrap();
         log.histogram(filter.clone(), windows).await.unwrap();
         log.facets(filter, 10).await.unwrap();
     }
