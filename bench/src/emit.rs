@@ -25,6 +25,18 @@ use crate::settings::Settings;
 /// Publishers, and drafts in each of their requests.
 const CASES: [(u32, u32); 5] = [(1, 1), (64, 1), (64, 32), (1, 256), (8, 256)];
 
+/// The same in a database, where each commit is a round trip and more than a sync.
+const DATABASE_CASES: [(u32, u32); 8] = [
+    (1, 1),
+    (64, 1),
+    (1, 32),
+    (64, 32),
+    (1, 256),
+    (64, 256),
+    (1, 1000),
+    (64, 1000),
+];
+
 /// A line of the emit table.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct EmitRow {
@@ -83,9 +95,13 @@ impl Bench for Emit {
 
 /// Measures each case in each round, and reports the median round.
 pub fn run(settings: &Settings) -> Outcome<Vec<EmitRow>> {
-    let mut rounds: Vec<Vec<EmitRow>> = CASES.iter().map(|_| Vec::new()).collect();
+    let cases = match settings.database {
+        Some(_) => &DATABASE_CASES[..],
+        None => &CASES,
+    };
+    let mut rounds: Vec<Vec<EmitRow>> = cases.iter().map(|_| Vec::new()).collect();
     for round in 1..=settings.rounds() {
-        for ((publishers, batch), rows) in CASES.into_iter().zip(&mut rounds) {
+        for (&(publishers, batch), rows) in cases.iter().zip(&mut rounds) {
             settings.note(&format!(
                 "emit: round {round}, {publishers} publishers of {batch}"
             ));

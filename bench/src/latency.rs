@@ -24,6 +24,9 @@ use crate::wire::{self, Order};
 /// interval delays the next, as it does for a producer that has but one.
 const CASES: [(u32, u32); 3] = [(100, 1), (1000, 1), (1000, 8)];
 
+/// The same in a database, whose commits on one connection would not keep up with the second.
+const DATABASE_CASES: [(u32, u32); 3] = [(100, 1), (1000, 8), (1000, 64)];
+
 /// What the design grants a lone emit above one sync.
 const ABOVE_SYNC_MS: f64 = 1.0;
 
@@ -95,9 +98,13 @@ fn connections(count: u32) -> String {
 
 /// Measures each case in each round, and reports the round whose median is the median.
 pub fn run(settings: &Settings) -> Outcome<Vec<LatencyRow>> {
-    let mut rounds: Vec<Vec<LatencyRow>> = CASES.iter().map(|_| Vec::new()).collect();
+    let cases = match settings.database {
+        Some(_) => DATABASE_CASES,
+        None => CASES,
+    };
+    let mut rounds: Vec<Vec<LatencyRow>> = cases.iter().map(|_| Vec::new()).collect();
     for round in 1..=settings.rounds() {
-        for ((rate, connections), rows) in CASES.into_iter().zip(&mut rounds) {
+        for ((rate, connections), rows) in cases.into_iter().zip(&mut rounds) {
             settings.note(&format!(
                 "latency: round {round}, {rate} emits/s on {connections} connections"
             ));
@@ -115,8 +122,11 @@ fn case(settings: &Settings, rate: u32, connections: u32) -> Outcome<LatencyRow>
     let disk_sync = disk::sync_times(settings)?;
     let server = ServerProcess::start(settings)?;
     let address = server.address();
+    // Where several servers may share a log, the subscriber is at another one.
+    let other = server.start_beside(settings)?;
+    let subscribed_at = other.as_ref().map_or(address, ServerProcess::address);
     let runtime = pace::runtime()?;
-    let mut subscription = runtime.block_on(Subscription::open(address, ""))?;
+    let mut subscription = runtime.block_on(Subscription::open(subscribed_at, ""))?;
     // `subscribed`: from here on every event comes.
     runtime.block_on(subscription.next())?;
     let emitters: Vec<_> = (0..connections)

@@ -3,12 +3,13 @@
 //! A measurement starts a [`server`] process, drives it over real sockets ([`http`], [`websocket`]) with known drafts
 //! ([`sample`]), checks what came back ([`wire`]), and hands rows to the [`report`]. The measurements are [`latency`],
 //! [`emit`], [`replay`] and [`load`], the same load at other servers in [`peers`], and without a server [`limit`] and
-//! [`compression`]; a new one adds a module with a `run` and a subcommand in `main`. What they saved becomes documents and
+//! [`compression`]; with [`database`] the first three keep their logs in PostgreSQL; a new one adds a module with a `run` and a subcommand in `main`. What they saved becomes documents and
 //! charts in [`document`]. The criterion benches in `benches/` measure single functions.
 #![forbid(unsafe_code)]
 
 pub mod compression;
 pub mod cores;
+pub mod database;
 pub mod disk;
 pub mod document;
 pub mod drain;

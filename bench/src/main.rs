@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use todoki_bench::database::PREFIX;
 use todoki_bench::document::{self, Options};
 use todoki_bench::load::{self, Mode, bare, publish};
 use todoki_bench::peers::{self, Peers};
@@ -40,6 +41,7 @@ Examples:
   target/release/bench latency --seconds 20
   target/release/bench emit --rounds 5
   target/release/bench replay --events 10000000 --data /mnt/disk
+  target/release/bench emit --database $URL             (a PostgreSQL, such as scripts/postgres starts)
   target/release/bench load fan-out --subscribers 100,1000 --seconds 10
   target/release/bench load saturation --publishers 1,4
   target/release/bench load idle --connections 50000 --rounds 1
@@ -168,7 +170,11 @@ fn report<R: Row>(
     settings: &Settings,
     run: impl FnOnce(&Settings) -> Outcome<Vec<R>>,
 ) -> Outcome<()> {
-    let report = Report::of(name, settings, run)?;
+    let name = match settings.database {
+        Some(_) => format!("{PREFIX}{name}"),
+        None => name.to_owned(),
+    };
+    let report = Report::of(&name, settings, run)?;
     let mut out = io::stdout().lock();
     writeln!(out, "{}\n{}\n", report.markdown(), report.json()?)?;
     if let Some(path) = report.save(settings)? {

@@ -142,5 +142,11 @@ fn command() -> String {
     if let Some(program) = words.first_mut() {
         "bench".clone_into(program);
     }
+    // A URL may hold a password.
+    if let Some(at) = words.iter().position(|word| word == "--database")
+        && let Some(url) = words.get_mut(at + 1)
+    {
+        "$URL".clone_into(url);
+    }
     words.join(" ")
 }

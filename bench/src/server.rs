@@ -4,11 +4,13 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::Outcome;
+use crate::database::Database;
 use crate::settings::Settings;
 
 /// The token that a measured server is given.
@@ -25,6 +27,8 @@ pub struct ServerProcess {
     /// Held open, so that the server can go on writing to it.
     _stdout: BufReader<ChildStdout>,
     _data: TempDir,
+    /// Where its log is, when that is not its data directory; shared with servers beside it.
+    database: Option<Arc<Database>>,
 }
 
 /// What a process has used.
@@ -44,12 +48,31 @@ impl ServerProcess {
 
     /// Starts one with more flags.
     pub fn start_with(settings: &Settings, flags: &[&str]) -> Outcome<Self> {
+        let database = settings.database.as_deref().map(Database::create);
+        Self::start_on(settings, database.transpose()?.map(Arc::new), flags)
+    }
+
+    /// Starts another one on the same log; `None` where the log is one that a server has for itself.
+    pub fn start_beside(&self, settings: &Settings) -> Outcome<Option<Self>> {
+        self.database
+            .clone()
+            .map(|database| Self::start_on(settings, Some(database), &[]))
+            .transpose()
+    }
+
+    fn start_on(
+        settings: &Settings,
+        database: Option<Arc<Database>>,
+        flags: &[&str],
+    ) -> Outcome<Self> {
+        let log = database.as_ref().map(|database| database.url());
         let data = settings.fresh_data()?;
         let mut child = Command::new(settings.server()?)
             .args(["serve", "--listen", "127.0.0.1:0", "--token", TOKEN])
             .arg("--data")
             .arg(data.path())
             .args(flags)
+            .envs(log.map(|url| ("TODOKI_LOG_URL", url)))
             .env("TODOKI_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -73,6 +96,7 @@ impl ServerProcess {
             address,
             _stdout: stdout,
             _data: data,
+            database,
         })
     }
 

@@ -24,6 +24,10 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
 
+    /// A PostgreSQL to keep logs in, as `scripts/postgres` prints it; each log has a database of its own there
+    #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
+
     /// Write raw JSON to DIR/DATE-MACHINE/NAME.json; `report` reads it there [its default: bench/results]
     #[arg(long, global = true, value_name = "DIR")]
     pub results: Option<PathBuf>,

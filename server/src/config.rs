@@ -58,6 +58,20 @@ pub struct Serve {
     )]
     pub data: PathBuf,
 
+    /// Keep the log in this PostgreSQL database, which several servers may share, and not in the data directory; prefer
+    /// the variable, as flags can be seen by other users of the machine
+    #[arg(
+        long,
+        env = "TODOKI_LOG_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub log: Option<String>,
+
+    /// Certificate, PEM, that the database's is signed with; without it, those that the system trusts
+    #[arg(long, env = "TODOKI_LOG_CA", value_name = "FILE", requires = "log")]
+    pub log_ca: Option<PathBuf>,
+
     /// Let pages of this origin connect, besides the server's own; may be given several times
     #[arg(
         long,

@@ -352,6 +352,7 @@ fn append_status(error: &AppendError) -> (StatusCode, &'static str) {
         AppendError::Full => (StatusCode::INSUFFICIENT_STORAGE, "log_full"),
         AppendError::TooManyKinds { .. } => (StatusCode::INSUFFICIENT_STORAGE, "too_many_kinds"),
         AppendError::Exhausted => (StatusCode::INSUFFICIENT_STORAGE, "cursors_exhausted"),
+        AppendError::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "log_unavailable"),
         AppendError::Closed(_) => (StatusCode::SERVICE_UNAVAILABLE, "log_closed"),
     }
 }

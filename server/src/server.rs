@@ -17,7 +17,10 @@ use crate::config::{self, Serve};
 use crate::hub::Hub;
 use crate::hub::shard::Settings;
 use crate::listen;
-use crate::log::{Bounds, Embedded, Log, OpenError, Options, Recorder};
+use crate::log::{
+    AnyLog, Bounds, DatabaseError, DatabaseOptions, Embedded, Log, OpenError, Options, Postgres,
+    Recorder, Release,
+};
 use crate::origin::Origins;
 use crate::retention::{self, Retention};
 use crate::route::App;
@@ -30,7 +33,7 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// A server that has its log and its port, and is about to serve.
 #[derive(Debug)]
 pub struct Server {
-    app: Arc<App<Embedded>>,
+    app: Arc<App<AnyLog>>,
     listener: TcpListener,
     address: SocketAddr,
     token: Token,
@@ -67,6 +70,8 @@ pub enum ServerError {
     BadToken,
     /// The log.
     Log(OpenError),
+    /// The log in a database.
+    Database(DatabaseError),
     /// The port.
     Bind(SocketAddr, io::Error),
     /// The generated token.
@@ -89,6 +94,7 @@ impl fmt::Display for ServerError {
                 "the token must be visible ASCII characters without spaces, or no client could send it",
             ),
             Self::Log(error) => error.fmt(f),
+            Self::Database(error) => error.fmt(f),
             Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
                 "{address} is in use, perhaps by another Todoki: stop it, or choose another port with --listen"
@@ -100,7 +106,7 @@ impl fmt::Display for ServerError {
             Self::Threads(error) => write!(f, "cannot start a thread: {error}; check ulimit -u"),
             Self::Stopped(cause) => write!(
                 f,
-                "the server stopped: {cause}. Everything acknowledged is safe; check the disk, then start again"
+                "the server stopped: {cause}. Everything acknowledged is safe; check where the log is, then start again"
             ),
         }
     }
@@ -160,6 +166,14 @@ impl Server {
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its log is, to be shown to people.
+    pub fn place(&self) -> String {
+        match &*self.app.log {
+            AnyLog::Embedded(_) => self.config.data.display().to_string(),
+            AnyLog::Postgres(log) => log.place().to_owned(),
+        }
     }
 
     /// Where its token comes from.
@@ -231,22 +245,16 @@ async fn open_log(
     config: &Serve,
     recorder: &Arc<Recorder>,
     stop: &CancellationToken,
-) -> Result<(Arc<Embedded>, Arc<Hub>, Shards), ServerError> {
-    let options = Options {
-        renew_epoch: config.new_epoch,
-        recorder: Arc::clone(recorder),
-        ..Options::default()
-    };
-    let data = config.data.clone();
+) -> Result<(Arc<AnyLog>, Arc<Hub>, Shards), ServerError> {
     let (hub, unstarted) = Hub::new(shards());
     let hub = Arc::new(hub);
     let releasing = Arc::clone(&hub);
     let release = Box::new(move |batch| releasing.release(&batch));
+    let (opened, recorder) = (config.clone(), Arc::clone(recorder));
     // Recovery after a crash reads and syncs, which may take a while.
-    let log = tokio::task::spawn_blocking(move || Embedded::open(&data, &options, release))
+    let log = tokio::task::spawn_blocking(move || open_any(&opened, recorder, release))
         .await
-        .expect("opening does not panic")
-        .map_err(ServerError::Log)?;
+        .expect("opening does not panic")?;
     let log = Arc::new(log);
     let settings = Settings {
         coalesce: Duration::from_millis(config.coalesce_ms),
@@ -265,6 +273,31 @@ async fn open_log(
         threads,
     };
     Ok((log, hub, shards))
+}
+
+fn open_any(
+    config: &Serve,
+    recorder: Arc<Recorder>,
+    release: Release,
+) -> Result<AnyLog, ServerError> {
+    if let Some(url) = &config.log {
+        let options = DatabaseOptions {
+            renew_epoch: config.new_epoch,
+            ca: config.log_ca.clone(),
+            recorder,
+        };
+        let log = Postgres::open(url, &options, release);
+        return log
+            .map(|log| AnyLog::Postgres(Box::new(log)))
+            .map_err(ServerError::Database);
+    }
+    let options = Options {
+        renew_epoch: config.new_epoch,
+        recorder,
+        ..Options::default()
+    };
+    let log = Embedded::open(&config.data, &options, release);
+    log.map(AnyLog::Embedded).map_err(ServerError::Log)
 }
 
 /// One core is left to requests and to the log.
@@ -293,6 +326,14 @@ fn read_or_write_token(path: &std::path::Path) -> io::Result<String> {
 /// Nobody but the owner may read it.
 fn write_private(path: &std::path::Path, token: &str) -> io::Result<()> {
     use std::io::Write;
+    // A log in a database has made no directory.
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        builder.create(dir)?;
+    }
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::Outcome;
 use crate::compression::Compression;
+use crate::database::{PostgresEmit, PostgresLatency, PostgresReplay};
 use crate::emit::Emit;
 use crate::latency::Latency;
 use crate::limit::Limit;
@@ -16,7 +17,7 @@ use super::peers::Peers;
 use super::results;
 
 /// All that the documents show, in this order.
-const BENCHES: [Kind; 13] = [
+const BENCHES: [Kind; 16] = [
     Kind::of::<Latency>(),
     Kind::of::<Emit>(),
     Kind::of::<Replay>(),
@@ -30,6 +31,9 @@ const BENCHES: [Kind; 13] = [
     Kind::of::<Limit>(),
     Kind::of::<Peers>(),
     Kind::of::<Compression>(),
+    Kind::of::<PostgresEmit>(),
+    Kind::of::<PostgresLatency>(),
+    Kind::of::<PostgresReplay>(),
 ];
 
 /// What stands in the region of a measurement that has no results.

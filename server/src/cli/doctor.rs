@@ -12,7 +12,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::Failure;
 use super::client::{ClientError, Remote};
-use crate::log::Inspection;
+use crate::log::{Inspection, Sight};
 use crate::{clock, config};
 
 /// Less free space than this is worth a warning: minutes of heavy traffic.
@@ -49,7 +49,13 @@ pub(super) async fn run(doctor: Doctor) -> Result<(), Failure> {
         ("config", token(config)),
         ("port", port),
         ("disk", disk(&config.data)),
-        ("log", log(&inspection, is_serving)),
+        (
+            "log",
+            match &config.log {
+                Some(url) => database(url, config.log_ca.as_deref()).await,
+                None => log(&inspection, is_serving),
+            },
+        ),
         ("clock", clock(&inspection)),
         ("limits", limits(config)),
     ];
@@ -75,6 +81,19 @@ pub(super) async fn run(doctor: Doctor) -> Result<(), Failure> {
 fn print(line: &str) -> std::io::Result<()> {
     use std::io::Write;
     writeln!(std::io::stdout(), "{line}")
+}
+
+async fn database(url: &str, ca: Option<&Path>) -> Finding {
+    match crate::log::look(url, ca).await {
+        Ok(Sight { place, head: None }) => Fine(format!(
+            "{place} has no log yet, which `todoki serve` makes there"
+        )),
+        Ok(Sight {
+            place,
+            head: Some(head),
+        }) => Fine(format!("{place} has a log, up to event {head}")),
+        Err(error) => Problem(error.to_string()),
+    }
 }
 
 fn token(config: &config::Serve) -> Finding {

@@ -4,6 +4,7 @@ mod client;
 mod demo;
 mod doctor;
 mod emit;
+mod import;
 mod lines;
 mod print;
 mod replay;
@@ -51,6 +52,8 @@ enum Command {
     Tail(tail::Tail),
     /// Print stored events and end
     Replay(replay::Replay),
+    /// Take over the events of a classic table into the log of the same database
+    Import(import::Import),
     /// Feed made-up events of agents at work, so that there is something to look at
     Demo(demo::Demo),
     /// Check configuration, disk, log, port and clock, and say what to do
@@ -160,6 +163,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Emit(emit) => runtime.block_on(emit::run(emit)),
         Command::Tail(tail) => runtime.block_on(tail::run(tail)),
         Command::Replay(replay) => runtime.block_on(replay::run(replay)),
+        Command::Import(import) => runtime.block_on(import::run(import)),
         Command::Demo(demo) => runtime.block_on(demo::run(demo)),
         Command::Doctor(doctor) => runtime.block_on(doctor::run(doctor)),
     };

@@ -12,9 +12,13 @@
 //!
 //! `log_contract` in the integration tests holds every implementation to this. The log knows no HTTP and no subscriber.
 
+mod any;
 mod count;
 mod embedded;
+mod postgres;
+mod queue;
 mod recorder;
+mod shared;
 
 use std::fmt;
 use std::future::Future;
@@ -25,8 +29,10 @@ use todoki_codec::query::Direction;
 use todoki_codec::{Cursor, Draft, Event, Filter, Windows};
 use uuid::Uuid;
 
+pub use any::AnyLog;
 pub use count::{Facets, Family, Frequent, Histogram, OTHER_FAMILIES, Reach};
 pub use embedded::{Embedded, Inspection, OpenError, Options, inspect};
+pub use postgres::{DatabaseError, DatabaseOptions, Postgres, Sight, import, look};
 pub use recorder::{Counts, Recorder, Waiting};
 
 /// Distinct kinds in one log: kinds are a vocabulary, kept in memory and matched for every page. Far beyond what people
@@ -107,6 +113,11 @@ pub enum AppendError {
     },
     /// The cursors are used up.
     Exhausted,
+    /// The database that has the log is away. The log goes on by itself once it is back.
+    Unavailable {
+        /// Whether the drafts may be stored all the same: the connection was lost while they were being committed.
+        is_unknown: bool,
+    },
     /// The log has stopped. After a failed commit whose outcome is unknown the drafts may or may not be there.
     Closed(Arc<str>),
 }
@@ -129,6 +140,12 @@ impl fmt::Display for AppendError {
                 "draft {index}: its kind would be a new one, and the log has {KINDS}; put what varies into data"
             ),
             Self::Exhausted => f.write_str("the log has handed out its last cursor"),
+            Self::Unavailable { is_unknown: false } => {
+                f.write_str("the database is away, nothing was stored; try again shortly")
+            }
+            Self::Unavailable { is_unknown: true } => f.write_str(
+                "the database went away while this was being stored; try again with the same ids to learn the cursors",
+            ),
             Self::Closed(cause) => write!(f, "the log has stopped: {cause}"),
         }
     }
@@ -161,6 +178,11 @@ pub trait Log: Send + Sync + 'static {
 
     /// Where the log stands now. Never behind what an append was answered with or what was released.
     fn bounds(&self) -> Bounds;
+
+    /// Whether the log cannot be reached just now, so that there is no news for anybody. It comes back by itself.
+    fn is_away(&self) -> bool {
+        false
+    }
 
     /// The position before the first event stamped at `time` or later. Times follow the server's clock, so where that
     /// clock was set back this is one such position.

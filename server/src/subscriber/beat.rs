@@ -1,7 +1,8 @@
 //! Signs of life: one timer wheel for all subscribers of a shard.
 //!
 //! A heartbeat is two signs, a message that programs see and a ping frame that every WebSocket client answers by
-//! itself. A timer for each subscriber would cost more than its silence.
+//! itself. A timer for each subscriber would cost more than its silence. While the log is away they are told that too,
+//! since those that are live would not find out.
 
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use todoki_codec::message::Message;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::line::{self, Line, Order};
+use super::unavailable;
 use crate::clock;
 use crate::hub::floor::{Sink, Turn};
 use crate::hub::shard::Shard;
@@ -96,6 +98,9 @@ fn attend<L: Log>(shard: &Shard<L>, line: &Rc<Line>, now: Instant) {
         cursor: floor.watermark(id),
     };
     let mut frames = Vec::new();
+    if shard.log.is_away() {
+        frame::encode::text(&unavailable().to_json(), &mut frames);
+    }
     frame::encode::text(&ping.to_json(), &mut frames);
     frame::encode::ping(b"", &mut frames);
     floor.say(id, frames.into());

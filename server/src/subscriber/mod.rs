@@ -632,12 +632,7 @@ impl<L: Log> Subscriber<L> {
     fn say_unreadable(&mut self, error: &ReadError) {
         tracing::warn!(%error, "a subscriber waits for the log");
         self.retry = Some(Instant::now() + READ_RETRY);
-        self.say(&Message::Error {
-            code: "log_unavailable".into(),
-            message: "the log cannot be read just now; the stream goes on where it stopped".into(),
-            retry_after_ms: Some(millis(READ_RETRY)),
-            reference: None,
-        });
+        self.say(&unavailable());
     }
 
     fn obey(&mut self, order: Order) {
@@ -723,6 +718,16 @@ pub async fn refuse(mut stream: TcpStream, code: CloseCode, reason: &str) -> io:
     tokio::time::timeout(CLOSE_WAIT, stream.write_all(&close)).await??;
     farewell(stream).await;
     Ok(())
+}
+
+/// Tells a client that the log is away.
+fn unavailable() -> Message {
+    Message::Error {
+        code: "log_unavailable".into(),
+        message: "the log cannot be read just now; the stream goes on where it stopped".into(),
+        retry_after_ms: Some(millis(READ_RETRY)),
+        reference: None,
+    }
 }
 
 /// Returns then; never, without a time. Most clients have no deadline, and a timer is large.

@@ -37,6 +37,8 @@ pub(crate) fn config(data: &TempDir) -> Serve {
         listen: "127.0.0.1:0".parse().unwrap(),
         token: Some(TOKEN.into()),
         data: data.path().to_owned(),
+        log: None,
+        log_ca: None,
         allow_origin: vec!["https://allowed.example".into()],
         retain_age: None,
         retain_events: None,

@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::plan::Span;
 use super::read::{position, trimmed_through};
 use super::row;
-use super::shared::Shared;
 use super::walk::{Picked, walk};
 use crate::log::count::{FacetsTally, HistogramTally, most_frequent};
+use crate::log::shared::Shared;
 use crate::log::{Facets, Frequent, Histogram, Reach};
 
 /// Rows that one count looks at: some 0.4 s of one core, on a connection that nobody else waits for.

@@ -1,6 +1,6 @@
 //! The log in one SQLite file, for one server.
 //!
-//! One [`writer`] thread commits whatever is [`queue`]d as one transaction, synced before anyone learns of
+//! One [`writer`] thread commits whatever is queued as one transaction, synced before anyone learns of
 //! it; a few connections only [`read`] beside it. One row is one event, with its JSON exactly as it goes on
 //! the wire, so the file can be looked at and backed up with SQLite's own tools while the server runs.
 //!
@@ -14,11 +14,9 @@ mod group;
 mod inspect;
 mod page;
 mod plan;
-mod queue;
 mod read;
 mod row;
 mod schema;
-mod shared;
 mod walk;
 mod writer;
 
@@ -30,10 +28,10 @@ use jiff::Timestamp;
 use todoki_codec::{Cursor, Draft, Filter, Windows};
 
 use self::dir::Directory;
-use self::queue::Queue;
 use self::read::Readers;
-use self::shared::Shared;
 use self::writer::Writer;
+use super::queue::Queue;
+use super::shared::Shared;
 use super::{
     AppendError, Bounds, Facets, Histogram, Log, Page, PageRequest, ReadError, Recorder, Release,
 };

@@ -9,8 +9,8 @@ use todoki_codec::{Cursor, Event, Kind};
 use super::plan::Span;
 use super::read::trimmed_through;
 use super::row;
-use super::shared::Shared;
 use super::walk::{Picked, walk};
+use crate::log::shared::Shared;
 use crate::log::{Page, PageRequest};
 
 /// Rows of the table that one page looks at, or as many as cost the same: some 50 ms of work. A filter that picks next to nothing comes back with what it has,

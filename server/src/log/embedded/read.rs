@@ -9,10 +9,10 @@ use rusqlite::{Connection, Result};
 use todoki_codec::Cursor;
 use tokio::sync::Semaphore;
 
-use super::shared::Shared;
 use super::{row, schema};
 use crate::clock;
 use crate::log::ReadError;
+use crate::log::shared::Shared;
 
 /// Connections, hence blocking threads that read pages at once: two for each core of a small machine, so that one that
 /// waits for the disk does not keep the core idle. Each has a page cache of its own.

@@ -5,15 +5,15 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::TryRecvError;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use todoki_codec::{Cursor, Event};
+use tokio::sync::mpsc::error::TryRecvError;
 
 use super::group::{Group, KindIds};
-use super::queue::{Append, Inbox, Request, Trim};
 use super::schema;
-use super::shared::Shared;
 use crate::clock;
+use crate::log::queue::{Append, Inbox, Request, Trim};
+use crate::log::shared::Shared;
 use crate::log::{AppendError, Recorder, Release};
 
 /// Drafts after which a group is closed: some ten milliseconds of inserting, which the last producer of the group
@@ -95,7 +95,7 @@ impl Writer {
         while drafts < GROUP_DRAFTS && bytes < GROUP_BYTES {
             let is_idle = appends.is_empty() && self.trims.is_empty() && !self.is_closing;
             let request = if is_idle {
-                self.inbox.next()
+                self.inbox.next_blocking()
             } else {
                 self.inbox.try_next()
             };

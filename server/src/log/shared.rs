@@ -3,14 +3,14 @@
 //! Readers rely on the order in which the writer publishes a commit: first its new kinds, then the head. Whoever loads
 //! the head and then the kinds knows the kind of every event up to that head.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use todoki_codec::{Cursor, Kind};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::log::Bounds;
+use super::Bounds;
 
 /// What the writer thread tells the rest of the process.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Shared {
     trimmed_through: AtomicI64,
     /// Kinds in the order of their ids, which count from 1.
     kinds: RwLock<Arc<Vec<Kind>>>,
+    /// Whether the log cannot be reached just now.
+    is_away: AtomicBool,
     failure: OnceLock<Arc<str>>,
     failed: CancellationToken,
 }
@@ -37,6 +39,7 @@ impl Shared {
             head: AtomicI64::new(head.get()),
             trimmed_through: AtomicI64::new(trimmed_through.get()),
             kinds: RwLock::new(Arc::new(kinds)),
+            is_away: AtomicBool::new(false),
             failure: OnceLock::new(),
             failed: CancellationToken::new(),
         }
@@ -66,6 +69,16 @@ impl Shared {
         Arc::clone(&self.kinds.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Takes note of kinds by their ids, each after those before it; of those that are known already nothing is new.
+    pub(super) fn learn_kinds(&self, found: &[(i32, Kind)]) {
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        for (id, kind) in found {
+            if usize::try_from(*id) == Ok(kinds.len() + 1) {
+                Arc::make_mut(&mut kinds).push(kind.clone());
+            }
+        }
+    }
+
     /// Publishes a commit.
     pub(super) fn advance(&self, head: Cursor, new_kinds: &[Kind]) {
         if !new_kinds.is_empty() {
@@ -78,6 +91,16 @@ impl Shared {
     /// Publishes that events up to `through` are gone.
     pub(super) fn trimmed(&self, through: Cursor) {
         self.trimmed_through.store(through.get(), Ordering::Release);
+    }
+
+    /// Publishes whether the log can be reached.
+    pub(super) fn set_away(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        // A word to people: nothing is ordered by it.
+        self.is_away.load(Ordering::Relaxed)
     }
 
     /// The log has stopped by itself. The first cause is the one that is told.

@@ -1,14 +1,15 @@
-//! What waits for the writer thread, bounded in bytes and in requests by one count.
+//! What waits for the one that writes, bounded in bytes and in requests by one count.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam::channel::{self, Receiver, Sender, TryRecvError};
 use todoki_codec::{Cursor, Draft};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use super::shared::Shared;
-use crate::log::{AppendError, Recorder, Waiting};
+use super::{AppendError, Recorder, Waiting};
 
 /// Room is counted in units of so many bytes, at least one per request, so that one count bounds both.
 const UNIT_BYTES: usize = 4 << 10;
@@ -23,7 +24,7 @@ const DRAFT_OVERHEAD_BYTES: usize = 256;
 /// How long an append waits for room: longer than a checkpoint or a slow fsync, shorter than a producer's patience.
 const ROOM_DEADLINE: Duration = Duration::from_millis(500);
 
-/// What the writer thread is asked to do.
+/// What the writer is asked to do.
 pub(super) enum Request {
     Append(Append),
     Trim(Trim),
@@ -61,8 +62,8 @@ impl Trim {
     }
 }
 
-/// Where requests go in, until it is shut. crossbeam keeps what is in a channel when the receiver goes, so whoever
-/// shuts the gate must know that nobody is halfway through it.
+/// Where requests go in, until it is shut. What is put into a channel while its receiver goes may stay in there, so
+/// whoever shuts the gate must know that nobody is halfway through it.
 #[derive(Clone, Debug)]
 struct Gate(Arc<Mutex<Option<Sender<Request>>>>);
 
@@ -88,20 +89,26 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// The next request; the error says whether there may be more.
-    pub(super) fn try_next(&self) -> Result<Request, TryRecvError> {
+    pub(super) fn try_next(&mut self) -> Result<Request, TryRecvError> {
         self.requests.try_recv()
     }
 
-    /// Waits for the next request, or for the end of them.
-    pub(super) fn next(&self) -> Result<Request, TryRecvError> {
-        Ok(self.requests.recv()?)
+    /// Waits for the next request, or for the end of them. Blocks.
+    pub(super) fn next_blocking(&mut self) -> Result<Request, TryRecvError> {
+        let next = self.requests.blocking_recv();
+        next.ok_or(TryRecvError::Disconnected)
+    }
+
+    /// Waits for the next request; `None` when there will be no more. May be cancelled.
+    pub(super) async fn next(&mut self) -> Option<Request> {
+        self.requests.recv().await
     }
 }
 
 impl Drop for Inbox {
     fn drop(&mut self) {
         self.gate.shut();
-        self.requests.try_iter().for_each(drop);
+        while self.requests.try_recv().is_ok() {}
     }
 }
 
@@ -117,7 +124,7 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(shared: Arc<Shared>, recorder: Arc<Recorder>) -> (Self, Inbox) {
         // A request holds at least one unit for as long as it is in the channel, so there is always a slot for it.
-        let (sender, requests) = channel::bounded(QUEUE_UNITS as usize);
+        let (sender, requests) = mpsc::channel(QUEUE_UNITS as usize);
         let gate = Gate(Arc::new(Mutex::new(Some(sender))));
         let queue = Self {
             gate: gate.clone(),
@@ -234,9 +241,9 @@ mod tests {
 
     #[tokio::test]
     async fn room_comes_back_with_the_answer() {
-        let (queue, inbox) = queue();
+        let (queue, mut inbox) = queue();
         let writer = std::thread::spawn(move || {
-            while let Ok(Request::Append(append)) = inbox.next() {
+            while let Ok(Request::Append(append)) = inbox.next_blocking() {
                 append.answer(Ok(vec![Cursor::ORIGIN.next()]));
             }
         });

@@ -1,0 +1,48 @@
+//! `todoki import`: take over the events of a classic table into the log of the same database.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Failure;
+use crate::log;
+
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Import {
+    /// The database, with the table and the log
+    #[arg(
+        long,
+        env = "TODOKI_LOG_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    log: String,
+
+    /// Certificate, PEM, that the database's is signed with; without it, those that the system trusts
+    #[arg(long, env = "TODOKI_LOG_CA", value_name = "FILE")]
+    log_ca: Option<PathBuf>,
+
+    /// The table: cursor, kind, time, `agent_id`, `session_id`, `task_id`, data
+    #[arg(long, default_value = "public.events", value_name = "TABLE")]
+    from: String,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  TODOKI_LOG_URL=postgres://todoki:SECRET@db/todoki todoki import
+  todoki import --log postgres://todoki@localhost/todoki --from old.events
+
+Events keep their cursors. The log must never have had events, and all are imported or none. Stop whatever writes the
+table first; it is read and left as it is.";
+
+pub(super) async fn run(import: Import) -> Result<(), Failure> {
+    let count = log::import(&import.log, import.log_ca.as_deref(), &import.from).await?;
+    writeln!(
+        std::io::stdout(),
+        "imported {count} events from {}",
+        import.from
+    )?;
+    Ok(())
+}

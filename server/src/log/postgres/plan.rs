@@ -1,0 +1,237 @@
+//! How a page finds its events: along the cursors, or along an index of an id or of a kind, which are in the order of
+//! cursors too.
+//!
+//! A session that reads may not sort or scan (see `connect`), so whichever index the planner takes, it walks it in order
+//! and stops when the page is full. What a page may walk through is bounded by the cursors it spans.
+
+use todoki_codec::{Cursor, Filter, Kind, WantedIds};
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use super::row::COLUMNS;
+
+/// Kinds that are looked up one by one and merged; with more of them the cursors themselves are quicker to walk.
+const KINDS_MERGED: usize = 8;
+
+/// Cursors that a page with a filter spans: some 50 ms of work where it walks along them all. A filter that picks next to
+/// nothing comes back with what it has, and goes on from there.
+const SPAN_WALKED: usize = 200_000;
+
+/// The same where an index names the events. Then it bounds nothing but a look into partitions that have none, and what
+/// a planner that took the wrong index walks through.
+const SPAN_INDEXED: usize = 2_000_000;
+
+/// Cursors that one count spans, newest first: some 0.5 s of a core of the database.
+const SPAN_COUNTED: usize = 1_000_000;
+
+/// The same where an index names the events that are counted, which are a small part of all.
+const SPAN_COUNTED_INDEXED: usize = 8_000_000;
+
+/// JSON around `data` at the least, in bytes: with it the database leaves out what could not be in a page that is full.
+const ENVELOPE_BYTES: i64 = 150;
+
+/// The cursors to look at: `(low, high]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) low: Cursor,
+    pub(super) high: Cursor,
+    /// Backward, from `high` down.
+    pub(super) newest_first: bool,
+}
+
+impl Span {
+    pub(super) fn is_empty(self) -> bool {
+        self.low >= self.high
+    }
+
+    /// The first so many cursors, in its own direction.
+    fn first(self, cursors: usize) -> Self {
+        if self.newest_first {
+            let cursors = i64::try_from(cursors).unwrap_or(i64::MAX);
+            let low = Cursor::new(self.high.get().saturating_sub(cursors)).unwrap_or_default();
+            let low = low.max(self.low);
+            Self { low, ..self }
+        } else {
+            let high = self.low.forward(cursors).min(self.high);
+            Self { high, ..self }
+        }
+    }
+
+    fn order(self) -> &'static str {
+        if self.newest_first { "DESC" } else { "ASC" }
+    }
+}
+
+/// What a page asks for.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Ids of the kinds that are picked; `None` when all are.
+    kinds: Option<Vec<i32>>,
+    /// Columns and what they must hold. `None` is the system.
+    ids: Vec<(&'static str, Option<Uuid>)>,
+}
+
+/// A query to run.
+#[derive(Default)]
+pub(super) struct Query {
+    pub(super) sql: String,
+    parameters: Vec<(Box<dyn ToSql + Send + Sync>, Type)>,
+}
+
+impl Plan {
+    /// The plan for a filter in a log with these kinds.
+    pub(super) fn new(filter: &Filter, kinds: &[Kind]) -> Self {
+        let WantedIds {
+            agent_id,
+            session_id,
+            task_id,
+            project_id,
+        } = filter.wanted();
+        let picked: Vec<_> = (1..)
+            .zip(kinds)
+            .filter(|(_, kind)| filter.matches_kind(kind.as_str()))
+            .map(|(id, _)| id)
+            .collect();
+        let ids = [
+            ("task_id", task_id.map(Some)),
+            ("session_id", session_id.map(Some)),
+            // Only the system's nil id is stored as NULL.
+            (
+                "agent_id",
+                agent_id.map(|id| Some(id).filter(|id| !id.is_nil())),
+            ),
+            ("project_id", project_id.map(Some)),
+        ];
+        Self {
+            kinds: (picked.len() < kinds.len()).then_some(picked),
+            ids: ids
+                .into_iter()
+                .filter_map(|(column, id)| Some((column, id?)))
+                .collect(),
+        }
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        self.kinds.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// The part of a span that one page looks at.
+    pub(super) fn reach(&self, span: Span, max_events: usize) -> Span {
+        let is_indexed = self.is_merged() || self.ids.iter().any(|(_, id)| id.is_some());
+        match (&self.kinds, &*self.ids) {
+            // At most so many events are at so many cursors.
+            (None, []) => span.first(max_events),
+            _ if is_indexed => span.first(SPAN_INDEXED),
+            _ => span.first(SPAN_WALKED),
+        }
+    }
+
+    /// The query for a page: how far the log is trimmed, then [`COLUMNS`]; one row without them when there is no event.
+    ///
+    /// It is one statement, whose snapshot is taken when it has locked the table, and a partition is dropped only after
+    /// the mark that its events are gone was committed: so a page that misses such events says so.
+    pub(super) fn query(&self, span: Span, max_events: usize, max_bytes: usize) -> Query {
+        let as_number = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        let mut query = Query::default();
+        let low = query.bind(span.low.get(), Type::INT8);
+        let high = query.bind(span.high.get(), Type::INT8);
+        let limit = query.bind(as_number(max_events), Type::INT8);
+        let bytes = query.bind(as_number(max_bytes), Type::INT8);
+        let order = span.order();
+        let within = format!(
+            "cursor > {low} AND cursor <= {high} AND cursor > l.trimmed_through{}",
+            self.id_conditions(&mut query)
+        );
+        let walks = match &self.kinds {
+            Some(kinds) if self.is_merged() => kinds
+                .iter()
+                .map(|kind| {
+                    let kind = query.bind(*kind, Type::INT4);
+                    format!("SELECT {COLUMNS} FROM todoki.events WHERE kind = {kind} AND {within}")
+                })
+                .collect::<Vec<_>>()
+                .join(" UNION ALL "),
+            _ => format!(
+                "SELECT {COLUMNS} FROM todoki.events WHERE {within}{}",
+                self.kind_condition(&mut query)
+            ),
+        };
+        query.sql = format!(
+            "SELECT l.trimmed_through, {COLUMNS} FROM todoki.log l LEFT JOIN LATERAL (
+                SELECT *, sum(octet_length(data) + {ENVELOPE_BYTES}) OVER (
+                    ORDER BY cursor {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                ) AS bytes_before
+                FROM ({walks} ORDER BY cursor {order} LIMIT {limit}) walked
+             ) sized ON bytes_before IS NULL OR bytes_before < {bytes} ORDER BY cursor {order}"
+        );
+        query
+    }
+
+    /// The query that counts, for each of these expressions that group events, those of a span.
+    pub(super) fn count(
+        &self,
+        span: Span,
+        counting: impl FnOnce(&mut Query, &str) -> String,
+    ) -> Query {
+        let mut query = Query::default();
+        let low = query.bind(span.low.get(), Type::INT8);
+        let high = query.bind(span.high.get(), Type::INT8);
+        let mut within = format!(
+            "cursor > {low} AND cursor <= {high}{}",
+            self.id_conditions(&mut query)
+        );
+        within += &self.kind_condition(&mut query);
+        query.sql = counting(&mut query, &within);
+        query
+    }
+
+    /// The newest part of a span that one count looks at.
+    pub(super) fn counted(&self, span: Span) -> Span {
+        let is_indexed = self.ids.iter().any(|(_, id)| id.is_some());
+        span.first(if is_indexed {
+            SPAN_COUNTED_INDEXED
+        } else {
+            SPAN_COUNTED
+        })
+    }
+
+    /// Whether each kind is walked by itself.
+    fn is_merged(&self) -> bool {
+        self.ids.is_empty()
+            && self
+                .kinds
+                .as_ref()
+                .is_some_and(|kinds| (1..=KINDS_MERGED).contains(&kinds.len()))
+    }
+
+    fn id_conditions(&self, query: &mut Query) -> String {
+        let conditions = self.ids.iter().map(|(column, id)| match id {
+            Some(id) => format!(" AND {column} = {}", query.bind(*id, Type::UUID)),
+            None => format!(" AND {column} IS NULL"),
+        });
+        conditions.collect()
+    }
+
+    fn kind_condition(&self, query: &mut Query) -> String {
+        self.kinds.as_ref().map_or_else(String::new, |kinds| {
+            let kinds = query.bind(kinds.clone(), Type::INT4_ARRAY);
+            format!(" AND kind = ANY ({kinds})")
+        })
+    }
+}
+
+impl Query {
+    /// The values, as a client takes them.
+    pub(super) fn typed(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
+        let parameters = self.parameters.iter();
+        parameters
+            .map(|(value, kind)| (&**value as &(dyn ToSql + Sync), kind.clone()))
+            .collect()
+    }
+
+    /// The place of a value in the query.
+    pub(super) fn bind(&mut self, value: impl ToSql + Send + Sync + 'static, kind: Type) -> String {
+        self.parameters.push((Box::new(value), kind));
+        format!("${}", self.parameters.len())
+    }
+}

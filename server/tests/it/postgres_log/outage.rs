@@ -1,0 +1,387 @@
+//! The database goes away and comes back: nothing acknowledged is lost, nothing is there twice, subscribers stay.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use simd_json::prelude::*;
+use todoki::log::{AppendError, Log};
+use tokio::task::JoinHandle;
+
+use super::order::serve;
+use crate::database::{Cluster, Database};
+use crate::harness::{Client, TestServer, within};
+use crate::log_contract::{Released, Store, all, draft, keyed, numbers};
+
+/// Emits until it is told to stop; what is refused is tried again, with the same ids or, without ids, as another draft.
+/// Acknowledged numbers by cursor, and numbers of which it is not known.
+async fn emit(
+    server: Arc<TestServer>,
+    number: i64,
+    stop: Arc<AtomicBool>,
+) -> (BTreeMap<i64, i64>, Vec<i64>) {
+    let has_ids = number % 2 == 0;
+    let (mut acknowledged, mut unknown) = (BTreeMap::new(), Vec::new());
+    let mut n = number << 32;
+    while !stop.load(Ordering::Relaxed) {
+        let numbers: Vec<_> = (n..=n + n % 4).collect();
+        n += 4;
+        let drafts: Vec<_> = numbers
+            .iter()
+            .map(|n| {
+                let id = if has_ids {
+                    format!(",\"id\":\"{n}\"")
+                } else {
+                    String::new()
+                };
+                format!("{{\"kind\":\"k\",\"data\":{{\"n\":{n}}}{id}}}")
+            })
+            .collect();
+        let body = format!("[{}]", drafts.join(","));
+        loop {
+            let answer = server.post("/api/event-bus/emit", &body).await;
+            if answer.status == 200 {
+                let json = answer.json();
+                let cursors = json.as_array().unwrap().iter();
+                let cursors = cursors.map(|cursor| cursor.as_i64().unwrap());
+                acknowledged.extend(cursors.zip(numbers));
+                break;
+            }
+            assert_eq!(answer.status, 503, "{}", answer.body);
+            assert!(answer.header("retry-after").is_some());
+            if !has_ids {
+                unknown.extend(numbers);
+                break;
+            }
+        }
+    }
+    (acknowledged, unknown)
+}
+
+/// Follows to the end, and checks that nothing is missing and nothing comes twice.
+fn follow(mut client: Client) -> JoinHandle<Vec<(i64, i64)>> {
+    tokio::spawn(async move {
+        let mut seen = Vec::new();
+        loop {
+            let message = client.message().await;
+            if message.get_str("type") != Some("event") {
+                continue;
+            }
+            let cursor = message.get_i64("cursor").unwrap();
+            assert_eq!(
+                cursor,
+                i64::try_from(seen.len()).unwrap() + 1,
+                "in order, each once"
+            );
+            if message.get_str("kind") == Some("end") {
+                return seen;
+            }
+            seen.push((cursor, message["data"].get_i64("n").unwrap()));
+        }
+    })
+}
+
+/// Emits the event that ends the followers, as soon as the database takes it.
+async fn end(server: &TestServer) {
+    within(async {
+        let draft = r#"{"kind":"end","data":{},"id":"end"}"#;
+        while server.post("/api/event-bus/emit", draft).await.status != 200 {}
+    })
+    .await;
+}
+
+/// Two servers under load while `disturb` does what it does to the database.
+async fn disturbed(database: Database, disturb: impl AsyncFnOnce(&Database)) {
+    let servers = [
+        Arc::new(serve(&database).await),
+        Arc::new(serve(&database).await),
+    ];
+    let mut followers = Vec::new();
+    for server in &servers {
+        for _ in 0..2 {
+            followers.push(follow(server.subscribe("cursor=0").await));
+        }
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let emitters: Vec<_> = (1..=6)
+        .map(|number| {
+            let server = Arc::clone(&servers[usize::try_from(number).unwrap() % 2]);
+            tokio::spawn(emit(server, number, Arc::clone(&stop)))
+        })
+        .collect();
+    disturb(&database).await;
+    stop.store(true, Ordering::Relaxed);
+    let (mut acknowledged, mut unknown) = (BTreeMap::new(), Vec::new());
+    for emitter in emitters {
+        let (some, others) = within(emitter).await.unwrap();
+        acknowledged.extend(some);
+        unknown.extend(others);
+    }
+    assert!(!acknowledged.is_empty());
+    end(&servers[0]).await;
+    let mut orders = Vec::new();
+    for follower in followers {
+        orders.push(within(follower).await.unwrap());
+    }
+    let stored = orders.pop().unwrap();
+    assert!(
+        orders.iter().all(|order| *order == stored),
+        "one order everywhere"
+    );
+    let by_cursor: BTreeMap<_, _> = stored.iter().copied().collect();
+    for (cursor, number) in &acknowledged {
+        assert_eq!(
+            by_cursor.get(cursor),
+            Some(number),
+            "{cursor} was acknowledged"
+        );
+    }
+    let mut numbers: Vec<_> = stored.iter().map(|(_, number)| *number).collect();
+    numbers.sort_unstable();
+    let count = numbers.len();
+    numbers.dedup();
+    assert_eq!(numbers.len(), count, "nothing is there twice");
+    let known: std::collections::BTreeSet<_> = acknowledged.values().chain(&unknown).collect();
+    assert!(
+        numbers.iter().all(|number| known.contains(number)),
+        "nothing comes from nowhere"
+    );
+}
+
+/// Waits until so many more events are there.
+async fn grown(database: &Database, by: i64) {
+    within(async {
+        let client = database.connect().await;
+        let count = async || -> i64 {
+            let count = "SELECT coalesce(max(cursor), 0) FROM todoki.events";
+            client.query_one(count, &[]).await.unwrap().get(0)
+        };
+        let goal = count().await + by;
+        while count().await < goal {}
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_by_restarts_and_crashes_of_the_database() {
+    let cluster = Arc::new(Cluster::start(&[]));
+    let database = cluster.database();
+    disturbed(database, async |database| {
+        for round in 0..6 {
+            grown(database, 50).await;
+            let cluster = Arc::clone(&cluster);
+            tokio::task::spawn_blocking(move || match round % 3 {
+                0 => cluster.ctl("restart"),
+                1 => cluster.ctl("restart -m immediate"),
+                _ => {
+                    cluster.ctl("stop -m immediate");
+                    cluster.ctl("start");
+                }
+            })
+            .await
+            .unwrap();
+        }
+        grown(database, 50).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_sessions_are_ended_again_and_again() {
+    disturbed(Database::new(), async |database| {
+        let client = database.connect().await;
+        for _ in 0..60 {
+            grown(database, 5).await;
+            client
+                .execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                     WHERE application_name LIKE 'todoki%' AND datname = current_database()
+                         AND random() < 0.5",
+                    &[],
+                )
+                .await
+                .unwrap();
+        }
+        grown(database, 50).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_database_is_away_emits_are_refused_and_subscribers_stay() {
+    let cluster = Cluster::start(&[]);
+    let database = cluster.database();
+    let url = database.url().to_owned();
+    let server = TestServer::start_with(|config| {
+        config.log = Some(url);
+        config.heartbeat = Duration::from_secs(5);
+    })
+    .await;
+    let mut live = server.subscribe("").await;
+    live.expect("subscribed").await;
+    server.emit(r#"{"kind":"before","data":{}}"#).await;
+    assert_eq!(live.cursors(1).await, [1]);
+    cluster.ctl("stop -m immediate");
+    let refused = server
+        .post(
+            "/api/event-bus/emit",
+            r#"{"kind":"during","data":{},"id":"1"}"#,
+        )
+        .await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (503, "log_unavailable".into())
+    );
+    assert!(refused.header("retry-after").is_some());
+    let unread = server.get("/api/event-bus?cursor=0").await;
+    assert_eq!(
+        (unread.status, unread.code()),
+        (503, "log_unavailable".into())
+    );
+    // Whoever is live is told with a heartbeat that there will be no news.
+    while live.message().await.get_str("code") != Some("log_unavailable") {}
+    // Whoever comes now is told that history has to wait, and is given it later.
+    let mut late = server.subscribe("cursor=0").await;
+    late.expect("subscribed").await;
+    let told = late.expect("error").await;
+    assert_eq!(told.get_str("code"), Some("log_unavailable"));
+    cluster.ctl("start");
+    within(async {
+        let retry = r#"{"kind":"during","data":{},"id":"1"}"#;
+        while server.post("/api/event-bus/emit", retry).await.status != 200 {}
+    })
+    .await;
+    let news = loop {
+        let message = live.message().await;
+        if message.get_str("type") == Some("event") {
+            break message.get_i64("cursor").unwrap();
+        }
+    };
+    assert_eq!(news, 2, "the same connection goes on");
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        let message = late.message().await;
+        if message.get_str("type") == Some("event") {
+            seen.push(message.get_i64("cursor").unwrap());
+        }
+    }
+    assert_eq!(seen, [1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_whose_answer_was_lost_is_stored_once() {
+    let database = Database::new();
+    let released = Released::default();
+    let log = Arc::new(database.open(released.hook()));
+    log.append(vec![draft("k", "{}")]).await.unwrap();
+    let client = database.connect().await;
+    for turn in 0..20 {
+        // Whoever holds the turn keeps the group waiting in the database.
+        client
+            .batch_execute("BEGIN; SELECT todoki.take_turn()")
+            .await
+            .unwrap();
+        let appending = tokio::spawn({
+            let log = Arc::clone(&log);
+            async move {
+                let drafts = vec![draft("plain", "{}"), keyed(&format!("{turn}"), "{}")];
+                // The connection that the last turn ended may not be back yet, of which nothing is stored.
+                let away = Err(AppendError::Unavailable { is_unknown: false });
+                loop {
+                    let answer = log.append(drafts.clone()).await;
+                    if answer != away {
+                        return answer;
+                    }
+                }
+            }
+        });
+        let waiting = "SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = database
+                       WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
+        let pid: i32 = within(async {
+            loop {
+                if let Some(row) = client.query_opt(waiting, &[]).await.unwrap() {
+                    return row.get(0);
+                }
+            }
+        })
+        .await;
+        client.batch_execute("COMMIT").await.unwrap();
+        // Before, while or after it commits.
+        client
+            .execute("SELECT pg_terminate_backend($1)", &[&pid])
+            .await
+            .unwrap();
+        within(appending).await.unwrap().unwrap();
+    }
+    let events = all(&*log).await;
+    assert_eq!(events.len(), 1 + 20 * 2);
+    assert_eq!(numbers(&events), (1..=41).collect::<Vec<_>>());
+    assert_eq!(released.events(), events);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_is_not_given_back_makes_emits_busy_and_nothing_else() {
+    let database = Database::new();
+    let log = database.open(Released::default().hook());
+    let client = database.connect().await;
+    client
+        .batch_execute("BEGIN; SELECT todoki.take_turn()")
+        .await
+        .unwrap();
+    let refused = log.append(vec![draft("k", "{}")]).await;
+    assert_eq!(refused, Err(AppendError::Busy));
+    client.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(
+        log.append(vec![draft("k", "{}")]).await.unwrap()[0].get(),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_history_that_was_put_back_stops_the_log() {
+    let database = Database::new();
+    let log = database.open(Released::default().hook());
+    log.append(vec![draft("k", "{}"); 3]).await.unwrap();
+    let client = database.connect().await;
+    client
+        .batch_execute(
+            "DELETE FROM todoki.events WHERE cursor = 3;
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name LIKE 'todoki%' AND datname = current_database()",
+        )
+        .await
+        .unwrap();
+    let cause = within(log.failed()).await;
+    assert!(cause.contains("--new-epoch"), "{cause}");
+    let refused = log.append(vec![draft("k", "{}")]).await;
+    assert!(
+        matches!(refused, Err(AppendError::Closed(_))),
+        "{refused:?}"
+    );
+    drop(log);
+    // What is there is served again.
+    let log = database.open_renewed(Released::default().hook());
+    assert_eq!(log.bounds().head.get(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_epoch_stops_the_servers_of_the_old_one() {
+    let database = Database::new();
+    let old = database.open(Released::default().hook());
+    old.append(vec![draft("k", "{}")]).await.unwrap();
+    let new = database.open_renewed(Released::default().hook());
+    new.append(vec![draft("k", "{}")]).await.unwrap();
+    let client = database.connect().await;
+    client
+        .execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name LIKE 'todoki%' AND datname = current_database()",
+            &[],
+        )
+        .await
+        .unwrap();
+    let cause = within(old.failed()).await;
+    assert!(cause.contains("epoch"), "{cause}");
+    within(async { while new.append(vec![draft("k", "{}")]).await.is_err() {} }).await;
+}
