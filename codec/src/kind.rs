@@ -118,6 +118,19 @@ impl fmt::Display for Pattern {
     }
 }
 
+/// These patterns (none means all kinds), sorted, and without those that another one covers.
+pub(crate) fn canonical(mut patterns: Vec<Pattern>) -> Box<[Pattern]> {
+    patterns.sort_unstable();
+    patterns.dedup();
+    if patterns.is_empty() {
+        patterns.push(Pattern::All);
+    }
+    let is_covered =
+        |one: &Pattern| (patterns.iter()).any(|other| other != one && other.covers(one));
+    let kept = patterns.iter().filter(|one| !is_covered(one));
+    kept.cloned().collect()
+}
+
 /// Why a text is not a kind or a pattern. Offsets are bytes from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -20,10 +20,12 @@ pub mod limits;
 pub mod message;
 pub mod property;
 pub mod query;
+pub mod scope;
 pub mod time;
 pub mod windows;
 
 pub use event::{Cursor, Draft, Event, Ids};
 pub use filter::{Filter, WantedIds};
 pub use kind::{Kind, KindError, Pattern};
+pub use scope::{Scope, Scopes, Within};
 pub use windows::Windows;

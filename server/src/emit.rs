@@ -11,42 +11,45 @@ use todoki_codec::decode::{self, Emit, Form};
 use todoki_codec::limits::BODY_BYTES;
 use todoki_codec::{Cursor, Draft, query};
 
+use crate::auth::Principal;
 use crate::log::Log;
 use crate::reply::{self, Body, Refusal};
-use crate::traffic::Traffic;
+use crate::route::App;
 
 /// Makes a retry of the whole request return the first cursors.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Answers an emit whose body arrives within the deadline.
 pub async fn emit<L: Log>(
-    log: &L,
-    traffic: &Traffic,
-    deadline: Duration,
+    app: &App<L>,
+    principal: &Principal,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let mut drafts = 0;
-    let answer = append(log, deadline, request, &mut drafts).await;
-    traffic.emit(drafts, &answer);
+    let answer = append(app, principal, request, &mut drafts).await;
+    app.traffic.emit(drafts, &answer);
     answer.map(reply::json)
 }
 
 /// Also says how many drafts were read, whatever becomes of them.
 async fn append<L: Log>(
-    log: &L,
-    deadline: Duration,
+    app: &App<L>,
+    principal: &Principal,
     request: Request<Incoming>,
     read: &mut u64,
 ) -> Result<String, Refusal> {
+    principal.check_emits()?;
     query::nothing(request.uri().query().unwrap_or_default())?;
     let form = form(request.headers())?;
     let key = idempotency_key(request.headers())?;
-    let body = read_body(request.into_body(), deadline).await?;
+    let body = read_body(request.into_body(), app.deadlines.body).await?;
     Ok(match decode::emit(&body, form)? {
         Emit::One(mut draft) => {
             *read = 1;
             draft.id = draft.id.or(key);
-            let cursors = log.append(vec![draft]).await?;
+            let drafts = vec![draft];
+            principal.check_emit(&drafts)?;
+            let cursors = app.log.append(drafts).await?;
             cursors.first().map(ToString::to_string).unwrap_or_default()
         }
         Emit::Batch(mut drafts) => {
@@ -54,7 +57,8 @@ async fn append<L: Log>(
             if let Some(key) = &key {
                 name_each(&mut drafts, key)?;
             }
-            array(&log.append(drafts).await?)
+            principal.check_emit(&drafts)?;
+            array(&app.log.append(drafts).await?)
         }
     })
 }

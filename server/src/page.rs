@@ -11,6 +11,7 @@ use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::query::{self, Direction, PageQuery, ReplayQuery};
 use todoki_codec::{Cursor, Event, encode};
 
+use crate::auth::Principal;
 use crate::log::{Log, Page, PageRequest, ReadError};
 use crate::reply::{self, Body, Refusal};
 
@@ -23,7 +24,11 @@ const REPLAY_CHUNKS: usize = 2;
 const LOOKS: usize = 5;
 
 /// `GET /api/event-bus`: `{"events":[…],"next_cursor":…,"has_more":…,"earliest":…}`.
-pub async fn page<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusal> {
+pub async fn page<L: Log>(
+    log: &L,
+    principal: &Principal,
+    query: &str,
+) -> Result<Response<Body>, Refusal> {
     let PageQuery {
         filter,
         direction,
@@ -31,7 +36,7 @@ pub async fn page<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusa
     } = query::page(query)?;
     refuse_ahead(log, direction)?;
     let request = PageRequest {
-        filter,
+        filter: principal.stored(&filter)?,
         direction,
         until: None,
         max_events: limit,
@@ -91,10 +96,12 @@ enum Form {
 /// `POST /api/event-bus/replay`: the events in `(from_cursor, to_cursor]`, read as the client takes them.
 pub fn replay<L: Log>(
     log: &Arc<L>,
+    principal: &Principal,
     headers: &HeaderMap,
     query: &str,
 ) -> Result<Response<Body>, Refusal> {
-    let replay = query::replay(query)?;
+    let mut replay = query::replay(query)?;
+    replay.filter = principal.stored(&replay.filter)?;
     let bounds = log.bounds();
     let from = replay.from.unwrap_or(bounds.earliest.before());
     refuse_ahead(&**log, Direction::After(from))?;
@@ -291,7 +298,9 @@ mod tests {
     async fn a_page_that_finds_nothing_says_how_far_it_looked() {
         for (query, next_cursor) in [("cursor=0", 5000), ("before=900000", 895_000)] {
             let log = Endless::default();
-            let answer = page(&log, query).await.unwrap();
+            let answer = page(&log, &Principal::everything("test"), query)
+                .await
+                .unwrap();
             let body = answer.into_body().collect().await.unwrap().to_bytes();
             let expected = format!(
                 r#"{{"events":[],"next_cursor":{next_cursor},"has_more":true,"earliest":1}}"#

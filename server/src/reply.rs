@@ -156,6 +156,13 @@ pub enum Refusal {
     },
     /// No token, or a wrong one.
     Unauthorised,
+    /// The token is right, and what it lets its holder do is not this.
+    Forbidden,
+    /// What the token lets its holder do is not to emit this draft.
+    ForbiddenDraft {
+        /// Its place in the request.
+        index: usize,
+    },
     /// A page of another site asks.
     ForeignOrigin,
     /// The path speaks WebSocket only.
@@ -261,6 +268,7 @@ impl Refusal {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorised"),
+            Self::Forbidden | Self::ForbiddenDraft { .. } => (StatusCode::FORBIDDEN, "forbidden"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::NotAnUpgrade(_) => (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
             Self::WebSocketVersion => (StatusCode::UPGRADE_REQUIRED, "websocket_version"),
@@ -328,6 +336,7 @@ impl Refusal {
         };
         match self {
             Self::Emit(error) => problem.index = error.index,
+            Self::ForbiddenDraft { index } => problem.index = Some(*index),
             Self::Append(AppendError::Conflict { index, cursor }) => {
                 (problem.index, problem.cursor) = (Some(*index), Some(*cursor));
             }
@@ -374,6 +383,11 @@ impl Display for Refusal {
             Self::Method { allow } => write!(f, "this path answers {allow}"),
             Self::Unauthorised => f.write_str(
                 "send the server's token: Authorization: Bearer TOKEN, or the todoki.v1 subprotocol",
+            ),
+            Self::Forbidden => f.write_str("the grants of this token do not allow this"),
+            Self::ForbiddenDraft { index } => write!(
+                f,
+                "draft {index}: the grants of this token do not allow to emit this kind with these ids"
             ),
             Self::ForeignOrigin => f.write_str(
                 "pages of this origin may not connect; start the server with --allow-origin ORIGIN to let them",
@@ -423,7 +437,9 @@ mod tests {
         let mut chosen: BTreeSet<_> = choices
             .filter_map(|choice| choice.split_once(", \"")?.1.split_once('"'))
             .map(|(code, _)| code)
-            .filter(|code| code.contains('_') || *code == "busy" || *code == "unauthorised")
+            .filter(|code| {
+                code.contains('_') || ["busy", "forbidden", "unauthorised"].contains(code)
+            })
             .collect();
         // What `todoki_codec::decode` chooses.
         chosen.extend([

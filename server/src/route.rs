@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::assets::Assets;
-use crate::auth::Auth;
+use crate::auth::{Auth, Principal};
 use crate::hub::Hub;
 use crate::listen::Deadlines;
 use crate::log::{Log, Recorder};
@@ -182,8 +182,16 @@ async fn dispatch<L: Log>(
     {
         return Err(Refusal::Method { allow: route.allow });
     }
+    answer_route(app, route.endpoint, request).await
+}
+
+async fn answer_route<L: Log>(
+    app: &Arc<App<L>>,
+    endpoint: Endpoint,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
     let query = request.uri().query().unwrap_or_default();
-    match route.endpoint {
+    match endpoint {
         Endpoint::Live => Ok(reply::text("alive\n")),
         Endpoint::Ready if app.stop.is_cancelled() => Ok(reply::not_ready("draining\n")),
         Endpoint::Ready => Ok(reply::text("ready\n")),
@@ -195,14 +203,37 @@ async fn dispatch<L: Log>(
         // A refused browser must be told inside the WebSocket, so it authenticates for itself.
         Endpoint::Subscribe => upgrade::upgrade(app, request).await,
         Endpoint::Metrics if app.has_open_metrics => metrics::metrics(&**app, query).await,
-        _ if !app.auth.admits(request.headers(), query) => Err(Refusal::Unauthorised),
-        Endpoint::Emit => emit::emit(&*app.log, &app.traffic, app.deadlines.body, request).await,
-        Endpoint::Page => page::page(&*app.log, query).await,
+        _ => {
+            let admission = app.auth.admit(request.headers(), query).await?;
+            answer_principal(app, endpoint, &admission.principal, request).await
+        }
+    }
+}
+
+/// Answers what only those may ask who came in with a token.
+async fn answer_principal<L: Log>(
+    app: &Arc<App<L>>,
+    endpoint: Endpoint,
+    principal: &Principal,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
+    let query = request.uri().query().unwrap_or_default();
+    match endpoint {
+        Endpoint::Emit => emit::emit(app, principal, request).await,
+        Endpoint::Page => page::page(&*app.log, principal, query).await,
         Endpoint::Latest => page::latest(&*app.log, query),
-        Endpoint::Replay => page::replay(&app.log, request.headers(), query),
+        Endpoint::Replay => page::replay(&app.log, principal, request.headers(), query),
         Endpoint::Seek => timeline::seek(&*app.log, query).await,
-        Endpoint::Histogram => timeline::histogram(&*app.log, &app.counting, query).await,
-        Endpoint::Facets => timeline::facets(&*app.log, &app.counting, query).await,
-        Endpoint::Metrics => metrics::metrics(&**app, query).await,
+        Endpoint::Histogram => {
+            timeline::histogram(&*app.log, &app.counting, principal, query).await
+        }
+        Endpoint::Facets => timeline::facets(&*app.log, &app.counting, principal, query).await,
+        Endpoint::Metrics => {
+            principal.check_admin()?;
+            metrics::metrics(&**app, query).await
+        }
+        Endpoint::Subscribe | Endpoint::Live | Endpoint::Ready | Endpoint::Health => {
+            unreachable!("answered without a principal")
+        }
     }
 }

@@ -9,6 +9,7 @@ use todoki_codec::query::{self, FacetsQuery, HistogramQuery};
 use todoki_codec::{Cursor, time};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::auth::Principal;
 use crate::log::{Frequent, Log};
 use crate::reply::{self, Body, Refusal};
 
@@ -62,9 +63,11 @@ struct HistogramAnswer<'a> {
 pub async fn histogram<L: Log>(
     log: &L,
     counting: &Counting,
+    principal: &Principal,
     query: &str,
 ) -> Result<Response<Body>, Refusal> {
     let HistogramQuery { filter, windows } = query::histogram(query)?;
+    let filter = principal.stored(&filter)?;
     let _room = counting.room()?;
     let histogram = log.histogram(filter, windows).await?;
     let families = &histogram.families;
@@ -101,9 +104,11 @@ struct Value {
 pub async fn facets<L: Log>(
     log: &L,
     counting: &Counting,
+    principal: &Principal,
     query: &str,
 ) -> Result<Response<Body>, Refusal> {
     let FacetsQuery { filter, limit } = query::facets(query)?;
+    let filter = principal.stored(&filter)?;
     let _room = counting.room()?;
     let facets = log.facets(filter, limit).await?;
     Ok(reply::json_of(&FacetsAnswer {

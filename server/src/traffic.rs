@@ -43,7 +43,7 @@ const fn code(name: &'static str, status: &'static str, is_of_emit: bool) -> Cod
 }
 
 /// Every code of [`reply`](crate::reply), by name; a test there holds the two together.
-pub const CODES: [Code; 31] = [
+pub const CODES: [Code; 32] = [
     code("batch_too_long", "4xx", true),
     code("body_broken", "4xx", true),
     code("body_timeout", "4xx", true),
@@ -55,6 +55,7 @@ pub const CODES: [Code; 31] = [
     code("draft_too_large", "4xx", true),
     code("empty_batch", "4xx", true),
     code("expectation_failed", "4xx", false),
+    code("forbidden", "4xx", true),
     code("foreign_origin", "4xx", false),
     code("id_conflict", "4xx", true),
     code("invalid_draft", "4xx", true),

@@ -2,14 +2,22 @@
 //!
 //! Tokens are compared as SHA-256 digests in constant time, and never appear in a log line or an answer.
 
+mod principal;
+
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use todoki_codec::query;
+
+use crate::reply::Refusal;
+
+pub use principal::{Action, Grant, Principal};
 
 /// The subprotocol of version 1, echoed when a client offers it.
 pub const SUBPROTOCOL: &str = "todoki.v1";
@@ -20,6 +28,16 @@ const SUBPROTOCOL_TOKEN: &str = "base64url.bearer.authorization.todoki.";
 /// Knows the token, as a digest.
 pub struct Auth {
     digest: [u8; 32],
+    principal: Arc<Principal>,
+}
+
+/// Somebody who came in.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// Who.
+    pub principal: Arc<Principal>,
+    /// Until when; `None` is for ever.
+    pub expires: Option<Timestamp>,
 }
 
 impl fmt::Debug for Auth {
@@ -29,29 +47,44 @@ impl fmt::Debug for Auth {
 }
 
 impl Auth {
-    /// Lets in whoever carries `token`.
+    /// Lets in whoever carries `token`, for everything.
     pub fn new(token: &str) -> Self {
         Self {
             digest: Sha256::digest(token).into(),
+            principal: Arc::new(Principal::everything("token")),
         }
     }
 
-    /// Whether the request carries the token: in its header, as a subprotocol, or in its query, the first that is there.
-    /// Two `Authorization` headers carry none: which of them counts would differ from hop to hop.
-    pub fn admits(&self, headers: &HeaderMap, query: &str) -> bool {
-        if headers.get_all(AUTHORIZATION).iter().count() > 1 {
-            return false;
+    /// Who sent this request, by the token that it carries: in its header, as a subprotocol, or in its query, the first
+    /// that is there. Two `Authorization` headers carry none: which of them counts would differ from hop to hop.
+    #[expect(
+        clippy::unused_async,
+        reason = "the keys that a token is checked with may have to be fetched"
+    )]
+    pub async fn admit(&self, headers: &HeaderMap, query: &str) -> Result<Admission, Refusal> {
+        let token = carried(headers, query).ok_or(Refusal::Unauthorised)?;
+        if !self.is_token(&token) {
+            return Err(Refusal::Unauthorised);
         }
-        bearer(headers)
-            .or_else(|| subprotocol_token(headers))
-            .or_else(|| query::token(query))
-            .is_some_and(|token| self.is_token(&token))
+        Ok(Admission {
+            principal: Arc::clone(&self.principal),
+            expires: None,
+        })
     }
 
     fn is_token(&self, offered: &str) -> bool {
         let offered: [u8; 32] = Sha256::digest(offered).into();
         offered.ct_eq(&self.digest).into()
     }
+}
+
+fn carried(headers: &HeaderMap, query: &str) -> Option<String> {
+    if headers.get_all(AUTHORIZATION).iter().count() > 1 {
+        return None;
+    }
+    bearer(headers)
+        .or_else(|| subprotocol_token(headers))
+        .or_else(|| query::token(query))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<String> {
@@ -99,25 +132,42 @@ mod tests {
             .collect()
     }
 
+    fn admits(auth: &Auth, headers: &HeaderMap, query: &str) -> bool {
+        carried(headers, query).is_some_and(|token| auth.is_token(&token))
+    }
+
     #[test]
     fn a_token_comes_in_by_header_subprotocol_or_query() {
         let auth = Auth::new("sé cret");
         let encoded = URL_SAFE_NO_PAD.encode("sé cret");
         let offered = format!("todoki.v1, {SUBPROTOCOL_TOKEN}{encoded}");
-        assert!(auth.admits(&headers(&[("sec-websocket-protocol", &offered)]), ""));
-        assert!(auth.admits(&HeaderMap::new(), "token=s%C3%A9%20cret"));
+        assert!(admits(
+            &auth,
+            &headers(&[("sec-websocket-protocol", &offered)]),
+            ""
+        ));
+        assert!(admits(&auth, &HeaderMap::new(), "token=s%C3%A9%20cret"));
         let auth = Auth::new("secret");
-        assert!(auth.admits(&headers(&[("authorization", "bearer secret")]), ""));
+        assert!(admits(
+            &auth,
+            &headers(&[("authorization", "bearer secret")]),
+            ""
+        ));
     }
 
     #[test]
     fn anything_else_stays_out() {
         let auth = Auth::new("secret");
-        assert!(!auth.admits(&HeaderMap::new(), ""));
-        assert!(!auth.admits(&HeaderMap::new(), "token=Secret"));
-        assert!(!auth.admits(&headers(&[("authorization", "Basic secret")]), ""));
+        assert!(!admits(&auth, &HeaderMap::new(), ""));
+        assert!(!admits(&auth, &HeaderMap::new(), "token=Secret"));
+        assert!(!admits(
+            &auth,
+            &headers(&[("authorization", "Basic secret")]),
+            ""
+        ));
         // A wrong header is not saved by a right query: one request carries one token.
-        assert!(!auth.admits(
+        assert!(!admits(
+            &auth,
             &headers(&[("authorization", "Bearer wrong")]),
             "token=secret"
         ));
@@ -132,7 +182,7 @@ mod tests {
             for (name, value) in pairs {
                 headers.append(*name, value.parse().unwrap());
             }
-            auth.admits(&headers, "token=secret")
+            admits(&auth, &headers, "token=secret")
         };
         assert!(twice(&[right]));
         assert!(!twice(&[right, right]));

@@ -33,7 +33,10 @@ impl<S: Sink> Floor<S> {
 
     fn add(&mut self, group_id: usize, event: &Event) {
         let group = &mut self.groups[group_id];
-        if !group.key.filter.matches_ids(&event.ids) {
+        let filter = &group.key.filter;
+        if !filter.matches_ids(&event.ids)
+            || !filter.matches_scopes(event.kind.as_str(), &event.ids)
+        {
             return;
         }
         let is_first = !std::mem::replace(&mut group.is_touched, true);

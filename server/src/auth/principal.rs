@@ -1,0 +1,126 @@
+//! Who came in, and what their grants let them do. Everything that is not granted is denied.
+
+use std::sync::Arc;
+
+use todoki_codec::{Draft, Filter, Scope, Scopes};
+
+use crate::reply::Refusal;
+
+/// Something that a grant can allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// See events as they come.
+    Read,
+    /// See events that are stored: pages, replays, counts, and the history that a subscription begins with.
+    Replay,
+    /// Append events.
+    Emit,
+    /// See what says something about everyone who uses the server, such as its metrics.
+    Admin,
+}
+
+/// Actions, and the events that they are allowed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// What is allowed.
+    pub actions: Vec<Action>,
+    /// On which events.
+    pub scope: Scope,
+}
+
+/// Somebody, with what all their grants allow together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    name: Arc<str>,
+    live: Scopes,
+    stored: Scopes,
+    /// What is both.
+    resumed: Scopes,
+    emit: Scopes,
+    is_admin: bool,
+}
+
+impl Principal {
+    /// Somebody of this name, which limits, log lines and refreshed tokens go by, with these grants.
+    pub fn new(name: &str, grants: &[Grant]) -> Self {
+        let allowed = |action| {
+            let granted = grants
+                .iter()
+                .filter(|grant| grant.actions.contains(&action));
+            Scopes::new(granted.map(|grant| grant.scope.clone()).collect())
+        };
+        let (live, stored) = (allowed(Action::Read), allowed(Action::Replay));
+        Self {
+            name: name.into(),
+            resumed: live.and(&stored),
+            live,
+            stored,
+            emit: allowed(Action::Emit),
+            is_admin: !allowed(Action::Admin).is_nothing(),
+        }
+    }
+
+    /// Somebody who may do everything.
+    pub fn everything(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            live: Scopes::all(),
+            stored: Scopes::all(),
+            resumed: Scopes::all(),
+            emit: Scopes::all(),
+            is_admin: true,
+        }
+    }
+
+    /// The name: unique among those who may come in, and no secret.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Whether some event is hidden from them, stored or live.
+    pub fn is_restricted(&self) -> bool {
+        !self.resumed.is_all()
+    }
+
+    /// What is stored of a filter, for them.
+    pub fn stored(&self, filter: &Filter) -> Result<Filter, Refusal> {
+        filter.narrowed(&self.stored).ok_or(Refusal::Forbidden)
+    }
+
+    /// What comes of a filter, for them.
+    pub fn live(&self, filter: &Filter) -> Result<Filter, Refusal> {
+        filter.narrowed(&self.live).ok_or(Refusal::Forbidden)
+    }
+
+    /// What a subscription of theirs has of a filter when it begins with what is stored.
+    pub fn resumed(&self, filter: &Filter) -> Result<Filter, Refusal> {
+        filter.narrowed(&self.resumed).ok_or(Refusal::Forbidden)
+    }
+
+    /// Refuses a draft that they may not emit, naming its place.
+    pub fn check_emit(&self, drafts: &[Draft]) -> Result<(), Refusal> {
+        let is_allowed = |draft: &Draft| self.emit.matches(draft.kind.as_str(), &draft.ids);
+        match drafts.iter().position(|draft| !is_allowed(draft)) {
+            Some(index) => Err(Refusal::ForbiddenDraft { index }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses who may not emit anything, before their body is read.
+    pub fn check_emits(&self) -> Result<(), Refusal> {
+        if self.emit.is_nothing() {
+            Err(Refusal::Forbidden)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Refuses who is no administrator.
+    pub fn check_admin(&self) -> Result<(), Refusal> {
+        if self.is_admin {
+            Ok(())
+        } else {
+            Err(Refusal::Forbidden)
+        }
+    }
+}
