@@ -143,14 +143,18 @@ impl Plan {
             self.id_conditions(&mut query)
         );
         let walks = match &self.kinds {
-            Some(kinds) if self.is_merged() => kinds
-                .iter()
-                .map(|kind| {
+            Some(kinds) if self.is_merged() => {
+                let walks = kinds.iter().map(|kind| {
                     let kind = query.bind(*kind, Type::INT4);
-                    format!("SELECT {COLUMNS} FROM todoki.events WHERE kind = {kind} AND {within}")
-                })
-                .collect::<Vec<_>>()
-                .join(" UNION ALL "),
+                    // Each with its own end: a planner without statistics thinks them few, reads all of them and sorts.
+                    format!(
+                        "(SELECT {COLUMNS} FROM todoki.events WHERE kind = {kind} AND {within}
+                         ORDER BY cursor {order} LIMIT {limit})"
+                    )
+                });
+                let walks = walks.collect::<Vec<_>>().join(" UNION ALL ");
+                format!("SELECT * FROM ({walks}) merged")
+            }
             _ => format!(
                 "SELECT {COLUMNS} FROM todoki.events WHERE {within}{}",
                 self.kind_condition(&mut query)

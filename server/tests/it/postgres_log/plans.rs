@@ -12,7 +12,7 @@ use crate::log_contract::{Store, at, draft, keyed, no_release, request};
 
 /// Events in two partitions, skewed as real ones are: a few kinds and tasks are everywhere, most are rare.
 const FILL: &str = "
-    UPDATE todoki.log SET partition_events = 60000;
+    UPDATE todoki.log SET partition_events = 600000;
     SELECT todoki.intern(ARRAY(SELECT 'family' || n % 3 || '.k' || n FROM generate_series(1, 40) n), 0);
     BEGIN;
     SELECT todoki.take_turn();
@@ -27,7 +27,7 @@ const FILL: &str = "
     FROM generate_series(1, EVENTS) n;
     COMMIT";
 
-const EVENTS: i64 = 100_000;
+const EVENTS: i64 = 1_000_000;
 
 fn filter(patterns: &[&str], wanted: WantedIds) -> Filter {
     let patterns = patterns.iter().map(|text| Pattern::parse(text).unwrap());
@@ -94,7 +94,7 @@ async fn exercise(log: &impl Log) {
         .await
         .unwrap();
     log.trim(at(10)).await.unwrap();
-    assert!(log.bounds().head > Cursor::ORIGIN.forward(100_000));
+    assert!(log.bounds().head > Cursor::ORIGIN.forward(1_000_000));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
