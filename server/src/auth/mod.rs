@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use todoki_codec::query;
+use tokio::sync::watch;
 
 use crate::reply::Refusal;
 
@@ -29,6 +30,7 @@ const SUBPROTOCOL_TOKEN: &str = "base64url.bearer.authorization.todoki.";
 pub struct Auth {
     digest: [u8; 32],
     principal: Arc<Principal>,
+    changes: watch::Sender<u64>,
 }
 
 /// Somebody who came in.
@@ -52,24 +54,40 @@ impl Auth {
         Self {
             digest: Sha256::digest(token).into(),
             principal: Arc::new(Principal::everything("token")),
+            changes: watch::Sender::new(0),
         }
     }
 
     /// Who sent this request, by the token that it carries: in its header, as a subprotocol, or in its query, the first
     /// that is there. Two `Authorization` headers carry none: which of them counts would differ from hop to hop.
+    pub async fn admit(&self, headers: &HeaderMap, query: &str) -> Result<Admission, Refusal> {
+        let token = carried(headers, query).ok_or(Refusal::Unauthorised)?;
+        self.admit_token(&token).await
+    }
+
+    /// Who holds this token.
     #[expect(
         clippy::unused_async,
         reason = "the keys that a token is checked with may have to be fetched"
     )]
-    pub async fn admit(&self, headers: &HeaderMap, query: &str) -> Result<Admission, Refusal> {
-        let token = carried(headers, query).ok_or(Refusal::Unauthorised)?;
-        if !self.is_token(&token) {
+    pub async fn admit_token(&self, token: &str) -> Result<Admission, Refusal> {
+        if !self.is_token(token) {
             return Err(Refusal::Unauthorised);
         }
         Ok(Admission {
             principal: Arc::clone(&self.principal),
             expires: None,
         })
+    }
+
+    /// The same admission as it would be now: with the grants of now, or not at all any more.
+    pub fn readmit(&self, admission: &Admission) -> Result<Admission, Refusal> {
+        Ok(admission.clone())
+    }
+
+    /// Changes whenever an admission may have to be looked at again: tokens, roles or revocations are others now.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     fn is_token(&self, offered: &str) -> bool {
