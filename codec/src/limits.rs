@@ -38,6 +38,9 @@ pub const MESSAGE_FRAGMENTS: usize = 1024;
 /// Longest `ref` of a command: a UUID or a counter with a prefix.
 pub const REFERENCE_BYTES: usize = 64;
 
+/// Longest token of an `auth` command: more than any issuer signs, and no more than a request's head has room for.
+pub const TOKEN_BYTES: usize = 8 << 10;
+
 /// Events in one page: a screenful for people, and small beside the page's byte bound for machines.
 pub const PAGE_EVENTS: usize = 1000;
 
