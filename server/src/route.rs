@@ -32,7 +32,7 @@ pub struct App<L> {
     /// Cancelled when the server drains.
     pub stop: CancellationToken,
     /// Who may come in.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
     /// Which pages may connect.
     pub origins: Origins,
     /// Whether clients that offer it are sent compressed messages.
@@ -221,9 +221,9 @@ async fn answer_principal<L: Log>(
     match endpoint {
         Endpoint::Emit => emit::emit(app, principal, request).await,
         Endpoint::Page => page::page(&*app.log, principal, query).await,
-        Endpoint::Latest => page::latest(&*app.log, query),
-        Endpoint::Replay => page::replay(&app.log, principal, request.headers(), query),
-        Endpoint::Seek => timeline::seek(&*app.log, query).await,
+        Endpoint::Latest => page::latest(&*app.log, principal, query).await,
+        Endpoint::Replay => page::replay(&app.log, principal, request.headers(), query).await,
+        Endpoint::Seek => timeline::seek(&*app.log, principal, query).await,
         Endpoint::Histogram => {
             timeline::histogram(&*app.log, &app.counting, principal, query).await
         }

@@ -245,6 +245,16 @@ impl<S: Sink> Floor<S> {
         }
     }
 
+    /// The newest event that was distributed to a member's group while it was there; the origin before there is one.
+    pub fn newest(&self, id: MemberId) -> Cursor {
+        self.groups[self.members[id.0].group].newest
+    }
+
+    /// Where a member's bytes go.
+    pub fn sink(&self, id: MemberId) -> &S {
+        &self.members[id.0].sink
+    }
+
     /// Bytes and events that wait in a member's ring.
     pub fn lag(&self, id: MemberId) -> Lag {
         self.members[id.0].ring.lag()

@@ -93,9 +93,15 @@ fn attend<L: Log>(shard: &Shard<L>, line: &Rc<Line>, now: Instant) {
     if line.blocked_since().is_some() {
         return;
     }
+    let newest = floor.newest(id);
+    let cursor = match line.told() {
+        // What its group was given is its own; what it was given of the log was noted when it was.
+        Some(_) if floor.is_live(id) => line.tell(newest),
+        told => told,
+    };
     let ping = Message::Ping {
         time: clock::now(),
-        cursor: floor.watermark(id),
+        cursor: cursor.unwrap_or_else(|| floor.watermark(id)),
     };
     let mut frames = Vec::new();
     if shard.log.is_away() {
