@@ -11,6 +11,13 @@ pub const KIND_BYTES: usize = 128;
 /// Patterns in one filter: more than the built-in vocabulary has families, few enough to match in a loop.
 pub const PATTERNS: usize = 64;
 
+/// Grants of one principal: more than a role has lines, and few enough that each subscription is narrowed in a moment.
+pub const GRANTS: usize = 64;
+
+/// Ids in one list of a grant: the projects of a large team. Who may see more than that may see all, or is several
+/// principals; every filter that is narrowed to the list has a copy of it, of 4 KiB at this length.
+pub const GRANT_IDS: usize = 256;
+
 /// Largest emit body: one group of a thousand ordinary events; larger loads arrive as several requests.
 pub const BODY_BYTES: usize = 1 << 20;
 
