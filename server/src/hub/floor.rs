@@ -245,9 +245,14 @@ impl<S: Sink> Floor<S> {
         }
     }
 
-    /// The newest event that was distributed to a member's group while it was there; the origin before there is one.
-    pub fn newest(&self, id: MemberId) -> Cursor {
-        self.groups[self.members[id.0].group].newest
+    /// The newest event up to this position that a member's group was given, as far as that is known; the origin otherwise.
+    pub fn newest_until(&self, id: MemberId, position: Cursor) -> Cursor {
+        let group = &self.groups[self.members[id.0].group];
+        if group.newest <= position {
+            return group.newest;
+        }
+        let newest = group.strand.newest_until(position);
+        newest.unwrap_or(Cursor::ORIGIN)
     }
 
     /// Where a member's bytes go.

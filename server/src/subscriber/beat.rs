@@ -93,15 +93,11 @@ fn attend<L: Log>(shard: &Shard<L>, line: &Rc<Line>, now: Instant) {
     if line.blocked_since().is_some() {
         return;
     }
-    let newest = floor.newest(id);
-    let cursor = match line.told() {
-        // What its group was given is its own; what it was given of the log was noted when it was.
-        Some(_) if floor.is_live(id) => line.tell(newest),
-        told => told,
-    };
+    let watermark = floor.watermark(id);
+    let told = line.tell(floor.newest_until(id, watermark));
     let ping = Message::Ping {
         time: clock::now(),
-        cursor: cursor.unwrap_or_else(|| floor.watermark(id)),
+        cursor: told.unwrap_or(watermark),
     };
     let mut frames = Vec::new();
     if shard.log.is_away() {

@@ -406,7 +406,7 @@ impl<L: Log> Subscriber<L> {
         let (requested, resume_at, newest) = {
             let mut floor = self.shard.floor.borrow_mut();
             let resume_at = floor.position();
-            let newest = floor.newest(self.id);
+            let newest = floor.newest_until(self.id, resume_at);
             (floor.move_to(self.id, resume_at), resume_at, newest)
         };
         let bounds = self.shard.log.bounds();
@@ -620,7 +620,7 @@ impl<L: Log> Subscriber<L> {
         let position = self.shard.floor.borrow_mut().stand(self.id);
         let standing = place::Standing {
             position,
-            told: self.line.told().unwrap_or(position),
+            told: self.known(position).unwrap_or(position),
             is_resumed: was_resumed,
             encoding: self.key.encoding,
             slow: self.slow,
@@ -704,10 +704,12 @@ impl<L: Log> Subscriber<L> {
         };
         let told = if principal.is_restricted() {
             let newest = visible::newest(&*self.shard.log, &principal, position).await;
+            let newest = newest.ok().flatten();
             // Who was told everything so far knows the position; a log that cannot be read tells nothing new.
-            let known = self.line.told().unwrap_or(position);
-            let newest = newest.ok().flatten().unwrap_or(known);
-            Some(self.line.told().map_or(newest, |told| told.max(newest)))
+            match (self.known(position), newest) {
+                (Some(known), Some(newest)) => Some(known.max(newest)),
+                (known, newest) => Some(newest.or(known).unwrap_or(position)),
+            }
         } else {
             None
         };
@@ -728,6 +730,13 @@ impl<L: Log> Subscriber<L> {
             reference,
         });
         Ok(())
+    }
+
+    /// What a client from whom events are hidden knows of where it stands: the last event that it was given. `None` when
+    /// none is hidden.
+    fn known(&self, position: Cursor) -> Option<Cursor> {
+        let newest = self.shard.floor.borrow().newest_until(self.id, position);
+        self.line.tell(newest)
     }
 
     /// Has its access looked at in time.

@@ -119,7 +119,10 @@ pub async fn place<L: Log>(
     let real = log.bounds();
     let (head, position) = (real.head, asked.unwrap_or(real.head));
     let named = match (subscription.start, standing) {
-        (None, Some(standing)) => Some(standing.told),
+        (None, Some(standing)) => {
+            let newest = visible::newest(log, principal, standing.position).await?;
+            Some(newest.map_or(standing.told, |newest| newest.max(standing.told)))
+        }
         _ => asked,
     };
     // Whoever named a position knows it, unless there is no such position yet.

@@ -237,8 +237,10 @@ async fn a_renewal_applies_from_a_stated_cursor_without_gap_or_repetition() {
             .filter(|(cursor, _)| *cursor > began && cursor <= heard.last().unwrap())
             .filter(|(cursor, kind)| {
                 let in_force = spans
+                    .as_slice()
                     .iter()
-                    .rfind(|(applies_after, _)| cursor > applies_after);
+                    .rev()
+                    .find(|(applies_after, _)| cursor > applies_after);
                 *kind == "a.x" || (*kind == "b.x" && in_force.unwrap().1 == "more")
             })
             .map(|(cursor, _)| cursor)

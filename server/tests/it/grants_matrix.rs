@@ -11,7 +11,7 @@ use fastrand::Rng;
 use simd_json::OwnedValue;
 use simd_json::prelude::*;
 
-use crate::harness::{Answer, Client, TOKEN, TestServer, auth_entry};
+use crate::harness::{Answer, Client, TestServer, auth_entry};
 
 const SEED: u64 = 6;
 const PRINCIPALS: usize = 24;
@@ -311,7 +311,7 @@ impl Case<'_> {
 
     async fn check_pages(&self, server: &TestServer, limit: usize) {
         let expected = self.seen(&["replay"], self.from);
-        let (mut from, mut found) = (self.from, Vec::new());
+        let (mut from, mut found) = (self.from, Vec::<i64>::new());
         loop {
             let answer = self
                 .get(server, &format!("?cursor={from}&limit={limit}"))
@@ -339,7 +339,7 @@ impl Case<'_> {
     async fn check_pages_before(&self, server: &TestServer, limit: usize) {
         let mut expected = self.seen(&["replay"], 0);
         expected.retain(|cursor| *cursor < self.from);
-        let (mut before, mut found) = (self.from, Vec::new());
+        let (mut before, mut found) = (self.from, Vec::<i64>::new());
         loop {
             let answer = self
                 .get(server, &format!("?before={before}&limit={limit}"))

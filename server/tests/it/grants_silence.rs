@@ -59,13 +59,13 @@ impl World {
                     r#"{{"kind":"{kind}","data":{{}},"project_id":"{THEIRS}","agent_id":"{THEIRS}"}}"#
                 )
             };
-            let drafts = vec![
+            let drafts = [
                 draft("task.created"),
                 draft("secret.failed"),
                 draft("task.done"),
             ];
             self.server
-                .emit(&format!("[{}]", drafts.repeat(40).join(",")))
+                .emit(&format!("[{}]", vec![drafts.join(","); 40].join(",")))
                 .await;
         }
     }
@@ -154,18 +154,14 @@ impl World {
     }
 
     /// The watermark comes to be that of our newest event, and is never anything that is not ours.
-    async fn hear_watermark(&mut self, client: &mut Client, reached: i64) {
+    async fn hear_watermark(&self, client: &mut Client, reached: i64) {
         loop {
             let ping = client.expect("ping").await;
             let cursor = ping.get_i64("cursor").unwrap();
             if cursor == reached {
                 return;
             }
-            if self.token == US {
-                assert!(cursor == 0 || self.own.contains(&cursor), "{ping}");
-            } else if cursor > reached {
-                return self.told.push(format!("a watermark of {cursor}"));
-            }
+            assert!(cursor == 0 || self.own.contains(&cursor), "{ping}");
         }
     }
 
@@ -234,8 +230,10 @@ impl World {
             self.emit("task.done").await;
             self.hear(&mut client, "event").await;
             self.others().await;
-            let newest = *self.own.last().unwrap();
-            self.hear_watermark(&mut client, newest).await;
+            if self.token == US {
+                let newest = *self.own.last().unwrap();
+                self.hear_watermark(&mut client, newest).await;
+            }
         }
     }
 }
