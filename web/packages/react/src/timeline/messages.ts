@@ -11,7 +11,7 @@ type Gap = Marker & { readonly type: "gap" };
 export function markerSentence(marker: Marker): string {
   switch (marker.type) {
     case "lag":
-      return `${counted(marker.events, "event")} behind for ${duration(marker.ms)}: read from the log, nothing is missing`;
+      return `${marker.events === null ? "Behind" : `${counted(marker.events, "event")} behind`} for ${duration(marker.ms)}: read from the log, nothing is missing`;
     case "gap":
       return gapSentence(marker);
     case "reconnect":
@@ -62,10 +62,13 @@ export function phaseText(status: Status): string {
       return "No network. The stream goes on when it is back.";
     case "restarting":
       return "The server restarts. The stream goes on by itself.";
+    case "limited":
+      return "The server asks for less. The stream goes on by itself.";
     case "stopped":
       return `The stream has stopped. ${status.error?.message ?? ""}`.trim();
     // The alert says these.
     case "unauthorized":
+    case "expired":
     case "forbidden":
       return "";
   }
