@@ -74,6 +74,31 @@ export function phaseText(status: Status): string {
   }
 }
 
+/** What is said to somebody whom the server does not let in. */
+export function refusalText(
+  phase: "unauthorized" | "expired" | "forbidden",
+  { error, head }: Pick<Status, "error" | "head">,
+): { readonly title: string; readonly text: string } {
+  const why = error === null || error.message === "" ? "" : ` The server says: ${error.message}`;
+  switch (phase) {
+    case "unauthorized":
+      return {
+        title: head === null ? "Sign in" : "Sign in again",
+        text: `The server asks for a valid token. Nothing is tried again until there is one.${why}`,
+      };
+    case "expired":
+      return {
+        title: "Your token has expired",
+        text: "With another one the stream goes on after the last event that came; nothing is left out.",
+      };
+    case "forbidden":
+      return {
+        title: "Not allowed",
+        text: `The grants of this token allow none of what the view asks for. What was read before stays.${why}`,
+      };
+  }
+}
+
 /** `124 new events, 2 failed` */
 export function summaryText(before: Counts, now: Counts): string {
   const events = now.received - before.received;
