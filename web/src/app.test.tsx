@@ -296,6 +296,16 @@ it("says that a token has expired, above the rows or in their place, and goes on
   await expect.poll(() => client.called("setToken").at(-1)).toEqual(["setToken", "another"]);
 });
 
+it("tries the token again that is entered again, since the server may have been mended", async () => {
+  sessionStorage.setItem("todoki-token", "the-same");
+  const client = fakeClient(50);
+  const { screen } = await show(client);
+  client.is({ phase: "expired" });
+  await screen.getByLabelText("Token").fill("the-same");
+  await screen.getByRole("button", { name: "Sign in" }).click();
+  await expect.poll(() => client.called("reconnect")).toHaveLength(1);
+});
+
 it("says at the first sight of a page that the token it has kept has expired", async () => {
   sessionStorage.setItem("todoki-token", "old");
   const client = fakeClient(0);

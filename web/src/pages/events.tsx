@@ -57,11 +57,16 @@ export function EventsPage({ store }: { store: ViewStore }) {
     }),
     [client, store],
   );
-  const signIn = useCallback((next: string, where: "tab" | "device") => {
-    keepToken(next, where);
-    setTyped(next);
-    setToken(next);
-  }, []);
+  const signIn = useCallback(
+    (next: string, where: "tab" | "device") => {
+      keepToken(next, where);
+      setTyped(next);
+      setToken(next);
+      // The server may take now what it did not before: its clock, or its list of tokens, may have been wrong.
+      if (next === latestToken.current) client.reconnect();
+    },
+    [client],
+  );
   const hasRows = useSlice(client.rows, ({ first, next }) => next > first);
   const { phase } = stream.status;
   const isSignedOut = needsToken(phase) && !hasRows;
