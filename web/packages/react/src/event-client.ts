@@ -157,8 +157,11 @@ export type Marker =
   /** Events after `after` up to `through` are not in the list. `count` is exact where it is known: all events, whatever their kind. */
   | {
       readonly type: "gap";
-      /** `retention`: the server has them no more. `ahead`: the log has another history. `slow`, `skipped`: they can be loaded. */
-      readonly reason: "retention" | "ahead" | "slow" | "skipped";
+      /**
+       * `retention`: the server has them no more. `ahead`: the log has another history. `forbidden`: the token may read
+       * what happens, not what has happened. `slow`, `skipped`: they can be loaded.
+       */
+      readonly reason: "retention" | "ahead" | "forbidden" | "slow" | "skipped";
       readonly after: Cursor;
       readonly through: Cursor;
       readonly count: number | null;
@@ -351,7 +354,7 @@ export interface EventClient {
   clear(): void;
   /** Tries now, also after giving up. */
   reconnect(): void;
-  /** From now on this token. A connection that stands shows it to the server in place; whoever was turned away comes back. */
+  /** Another token: shown to the server on a connection that stands; whoever was turned away comes back with it. */
   setToken(token: EventClientOptions["token"]): void;
   /** What the histogram and the lanes show. */
   setSpan(span: Span): void;

@@ -464,11 +464,58 @@ test("with somebody else's token the stream begins anew after where it was", asy
   await settled();
   expect(world.sockets).toHaveLength(2);
   expect(world.socket.url).toContain("cursor=6&");
+  accept(world, 6);
+  expect(connection.status().phase).toBe("live");
+});
+
+test("who may read only what happens now goes on with that, and is told what was left out", async () => {
+  const { world, connection, told: all } = await connected();
+  accept(world, 5);
+  world.socket.say(eventText(6));
+  world.socket.drop();
+  await attempted(world, connection);
+  expect(world.socket.url).toContain("cursor=6&");
+  world.socket.open();
+  world.socket.drop(3003);
+  await settled();
+  expect(world.socket.url).toContain("cursor=head&");
+  accept(world, 9);
+  world.socket.say(eventText(10));
+  expect(told(all, "gap")).toEqual([[{ reason: "forbidden", requested: 6, resume_at: 9 }]]);
+  expect(told(all, "resumed")).toEqual([]);
+  expect(all.cursors).toEqual([6, 10]);
+  // The next time it is known.
+  world.socket.drop();
+  await attempted(world, connection);
+  expect(world.sockets).toHaveLength(4);
+  expect(world.socket.url).toContain("cursor=head&");
+});
+
+test("who may read nothing any more is not let in by asking for less, and that is tried once", async () => {
+  const { world, connection } = await connected();
+  accept(world, 5);
+  world.socket.drop();
+  await attempted(world, connection);
+  for (let i = 0; i < 2; i++) {
+    world.socket.open();
+    world.socket.drop(3003);
+    await settled();
+  }
+  await world.pass(60_000);
+  expect(world.sockets).toHaveLength(3);
+  expect(connection.status()).toMatchObject({ phase: "forbidden", retryAt: null });
+  connection.tokenChanged();
+  await settled();
+  expect(world.socket.url).toContain("cursor=5&");
+});
+
+test("who may not read history is not let in when that is all that was asked", async () => {
+  const { world, connection } = await connected({ cursor: 0 });
   world.socket.open();
   world.socket.drop(3003);
   await world.pass(60_000);
+  expect(world.sockets).toHaveLength(1);
   expect(connection.status().phase).toBe("forbidden");
-  expect(world.sockets).toHaveLength(2);
 });
 
 test("grants that were changed at the server need no answer", async () => {

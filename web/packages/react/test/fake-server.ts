@@ -35,6 +35,8 @@ export class FakeServer {
   token: string | undefined;
   /** Taken in place of `token` from a client that shows it. */
   nextToken: string | undefined;
+  /** Whether a stream may begin with what is stored. */
+  mayResume = true;
   /** Requests that are made to fail, by path. */
   refuses: (path: string) => Response | null = () => null;
   /** How long an answer takes. */
@@ -98,6 +100,10 @@ export class FakeServer {
       return;
     }
     const query = new URL(socket.url).searchParams;
+    if (!this.mayResume && query.get("cursor") !== "head") {
+      socket.drop(3003);
+      return;
+    }
     const stream = { socket, patterns: patternsOf(query.get("kinds")), isReady: false, arrivesAt: 0 };
     this.#streams.add(stream);
     socket.onsent = (text) => this.world.after(this.delayMs(), () => this.#command(stream, text));

@@ -98,11 +98,12 @@ const STATES: readonly {
       client.mark({ ...gap, reason: "skipped", isLoadable: true });
       client.mark({ ...gap, reason: "skipped", isLoadable: true, isLoading: true });
       client.mark({ ...gap, reason: "retention", isLoadable: false });
+      client.mark({ ...gap, reason: "forbidden", isLoadable: false, count: null });
       client.mark({ type: "reconnect", downMs: 61_000, missed: 12 });
       client.mark({ type: "lag", events: 9, ms: 10 });
       client.mark({ type: "epoch" });
     },
-    says: ["8 events skipped", "Load them", "Loading…", "12 events came late"],
+    says: ["8 events skipped", "Load them", "Loading…", "this token may not read it", "12 events came late"],
   },
 ];
 

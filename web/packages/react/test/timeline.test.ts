@@ -812,6 +812,19 @@ test("after a token that expired the rows stay, and the stream goes on from them
   expect(page.heard).toEqual(range(1, 25));
 });
 
+test("a list that may not be resumed says where something is left out, and follows on", async () => {
+  const { server, page, world } = await opened(20);
+  server.mayResume = false;
+  server.cut();
+  emit(server, 5);
+  await world.pass(60_000);
+  expect(page.status.phase).toBe("live");
+  emit(server, 2);
+  await world.pass(100);
+  expect(page.cursors()).toEqual([...range(1, 20), 26, 27]);
+  expect(page.markers()).toMatchObject([{ type: "gap", reason: "forbidden", count: null, isLoadable: false }]);
+});
+
 test("a wrong token is told, nothing is retried, and another one lets in", async () => {
   const server = new FakeServer();
   server.token = "t0ken-b";

@@ -40,6 +40,9 @@ const FIRST_PINGS = 5;
 const FIRST_PING_MS = 1_000;
 const PING_MS = 10_000;
 
+/** What cannot be had: the server says so; or it is `forbidden` to read what was missed. */
+export type Hole = Pick<Gap, "requested" | "resume_at"> & { readonly reason: Gap["reason"] | "forbidden" };
+
 export interface ConnectionOptions {
   /** Origin and path prefix of the server. */
   readonly url: string;
@@ -63,7 +66,7 @@ export interface ConnectionOwner {
   /** The log has another history: told before `subscribed`. */
   epochChanged(): void;
   event(text: string, at: Envelope): void;
-  gap(gap: Gap): void;
+  gap(gap: Hole): void;
   /** All that was stored when the subscription was made has come: `count` events. */
   replayed(count: number): void;
   /** We were behind, at worst by so much, and are live again. */
@@ -82,6 +85,8 @@ export class Connection {
   #position: Cursor | string;
   #socket: Socket | null = null;
   #isReady = false;
+  /** What was missed is not ours to read: a connection begins with what is new. */
+  #isLiveOnly = false;
   #isOnline = true;
   /** Counts connections, so that what an older one says late is not heard. */
   #turn = 0;
@@ -179,6 +184,7 @@ export class Connection {
     this.#failures = 0;
     this.#attempt = 0;
     this.#refusedAs = null;
+    this.#isLiveOnly = false;
     if (this.#isReady) this.#downSince ??= this.#env.now();
     this.connect();
   }
@@ -229,7 +235,10 @@ export class Connection {
 
   #open(token: string | undefined): void {
     const turn = this.#turn;
-    const query = queryOf(this.#subscription, { cursor: this.#position, encoding: "lines" });
+    const query = queryOf(this.#subscription, {
+      cursor: this.#isLiveOnly ? "head" : this.#position,
+      encoding: "lines",
+    });
     let socket: Socket;
     try {
       socket = this.#env.openSocket(
@@ -260,10 +269,14 @@ export class Connection {
     const { phase, message } = closingOf(code);
     // Where the server has not said when, for the page was away, its reason is what there is to go by.
     const isExpired = phase === "unauthorized" && (this.#env.now() >= this.#expiresAt || /expired/.test(reason));
+    // Whoever may see only what happens now may not resume, but may go on.
+    const mayGoOn = !this.#isReady && !this.#isLiveOnly && this.#epoch !== null;
     if (!wasOpen) this.#refused();
-    // The token was somebody else's. Who that is may see something else, so the server begins with them anew.
-    else if (phase === "forbidden" && this.#authRef !== null) this.reconnect();
-    else this.#lose(isExpired ? "expired" : phase, { code: String(code), message: reason || message });
+    // Or the token was somebody else's. Who that is may see something else, so the server begins with them anew.
+    else if (phase === "forbidden" && (mayGoOn || this.#authRef !== null)) {
+      this.reconnect();
+      this.#isLiveOnly = mayGoOn;
+    } else this.#lose(isExpired ? "expired" : phase, { code: String(code), message: reason || message });
   }
 
   /** Asks for another token, and shows it to the server on the connection that stands. */
@@ -465,13 +478,15 @@ export class Connection {
     this.#epoch = message.epoch;
     this.#earliest = message.earliest;
     this.#head = message.head;
-    this.#position = message.cursor;
     const { cursor, head } = message;
+    const requested = this.#position as Cursor;
+    this.#position = cursor;
     this.#phase = cursor < head ? "replaying" : "live";
     this.#replay = cursor < head ? { from: cursor, to: head, since: this.#env.now(), events: 0 } : null;
     const downSince = this.#downSince;
     this.#downSince = null;
     if (isOtherHistory) this.#owner.epochChanged();
+    else if (isResumed && this.#isLiveOnly) this.#owner.gap({ reason: "forbidden", requested, resume_at: cursor });
     else if (isResumed) this.#owner.resumed(this.#env.now() - downSince!);
     // Whoever does not want this history has asked for another place in it already.
     if (this.#awaitedRef === null) this.#owner.subscribed(message);

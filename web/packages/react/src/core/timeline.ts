@@ -10,9 +10,9 @@
 import type { Counts, Cursor, Start, Status, Subscription, TokenReason, View } from "../event-client.ts";
 import { cursorOf } from "../protocol/filter.ts";
 import type { Envelope } from "../protocol/scan.ts";
-import type { Gap, Subscribed } from "../protocol/types.ts";
+import type { Subscribed } from "../protocol/types.ts";
 import type { Api } from "./api.ts";
-import { Connection, type ConnectionOwner } from "./connection.ts";
+import { Connection, type ConnectionOwner, type Hole } from "./connection.ts";
 import type { Environment, Extras } from "./environment.ts";
 import { ListView } from "./list-view.ts";
 import { Markers } from "./markers.ts";
@@ -302,7 +302,7 @@ export class Timeline implements ConnectionOwner {
     for (const what of this.#watched) if (what !== "event") this.#owner.changed(what);
   }
 
-  gap({ reason, requested, resume_at }: Gap): void {
+  gap({ reason, requested, resume_at }: Hole): void {
     const { window } = this;
     if (reason === "ahead") {
       this.anew();
@@ -313,7 +313,8 @@ export class Timeline implements ConnectionOwner {
     } else if (!window.isAttached) return;
     else if (window.isEmpty) window.hasOlder = false;
     const gap = { after: requested, through: resume_at, isLoadable: reason === "slow", isLoading: false };
-    const count = reason === "ahead" ? null : resume_at - requested;
+    // Of what is hidden nobody knows how much it is.
+    const count = reason === "ahead" || reason === "forbidden" ? null : resume_at - requested;
     this.markers.add({ type: "gap", reason, ...gap, count }, resume_at);
   }
 

@@ -30,6 +30,8 @@ function gapSentence({ reason, count }: Gap): string {
       return `${events} older than the server keeps: they are gone`;
     case "ahead":
       return `${events} unknown to the server: its log is another one, or was set back`;
+    case "forbidden":
+      return "Whatever happened while the connection was lost is left out: this token may not read it afterwards";
     case "slow":
       return `${events} not delivered: this view was behind`;
     case "skipped":
@@ -57,7 +59,7 @@ export function phaseText(status: Status): string {
     case "lagging":
       return "The view is behind; events are caught up from the log.";
     case "disconnected":
-      return "Connection lost. Retrying.";
+      return status.error?.code === "token" ? "There is no token. Retrying." : "Connection lost. Retrying.";
     case "offline":
       return "No network. The stream goes on when it is back.";
     case "restarting":
