@@ -660,6 +660,20 @@ test("a lag of which the server does not say how many events it is has none", as
   expect(told(all, "lagged")).toEqual([[null, 900]]);
 });
 
+test("a new token that was lost with its connection is not taken for one that was refused", async () => {
+  let token = "old";
+  const { world, connection } = await connected({}, { token: async () => token });
+  world.socket.open();
+  token = "new";
+  world.socket.drop(3000);
+  await settled();
+  world.socket.drop(1006);
+  await attempted(world, connection);
+  expect(world.sockets).toHaveLength(3);
+  accept(world, 5);
+  expect(connection.status().phase).toBe("live");
+});
+
 test("a token that cannot be fetched is tried again", async () => {
   let isDown = true;
   const token = async () => {

@@ -101,9 +101,18 @@ const STATES: readonly {
       client.mark({ ...gap, reason: "forbidden", isLoadable: false, count: null });
       client.mark({ type: "reconnect", downMs: 61_000, missed: 12 });
       client.mark({ type: "lag", events: 9, ms: 10 });
+      client.mark({ type: "lag", events: null, ms: 10 });
       client.mark({ type: "epoch" });
     },
-    says: ["8 events skipped", "Load them", "Loading…", "this token may not read it", "12 events came late"],
+    says: [
+      "8 events skipped",
+      "Load them",
+      "Loading…",
+      "this token may not read it",
+      "12 events came late",
+      "9 events behind for",
+      "Behind for",
+    ],
   },
 ];
 

@@ -330,7 +330,11 @@ export class Connection {
       this.connect("refused");
       return;
     }
-    if (["disconnected", "restarting", "limited"].includes(phase)) this.#retry();
+    if (["disconnected", "restarting", "limited"].includes(phase)) {
+      // Whatever the token is now, it was not turned away.
+      this.#refusedAs = null;
+      this.#retry();
+    }
     this.#owner.statusChanged();
   }
 

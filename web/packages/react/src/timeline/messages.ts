@@ -11,7 +11,7 @@ type Gap = Marker & { readonly type: "gap" };
 export function markerSentence(marker: Marker): string {
   switch (marker.type) {
     case "lag":
-      return `${marker.events === null ? "Behind" : `${counted(marker.events, "event")} behind`} for ${duration(marker.ms)}: read from the log, nothing is missing`;
+      return `${behindText(marker.events)} for ${duration(marker.ms)}: read from the log, nothing is missing`;
     case "gap":
       return gapSentence(marker);
     case "reconnect":
@@ -21,6 +21,10 @@ export function markerSentence(marker: Marker): string {
     case "epoch":
       return "The server has another history than before; events on either side of this line are of two logs";
   }
+}
+
+function behindText(events: number | null): string {
+  return events === null ? "Behind" : `${counted(events, "event")} behind`;
 }
 
 function gapSentence({ reason, count }: Gap): string {
