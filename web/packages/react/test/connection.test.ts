@@ -637,6 +637,39 @@ test("a subscribe that the server limits is made when it may be", async () => {
   expect(world.socket.url).toContain("kinds=agent.*&cursor=2&");
 });
 
+test("a limit that names no command leaves none of ours unanswered", async () => {
+  const { world, connection } = await connected({}, { token: async (reason) => `${reason} token` });
+  accept(world, 5);
+  world.socket.say(expiring(60_000));
+  await settled();
+  const limit = { type: "error", code: "rate_limited", message: "120 messages a minute", retry_after_ms: 2_000 };
+  world.socket.say(limit);
+  expect(connection.status()).toMatchObject({ phase: "live", error: { code: "rate_limited" } });
+  await world.pass(2_000);
+  expect(authCommands(world)).toHaveLength(2);
+  connection.resubscribe({ kinds: ["agent.*"] }, 2);
+  world.socket.say(limit);
+  expect(connection.status().phase).toBe("limited");
+  await world.pass(3_000);
+  expect(world.socket.url).toContain("kinds=agent.*&cursor=2&");
+});
+
+test("a subscribe that nobody answers is made anew with the next connection", async () => {
+  const { world, connection, told: all } = await connected();
+  accept(world, 5);
+  connection.resubscribe({ kinds: ["agent.*"] }, 2);
+  world.socket.say(ping(5));
+  await world.pass(9_999);
+  expect(world.sockets).toHaveLength(1);
+  await world.pass(1_001);
+  expect(world.socket.url).toContain("kinds=agent.*&cursor=2&");
+  accept(world, 2);
+  world.socket.say(eventText(3));
+  await world.pass(20_000);
+  expect(world.sockets).toHaveLength(2);
+  expect(all.cursors).toEqual([3]);
+});
+
 test("a subscribe that the grants do not allow is forbidden until something else is asked", async () => {
   const { world, connection } = await connected();
   accept(world, 5);

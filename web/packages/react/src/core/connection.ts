@@ -19,7 +19,7 @@ import type { Refusal } from "./refusal.ts";
 
 /** A connection that has stood so long was not refused: the next loss begins anew. */
 const STABLE_MS = 10_000;
-/** A server that does not answer a new connection by then will not. */
+/** A server that does not answer a new connection, or another subscription, by then will not. */
 const CONNECT_MS = 10_000;
 /** Heartbeats of silence after which a connection is taken for dead: two may be late, a third is not. */
 const SILENT_HEARTBEATS = 2.5;
@@ -202,6 +202,7 @@ export class Connection {
     }
     this.#awaitedRef = `s${++this.#refs}`;
     this.#send(subscribeCommand(subscription, cursor, this.#awaitedRef));
+    this.#awaitSubscribed();
   }
 
   /** The page is seen again, or the token is new: what waits is tried at once, what stands is probed. */
@@ -262,6 +263,10 @@ export class Connection {
     socket.onclose = ({ code, reason }) => {
       if (turn === this.#turn) this.#closed(code, reason, wasOpen);
     };
+    this.#awaitSubscribed();
+  }
+
+  #awaitSubscribed(): void {
     this.#timer("connect", CONNECT_MS, () => this.#lost("the server does not answer"));
   }
 
@@ -408,7 +413,7 @@ export class Connection {
         if (isAwaited || (message.ref === undefined && !this.#isReady)) this.#subscribed(message);
         return;
       case "error":
-        this.#refusedBy(message, isAwaited);
+        this.#refusedBy(message);
         return;
       case "ping":
         this.#send({ type: "pong" });
@@ -456,13 +461,16 @@ export class Connection {
   }
 
   /** A command was refused, or the server has something to complain about. */
-  #refusedBy({ code, message, retry_after_ms, ref }: Refused, isAwaited: boolean): void {
+  #refusedBy({ code, message, retry_after_ms, ref }: Refused): void {
     const isLimited = code === "rate_limited";
+    // Whom the server limits it does not listen to, so it does not know what it leaves unanswered.
+    const isOf = (asked: string | null) => asked !== null && (asked === ref || (isLimited && ref === undefined));
     this.#stayAway(retry_after_ms, isLimited ? MAX_LIMITED_MS : MAX_WAIT_MS);
     this.#error = { code, message };
     // A subscription that is refused for now begins with the next connection.
-    if (isAwaited) this.#lose(isLimited ? "limited" : code === "forbidden" ? code : "stopped", this.#error);
-    if (ref !== this.#authRef) return;
+    if (isOf(this.#awaitedRef))
+      this.#lose(isLimited ? "limited" : code === "forbidden" ? code : "stopped", this.#error);
+    if (!isOf(this.#authRef)) return;
     this.#authRef = null;
     if (!isLimited) return;
     // The server has not looked at the token.
@@ -473,6 +481,7 @@ export class Connection {
   #subscribed(message: Subscribed): void {
     const isResumed = this.#downSince !== null;
     const isOtherHistory = this.#epoch !== null && this.#epoch !== message.epoch;
+    this.#cancels.get("connect")?.();
     if (!this.#isReady) this.#keepAlive(message.heartbeat_ms);
     this.#isReady = true;
     this.#awaitedRef = null;
@@ -507,7 +516,6 @@ export class Connection {
   }
 
   #keepAlive(heartbeatMs: number): void {
-    this.#cancels.get("connect")?.();
     this.#heartbeatMs = heartbeatMs;
     this.#pings = 0;
     this.#latency.reset();
