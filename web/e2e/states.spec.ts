@@ -18,6 +18,9 @@ const LOOKS = (["light", "dark"] as const).flatMap((theme) => [DESKTOP, PHONE].m
 /** Slow enough for a replay of some megabytes to last as long as the pictures take, and quick enough not to be cut off. */
 const TRICKLE_BYTES_PER_SECOND = 100_000;
 
+/** As long as the pictures take, so that they are of one state. */
+const LIMITED_MS = 15_000;
+
 const test = base.extend<{ wired: TimelinePage }>({
   // The page over a wire, so that what it is given can be held back.
   wired: async ({ open, wire }, use) => {
@@ -127,6 +130,34 @@ test("unauthorised", async ({ timeline }) => {
   await timeline.pill("unauthorized").waitFor();
   await timeline.tokenField.waitFor();
   await look(timeline.page, "unauthorised");
+});
+
+test("a token that has expired, by a proxy that looks at the time", async ({ server, wire, wired }) => {
+  await server.emit(drafts(50));
+  await wired.enter();
+  await wired.event(50).waitFor();
+  wire.closeEachWith(3000, "the token has expired");
+  await wired.pill("expired").waitFor();
+  await wired.tokenField.waitFor();
+  await look(wired.page, "expired");
+  // With another one the stream goes on after the last event that came.
+  await server.emit(drafts(5, 2));
+  wire.admit();
+  await wired.signIn();
+  await wired.event(55).waitFor();
+  await wired.event(50).waitFor();
+});
+
+test("rate limited, by a proxy that counts connections", async ({ server, wire, wired }) => {
+  await server.emit(drafts(50));
+  await wired.enter();
+  await wired.event(50).waitFor();
+  const message = "at most 10 connects in a minute";
+  wire.closeEachWith(4429, message, { type: "error", code: "rate_limited", message, retry_after_ms: LIMITED_MS });
+  await wired.pill("limited").filter({ hasText: "retrying in" }).waitFor();
+  await look(wired.page, "limited");
+  wire.admit();
+  await wired.pill("live").waitFor({ timeout: 45_000 });
 });
 
 test("forbidden, by a proxy that checks who may read what", async ({ server, wire, wired }) => {

@@ -282,6 +282,49 @@ it("asks for another token above the rows, which stay", async () => {
   expect(document.querySelectorAll(".todoki-row").length).toBeGreaterThan(5);
 });
 
+it("says that a token has expired, above the rows or in their place, and goes on with another", async () => {
+  sessionStorage.setItem("todoki-token", "old");
+  const client = fakeClient(50);
+  const { screen } = await show(client);
+  await expect.element(screen.getByRole("grid", { name: "Events" })).toBeVisible();
+  client.is({ phase: "expired" });
+  await expect.element(screen.getByText("Your token has expired")).toBeVisible();
+  expect(document.querySelectorAll(".todoki-row").length).toBeGreaterThan(5);
+  await expectAccessible();
+  await screen.getByLabelText("Token").fill("another");
+  await screen.getByRole("button", { name: "Sign in" }).click();
+  await expect.poll(() => client.called("setToken").at(-1)).toEqual(["setToken", "another"]);
+});
+
+it("tries the token again that is entered again, since the server may have been mended", async () => {
+  sessionStorage.setItem("todoki-token", "the-same");
+  const client = fakeClient(50);
+  const { screen } = await show(client);
+  client.is({ phase: "expired" });
+  await screen.getByLabelText("Token").fill("the-same");
+  await screen.getByRole("button", { name: "Sign in" }).click();
+  await expect.poll(() => client.called("reconnect")).toHaveLength(1);
+});
+
+it("says at the first sight of a page that the token it has kept has expired", async () => {
+  sessionStorage.setItem("todoki-token", "old");
+  const client = fakeClient(0);
+  client.is({ phase: "expired", head: null });
+  const { screen } = await show(client);
+  await expect.element(screen.getByRole("alert")).toHaveTextContent("Your token has expired.");
+  await expect.element(screen.getByLabelText("Token")).toBeVisible();
+});
+
+it("asks for everything again when the grants allow none of what the view asks for", async () => {
+  const client = fakeClient(0);
+  const { screen, address } = await show(client, "/events?kinds=audit.*");
+  client.is({ phase: "forbidden", error: { code: "3003", message: "not granted" } });
+  await expect.element(screen.getByRole("alert")).toHaveTextContent("allow none of what the view asks for");
+  await screen.getByRole("alert").getByRole("button", { name: "Clear filter" }).click();
+  expect(address()).toBe("/events");
+  await expect.poll(() => client.called("setSubscription").at(-1)).toEqual(["setSubscription", {}]);
+});
+
 it("obeys the page's keys: search, lanes, help", async () => {
   const { screen, address } = await show(fakeClient(50));
   await expect.element(screen.getByRole("grid", { name: "Events" })).toBeVisible();

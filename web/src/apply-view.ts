@@ -6,6 +6,7 @@
  */
 import { type EventClient, type Rows, type Slice, type Span, useSlice } from "@todoki/react";
 import { useCallback, useEffect, useRef } from "react";
+import { needsToken } from "./token.ts";
 import { type At, spans, type ViewState } from "./url-state.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -25,7 +26,7 @@ function useQuery({ client, store, problem }: Workspace): void {
 /** Goes where the view stands, and again after signing in, since nothing could be read before. */
 function usePlace({ client, store, notice }: Workspace): void {
   const at = usePart(store.view, (view) => view.at);
-  const isRefused = useSlice(client.status, ({ phase }) => phase === "unauthorized");
+  const isRefused = useSlice(client.status, ({ phase }) => needsToken(phase));
   const wasAway = useRef(false);
   useEffect(() => {
     if (isRefused) return;
@@ -37,7 +38,7 @@ function usePlace({ client, store, notice }: Workspace): void {
     wasAway.current = true;
     let isCurrent = true;
     client.seek(targetOf(at)).catch((error: unknown) => {
-      if (isCurrent && client.status.get().phase !== "unauthorized") {
+      if (isCurrent && !needsToken(client.status.get().phase)) {
         notice.set({ text: `Could not go there: ${error instanceof Error ? error.message : error}`, isProblem: true });
       }
     });

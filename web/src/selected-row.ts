@@ -1,6 +1,7 @@
 /** The row of the selected event. */
 import { type EventRow, fetchRow, type Rows, type Status, useSlice } from "@todoki/react";
 import { useCallback, useEffect, useRef, useState } from "react";
+import { needsToken } from "./token.ts";
 import { useView, useWorkspace } from "./workspace.ts";
 
 /**
@@ -46,7 +47,7 @@ function useFetchedRow(cursor: number | null): EventRow | null {
 }
 
 function isLetIn({ phase, head }: Status): boolean {
-  return head !== null && phase !== "unauthorized";
+  return head !== null && !needsToken(phase);
 }
 
 function isSameRow(a: EventRow | null, b: EventRow | null): boolean {

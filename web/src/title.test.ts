@@ -12,4 +12,6 @@ test("the title counts what came during a pause", () => {
 test("the title says when there is no stream", () => {
   expect(titleOf("disconnected", false, 3)).toBe("Offline · Todoki");
   expect(titleOf("unauthorized", true, 0)).toBe("Sign in · Todoki");
+  expect(titleOf("expired", true, 0)).toBe("Token expired · Todoki");
+  expect(titleOf("limited", true, 0)).toBe("Rate limited · Todoki");
 });

@@ -14,7 +14,9 @@ export function titleOf(phase: Phase, isFollowing: boolean, fresh: number): stri
 const statesInTitle: Partial<Record<Phase, string>> = {
   disconnected: "Offline",
   offline: "No network",
+  limited: "Rate limited",
   unauthorized: "Sign in",
+  expired: "Token expired",
   forbidden: "Not allowed",
   stopped: "Stopped",
 };

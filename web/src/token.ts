@@ -3,6 +3,7 @@
  *
  * It goes to the client alone, which sends it as a header and as a subprotocol; never in an address, never in a log.
  */
+import type { Phase } from "@todoki/react";
 import { keep, kept } from "./storage.ts";
 
 const key = "todoki-token";
@@ -27,4 +28,14 @@ export function keepToken(token: string | null, where: "tab" | "device"): void {
 export function tokenProblem(token: string): string | null {
   if (token === "") return "Paste the token first";
   return /^[\x21-\x7e]+$/.test(token) ? null : "A token has no spaces and no letters beyond ASCII";
+}
+
+/** Whether the server waits for another token, and nothing can be asked of it before. */
+export function needsToken(phase: Phase): boolean {
+  return phase === "unauthorized" || phase === "expired";
+}
+
+/** What is said of a token that the server has turned away. */
+export function refusalOf(phase: Phase): string {
+  return phase === "expired" ? "Your token has expired." : "The server does not take this token.";
 }

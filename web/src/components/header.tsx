@@ -21,8 +21,8 @@ export function Header({ isBare, onHelp }: { isBare: boolean; onHelp: () => void
   return (
     <header className="flex flex-wrap items-center gap-x-3 gap-y-1.5 border-b bg-card px-3 py-1.5">
       <Brand />
-      {/* On a phone a state that has something to press gets a line of its own, below the buttons that are always there. */}
-      <div className="max-md:has-[button]:order-last max-md:has-[button]:basis-full">
+      {/* On a phone a state that has something to press or to count down gets a line of its own, below the other buttons. */}
+      <div className="max-md:has-[button,[data-state=limited]]:order-last max-md:has-[button,[data-state=limited]]:basis-full">
         <StatusPill client={workspace.client} />
       </div>
       <div className="max-md:hidden">

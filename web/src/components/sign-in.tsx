@@ -11,8 +11,8 @@ import { cn } from "@/lib/utils.ts";
 import { isKeptOnDevice, tokenProblem } from "../token.ts";
 
 export interface SignInProps {
-  /** A token was sent, and the server does not take it. */
-  readonly wasRefused?: boolean;
+  /** What is wrong with the token that was sent. */
+  readonly refusal?: string | null;
   readonly onToken: (token: string, where: "tab" | "device") => void;
 }
 
@@ -38,10 +38,10 @@ export default function SignInCard(props: SignInProps) {
 }
 
 /** The form alone; `isInline` puts it into one line where there is room. */
-export function SignInForm({ wasRefused = false, onToken, isInline = false }: SignInProps & { isInline?: boolean }) {
+export function SignInForm({ refusal = null, onToken, isInline = false }: SignInProps & { isInline?: boolean }) {
   const [token, setToken] = useState("");
   const [isKept, setIsKept] = useState(isKeptOnDevice);
-  const [problem, setProblem] = useState<string | null>(wasRefused ? "The server does not take this token." : null);
+  const [problem, setProblem] = useState(refusal);
   const field = useRef<HTMLInputElement>(null);
   const id = useId();
   useEffect(() => field.current?.focus({ preventScroll: true }), []);

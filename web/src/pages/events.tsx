@@ -20,7 +20,7 @@ import { TimeStrip } from "../components/time-strip.tsx";
 import { lazyPart } from "../lib/lazy-part.ts";
 import { useSelectedRow } from "../selected-row.ts";
 import { useTitle } from "../title.ts";
-import { keepToken, keptToken } from "../token.ts";
+import { keepToken, keptToken, needsToken, refusalOf } from "../token.ts";
 import { isNarrowed, type ViewState } from "../url-state.ts";
 import type { ViewStore } from "../view-store.ts";
 import { useView, useWorkspace, type Workspace, WorkspaceContext } from "../workspace.ts";
@@ -57,14 +57,19 @@ export function EventsPage({ store }: { store: ViewStore }) {
     }),
     [client, store],
   );
-  const signIn = useCallback((next: string, where: "tab" | "device") => {
-    keepToken(next, where);
-    setTyped(next);
-    setToken(next);
-  }, []);
+  const signIn = useCallback(
+    (next: string, where: "tab" | "device") => {
+      keepToken(next, where);
+      setTyped(next);
+      setToken(next);
+      // The server may take now what it did not before: its clock, or its list of tokens, may have been wrong.
+      if (next === latestToken.current) client.reconnect();
+    },
+    [client],
+  );
   const hasRows = useSlice(client.rows, ({ first, next }) => next > first);
   const { phase } = stream.status;
-  const isSignedOut = phase === "unauthorized" && !hasRows;
+  const isSignedOut = needsToken(phase) && !hasRows;
   // Whoever has no token will most likely be asked for one, and one that was just typed may be wrong: nothing is shown that
   // would go again in a moment, and nothing is counted that would be refused.
   const isUnproven = token === null || token === typed;
@@ -77,7 +82,7 @@ export function EventsPage({ store }: { store: ViewStore }) {
         <Top isBare={isBare} />
         <main id={eventsId} tabIndex={-1} className="relative flex min-h-0 flex-1 outline-none">
           <Suspense>
-            {isSignedOut ? <SignInPage wasRefused={token !== null} onToken={signIn} /> : null}
+            {isSignedOut ? <SignInPage refusal={token === null ? null : refusalOf(phase)} onToken={signIn} /> : null}
             {!isBare && <EventList signIn={signInForm} />}
             <SelectedEvent />
           </Suspense>

@@ -11,6 +11,7 @@ import { parseQuery } from "./core/query.ts";
 import type { Cursor, EventClient, EventClientOptions, StreamEvent, View } from "./event-client.ts";
 import { NO_COUNTS, NO_FACETS, NO_HISTOGRAM, NO_LANES, NO_ROWS, NO_STATUS } from "./nothing.ts";
 import { type Cell, cell, type Slice } from "./slice.ts";
+import { TokenSource } from "./token-source.ts";
 
 /** The core makes the next snapshots so long before they are shown, for then they are the newest. */
 const AHEAD_MS = 10;
@@ -26,7 +27,7 @@ interface Call {
 
 /** Connects to a server and begins to follow its events. */
 export function openEventClient(options: EventClientOptions): EventClient {
-  let { token } = options;
+  const tokens = new TokenSource(options.token);
   let isClosed = false;
   let owesCredit = false;
   let view: View | null = null;
@@ -71,7 +72,7 @@ export function openEventClient(options: EventClientOptions): EventClient {
       case "events":
         return tell(message.events);
       case "token":
-        return answerToken();
+        return answerToken(message);
       case "progress":
         return calls.get(message.id)?.onProgress?.(message.args[0], message.args[1] ?? 0);
       case "result": {
@@ -84,11 +85,12 @@ export function openEventClient(options: EventClientOptions): EventClient {
     }
   };
 
-  const answerToken = () => {
-    const answer = async () => (typeof token === "function" ? token() : token);
-    answer().then(
-      (fresh) => send({ type: "token", token: fresh }),
-      (error: unknown) => send({ type: "token", token: undefined, error: String(error) }),
+  const answerToken = ({ id, reason }: Extract<ToPage, { type: "token" }>) => {
+    tokens.get(reason).then(
+      (token) => send({ type: "token", id, token }),
+      (error: unknown) => {
+        send({ type: "token", id, token: undefined, error: error instanceof Error ? error.message : String(error) });
+      },
     );
   };
 
@@ -179,7 +181,7 @@ export function openEventClient(options: EventClientOptions): EventClient {
     clear: () => tellCore("clear"),
     reconnect: () => tellCore("reconnect"),
     setToken(next) {
-      token = next;
+      tokens.set(next);
       if (!isClosed) send({ type: "page", what: "token" });
     },
     setSpan: (span) => tellCore("setSpan", span),
@@ -201,6 +203,7 @@ export function openEventClient(options: EventClientOptions): EventClient {
     close() {
       if (isClosed) return;
       isClosed = true;
+      tokens.set(undefined);
       unlisten();
       clock.stop();
       core.close();

@@ -29,14 +29,21 @@ export type Start = "now" | { readonly last: number } | Cursor | Date;
 /** Where a view goes: around an event, or back to what happens now. */
 export type Target = "now" | Cursor | Date;
 
+/**
+ * Why a token is asked for: a connection is to be made; the one in use is about to expire, and another is shown to the
+ * server on the connection that stands; or the server has turned it away, and this is asked once before giving up.
+ */
+export type TokenReason = "connect" | "expiring" | "refused";
+
 export interface EventClientOptions {
   /** Origin and path prefix of the server, such as `https://events.example.org`; the page's own when absent. */
   readonly url?: string;
   /**
-   * The token, or a function that fetches a fresh one before each connection and after it was refused. It is sent as a
-   * header and as a WebSocket subprotocol, never in a URL, and never logged.
+   * The token, or a function that fetches a fresh one when there is a reason to. It is called at most once in three
+   * seconds and has ten to answer; when it fails, `Status.error` has the code `token` and it is tried again. A token is
+   * sent as a header, as a WebSocket subprotocol and in a message, never in a URL, and never logged.
    */
-  readonly token?: string | (() => string | Promise<string>);
+  readonly token?: string | ((reason: TokenReason) => string | Promise<string>);
   readonly subscription?: Subscription;
   /** Default `{ last: 500 }`. */
   readonly from?: Start;
@@ -64,15 +71,19 @@ export type Phase =
   | "offline"
   /** The server said that it restarts (1012). */
   | "restarting"
-  /** No token, or a wrong one. Nothing is retried until another comes. */
+  /** The server asks for less: too many connections or requests. It comes back at `retryAt`. */
+  | "limited"
+  /** No token, or one that is wrong or was revoked. Nothing is retried until another comes. */
   | "unauthorized"
-  /** The token may not read this. Nothing is retried. */
+  /** The token was good until its time was over. Nothing is retried until another comes; then the stream goes on. */
+  | "expired"
+  /** The grants of the token allow none of what was asked. Nothing is retried until something else is asked. */
   | "forbidden"
   /** Closed for good: by us, after the last attempt, or for a mistake that repeating does not mend; see `error`. */
   | "stopped";
 
 export interface StreamError {
-  /** The server's stable code, a close code as text, or `network`. */
+  /** The server's stable code, a close code as text, `network`, or `token`: the token could not be fetched. */
   readonly code: string;
   readonly message: string;
 }
@@ -86,7 +97,8 @@ export interface Status {
   readonly progress: Progress | null;
   /** Median of the last round trips, in milliseconds. */
   readonly rttMs: number | null;
-  readonly lag: { readonly events: number; readonly ms: number } | null;
+  /** How far behind we are. `events` is null where the server does not say it, since not all of them are ours to see. */
+  readonly lag: { readonly events: number | null; readonly ms: number } | null;
   readonly error: StreamError | null;
   /** Identity of the log's history. */
   readonly epoch: string | null;
@@ -141,12 +153,15 @@ export interface MarkerRow {
 
 export type Marker =
   /** We could not keep up and were read the log; nothing is missing. */
-  | { readonly type: "lag"; readonly events: number; readonly ms: number }
+  | { readonly type: "lag"; readonly events: number | null; readonly ms: number }
   /** Events after `after` up to `through` are not in the list. `count` is exact where it is known: all events, whatever their kind. */
   | {
       readonly type: "gap";
-      /** `retention`: the server has them no more. `ahead`: the log has another history. `slow`, `skipped`: they can be loaded. */
-      readonly reason: "retention" | "ahead" | "slow" | "skipped";
+      /**
+       * `retention`: the server has them no more. `ahead`: the log has another history. `forbidden`: the token may read
+       * what happens, not what has happened. `slow`, `skipped`: they can be loaded.
+       */
+      readonly reason: "retention" | "ahead" | "forbidden" | "slow" | "skipped";
       readonly after: Cursor;
       readonly through: Cursor;
       readonly count: number | null;
@@ -339,6 +354,7 @@ export interface EventClient {
   clear(): void;
   /** Tries now, also after giving up. */
   reconnect(): void;
+  /** Another token: shown to the server on a connection that stands; whoever was turned away comes back with it. */
   setToken(token: EventClientOptions["token"]): void;
   /** What the histogram and the lanes show. */
   setSpan(span: Span): void;

@@ -239,7 +239,7 @@ class Desk {
   /** A function made while rendering is another one each time; the client gets one that stays and asks the latest. */
   #tokenOf(plan: Plan): EventClientOptions["token"] {
     if (typeof plan.token !== "function") return plan.token;
-    return () => (typeof this.#token === "function" ? this.#token() : (this.#token ?? ""));
+    return (reason) => (typeof this.#token === "function" ? this.#token(reason) : (this.#token ?? ""));
   }
 
   #key(openingKey: string, plan: Plan): string {

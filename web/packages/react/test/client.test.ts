@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, expect, test, vi } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
 import { openEventClient } from "../src/client.ts";
-import type { EventClient, EventClientOptions, StreamEvent } from "../src/event-client.ts";
+import type { EventClient, EventClientOptions, StreamEvent, TokenReason } from "../src/event-client.ts";
 import { eventText } from "./events.ts";
 
 // A real socket and a real server, which knows just enough of the wire; the client's core runs beside it.
@@ -14,6 +14,7 @@ afterEach(() => {
   for (const end of ends) end();
   ends = [];
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 interface TestServer {
@@ -21,12 +22,15 @@ interface TestServer {
   readonly http: Server;
   readonly requests: string[];
   readonly tokens: (string | undefined)[];
+  /** What clients said. */
+  readonly heard: string[];
   send(text: string): void;
 }
 
 async function served(history: string[] = []): Promise<TestServer> {
   const requests: string[] = [];
   const tokens: (string | undefined)[] = [];
+  const heard: string[] = [];
   const http = createServer((request, response) => {
     requests.push(request.url ?? "");
     response.end(`{"events":[${history.join(",")}],"next_cursor":1,"has_more":false,"earliest":1}`);
@@ -35,6 +39,7 @@ async function served(history: string[] = []): Promise<TestServer> {
   sockets.on("connection", (socket, request) => {
     requests.push(request.url ?? "");
     tokens.push(request.headers["sec-websocket-protocol"]?.split(".").at(-1));
+    socket.on("message", (data) => void heard.push(String(data)));
     socket.send(
       `{"type":"subscribed","kinds":["*"],"cursor":${history.length},"epoch":"e","earliest":1,"head":${history.length},"server_time":"2026-02-27T10:30:00.123456Z","heartbeat_ms":30000}`,
     );
@@ -51,6 +56,7 @@ async function served(history: string[] = []): Promise<TestServer> {
     http,
     requests,
     tokens,
+    heard,
     send: (text) => {
       for (const socket of sockets.clients) socket.send(text);
     },
@@ -62,6 +68,12 @@ function opened(options: EventClientOptions): EventClient {
   const client = openEventClient(options);
   ends.push(() => client.close());
   return client;
+}
+
+/** Sets the clock on, as far as anybody here looks at it. */
+function minutePasses(): void {
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, "now").mockImplementation(() => now() + 60_000);
 }
 
 /** Waits until a slice is as it should be. */
@@ -95,12 +107,42 @@ test("without a worker the core runs on this thread, and shows what comes", asyn
 
 test("a token is fetched for each connection", async () => {
   const server = await served();
-  let count = 0;
-  const client = opened({ url: server.url, from: "now", token: async () => `t${++count}` });
+  const reasons: TokenReason[] = [];
+  const client = opened({ url: server.url, from: "now", token: async (reason) => `t${reasons.push(reason)}` });
   await until(client.status, ({ phase }) => phase === "live");
+  minutePasses();
   client.reconnect();
   await vi.waitFor(() => expect(server.tokens).toHaveLength(2));
   expect(new Set(server.tokens).size).toBe(2);
+  expect(reasons).toEqual(["connect", "connect"]);
+});
+
+test("a token that is about to expire is renewed on the same socket, by message and nowhere else", async () => {
+  const server = await served();
+  const client = opened({ url: server.url, from: "now", token: (reason) => `secret-${reason}` });
+  await until(client.status, ({ phase }) => phase === "live");
+  minutePasses();
+  server.send('{"type":"token_expiring","expires_in_ms":60000}');
+  await vi.waitFor(() => expect(server.heard.join()).toContain('"token":"secret-expiring"'));
+  expect(server.tokens).toHaveLength(1);
+  expect(server.requests.join()).not.toContain("secret");
+  expect(JSON.stringify(client.status.get())).not.toContain("secret");
+});
+
+test("a token that never comes is told as a state, and tried again", async () => {
+  const server = await served();
+  let fail: (error: Error) => void = () => {};
+  const token = () =>
+    new Promise<string>((_, reject) => {
+      fail = reject;
+    });
+  const client = opened({ url: server.url, from: "now", token });
+  await vi.waitFor(() => {
+    fail(new Error("nobody is signed in"));
+    expect(client.status.get().error).toEqual({ code: "token", message: "nobody is signed in" });
+  });
+  expect(client.status.get()).toMatchObject({ phase: "disconnected", attempt: 1 });
+  expect(client.status.get().retryAt).not.toBeNull();
 });
 
 test("listeners get every event in order, each for itself, also when one throws", async () => {

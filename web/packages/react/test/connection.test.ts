@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { backoffMs } from "../src/core/backoff.ts";
 import { Connection, type ConnectionOptions, type ConnectionOwner } from "../src/core/connection.ts";
 import type { Refusal } from "../src/core/refusal.ts";
-import type { Phase } from "../src/event-client.ts";
+import type { Phase, TokenReason } from "../src/event-client.ts";
 import { eventText } from "./events.ts";
 import { FakeWorld, settled } from "./fake-world.ts";
 
@@ -216,6 +216,7 @@ const CLOSINGS: [number, Phase][] = [
   [3003, "forbidden"],
   [3008, "disconnected"],
   [4408, "disconnected"],
+  [4429, "limited"],
   [4999, "disconnected"],
 ];
 
@@ -224,7 +225,7 @@ test.each(CLOSINGS)("close code %i leads to %s", async (code, phase) => {
   accept(world, 3);
   world.socket.drop(code);
   await settled();
-  const comesBack = phase === "disconnected" || phase === "restarting";
+  const comesBack = phase === "disconnected" || phase === "restarting" || phase === "limited";
   expect(connection.status()).toMatchObject({ phase, error: { code: String(code) } });
   expect(connection.status().retryAt !== null).toBe(comesBack);
   await world.pass(60_000);
@@ -361,6 +362,349 @@ test("a refused token is asked for once more when there may be another, and then
   connection.tokenChanged();
   await settled();
   expect(world.sockets).toHaveLength(3);
+});
+
+/** Answers each question for a token with another one, and keeps the reasons. */
+function tokens() {
+  const reasons: TokenReason[] = [];
+  return { reasons, token: async (reason: TokenReason) => `token-${reasons.push(reason)}` };
+}
+
+const expiring = (ms: number) => ({ type: "token_expiring", expires_in_ms: ms });
+const authCommands = (world: FakeWorld) => world.socket.commands().filter(({ type }) => type === "auth");
+
+test("a token that is about to expire is replaced on the connection that stands, without a gap", async () => {
+  const { reasons, token } = tokens();
+  const { world, connection, told: all } = await connected({}, { token });
+  accept(world, 5);
+  world.socket.say(eventText(6), expiring(60_000));
+  await settled();
+  expect(authCommands(world)).toEqual([{ type: "auth", token: "token-2", ref: expect.any(String) }]);
+  world.socket.say(eventText(7));
+  const [{ ref }] = authCommands(world) as [{ ref: string }];
+  world.socket.say({ type: "authorised", cursor: 7, expires_in_ms: 600_000, ref }, eventText(8));
+  expect(connection.status()).toMatchObject({ phase: "live", error: null });
+  expect(all.cursors).toEqual([6, 7, 8]);
+  expect(world.sockets).toHaveLength(1);
+  expect(reasons).toEqual(["connect", "expiring"]);
+});
+
+test("a token that does not change is not shown again", async () => {
+  const { world, connection } = await connected();
+  accept(world, 5);
+  world.socket.say(expiring(60_000));
+  connection.tokenChanged();
+  await settled();
+  expect(authCommands(world)).toEqual([]);
+});
+
+test("another token is shown to the server at once where a connection stands", async () => {
+  let token = "old";
+  const { world, connection } = await connected({}, { token: async () => token });
+  accept(world, 5);
+  token = "new";
+  connection.tokenChanged();
+  await settled();
+  expect(authCommands(world)).toMatchObject([{ token: "new" }]);
+  expect(world.sockets).toHaveLength(1);
+});
+
+test("a token that is refused in place leaves the old one in force, and is told", async () => {
+  const { token } = tokens();
+  const { world, connection } = await connected({}, { token });
+  accept(world, 5);
+  world.socket.say(expiring(60_000));
+  await settled();
+  const [{ ref }] = authCommands(world) as [{ ref: string }];
+  world.socket.say({ type: "error", code: "unauthorised", message: "no such token", ref });
+  expect(connection.status()).toMatchObject({ phase: "live", error: { code: "unauthorised" } });
+  await world.pass(30_000);
+  expect(authCommands(world)).toHaveLength(1);
+  expect(world.sockets).toHaveLength(1);
+});
+
+test("a token that the server has no time to look at is shown again when it may be", async () => {
+  const { world } = await connected({}, { token: async (reason) => `${reason} token` });
+  accept(world, 5);
+  world.socket.say(expiring(60_000));
+  await settled();
+  const [{ ref }] = authCommands(world) as [{ ref: string }];
+  world.socket.say({ type: "error", code: "rate_limited", message: "slower", retry_after_ms: 7_000, ref });
+  await world.pass(6_999);
+  expect(authCommands(world)).toHaveLength(1);
+  await world.pass(1);
+  expect(authCommands(world)).toMatchObject([{ token: "expiring token" }, { token: "expiring token" }]);
+});
+
+test("a token that cannot be fetched before the old one expires is told, and fetched again", async () => {
+  let isDown = false;
+  const token = async (reason: TokenReason) => {
+    if (isDown) throw new Error("sign-in is down");
+    return reason;
+  };
+  const { world, connection } = await connected({}, { token });
+  accept(world, 5);
+  isDown = true;
+  world.socket.say(expiring(60_000));
+  await settled();
+  const error = { code: "token", message: "sign-in is down" };
+  expect(connection.status()).toMatchObject({ phase: "live", error });
+  isDown = false;
+  await world.pass(10_000);
+  expect(authCommands(world)).toMatchObject([{ token: "expiring" }]);
+});
+
+test("with somebody else's token the stream begins anew after where it was", async () => {
+  const { token } = tokens();
+  const { world, connection } = await connected({}, { token });
+  accept(world, 5);
+  world.socket.say(eventText(6), expiring(60_000));
+  await settled();
+  world.socket.drop(3003, "the token is of another principal");
+  await settled();
+  expect(world.sockets).toHaveLength(2);
+  expect(world.socket.url).toContain("cursor=6&");
+  accept(world, 6);
+  expect(connection.status().phase).toBe("live");
+});
+
+test("who may read only what happens now goes on with that, and is told what was left out", async () => {
+  const { world, connection, told: all } = await connected();
+  accept(world, 5);
+  world.socket.say(eventText(6));
+  world.socket.drop();
+  await attempted(world, connection);
+  expect(world.socket.url).toContain("cursor=6&");
+  world.socket.open();
+  world.socket.drop(3003);
+  await settled();
+  expect(world.socket.url).toContain("cursor=head&");
+  accept(world, 9);
+  world.socket.say(eventText(10));
+  expect(told(all, "gap")).toEqual([[{ reason: "forbidden", requested: 6, resume_at: 9 }]]);
+  expect(told(all, "resumed")).toEqual([]);
+  expect(all.cursors).toEqual([6, 10]);
+  // The next time it is known.
+  world.socket.drop();
+  await attempted(world, connection);
+  expect(world.sockets).toHaveLength(4);
+  expect(world.socket.url).toContain("cursor=head&");
+});
+
+test("who may read nothing any more is not let in by asking for less, and that is tried once", async () => {
+  const { world, connection } = await connected();
+  accept(world, 5);
+  world.socket.drop();
+  await attempted(world, connection);
+  for (let i = 0; i < 2; i++) {
+    world.socket.open();
+    world.socket.drop(3003);
+    await settled();
+  }
+  await world.pass(60_000);
+  expect(world.sockets).toHaveLength(3);
+  expect(connection.status()).toMatchObject({ phase: "forbidden", retryAt: null });
+  connection.tokenChanged();
+  await settled();
+  expect(world.socket.url).toContain("cursor=5&");
+});
+
+test("who may not read history is not let in when that is all that was asked", async () => {
+  const { world, connection } = await connected({ cursor: 0 });
+  world.socket.open();
+  world.socket.drop(3003);
+  await world.pass(60_000);
+  expect(world.sockets).toHaveLength(1);
+  expect(connection.status().phase).toBe("forbidden");
+});
+
+test("grants that were changed at the server need no answer", async () => {
+  const { world, connection } = await connected();
+  accept(world, 5);
+  const before = world.socket.sent.length;
+  world.socket.say({ type: "authorised", cursor: 5, expires_in_ms: null });
+  await settled();
+  expect(connection.status().phase).toBe("live");
+  expect(world.socket.sent).toHaveLength(before);
+});
+
+test("when its time is over, a token has expired, and with another one the stream goes on after where it was", async () => {
+  let token = "old";
+  const reasons: TokenReason[] = [];
+  const ask = async (reason: TokenReason) => {
+    reasons.push(reason);
+    return token;
+  };
+  const { world, connection, told: all } = await connected({}, { token: ask });
+  accept(world, 5);
+  world.socket.say(eventText(6), expiring(60_000));
+  await world.pass(70_000);
+  world.socket.say(ping(6));
+  world.socket.drop(3000);
+  await settled();
+  expect(reasons).toEqual(["connect", "expiring", "refused"]);
+  expect(connection.status()).toMatchObject({ phase: "expired", retryAt: null, error: { code: "3000" } });
+  await world.pass(600_000);
+  expect(world.sockets).toHaveLength(1);
+  token = "new";
+  connection.tokenChanged();
+  await settled();
+  expect(world.socket.url).toContain("cursor=6&");
+  accept(world, 6, { head: 8 });
+  world.socket.say(eventText(7), eventText(8));
+  expect(all.cursors).toEqual([6, 7, 8]);
+});
+
+test("a token that expired while the page was away has expired too, as the server says", async () => {
+  const { world, connection } = await connected();
+  world.socket.open();
+  world.socket.drop(3000, "the token has expired");
+  await settled();
+  expect(connection.status()).toMatchObject({ phase: "expired", error: { message: "the token has expired" } });
+});
+
+test("a token that was renewed in place is not called expired at its old time", async () => {
+  const { token } = tokens();
+  const { world, connection } = await connected({}, { token });
+  accept(world, 5);
+  world.socket.say(expiring(60_000));
+  await settled();
+  const [{ ref }] = authCommands(world) as [{ ref: string }];
+  world.socket.say({ type: "authorised", cursor: 5, expires_in_ms: null, ref });
+  await world.pass(70_000);
+  world.socket.drop(3000, "the token was revoked");
+  await settled();
+  world.socket.open();
+  world.socket.drop(3000, "the token was revoked");
+  await settled();
+  expect(connection.status()).toMatchObject({ phase: "unauthorized", error: { message: "the token was revoked" } });
+});
+
+test("whom the server limits comes back after what it asks for, later each time, whatever wakes the page", async () => {
+  const { world, connection } = await connected();
+  let waited = 0;
+  for (let i = 1; i <= 6; i++) {
+    world.socket.open();
+    world.socket.say({ type: "error", code: "rate_limited", message: "too many connects", retry_after_ms: 90_000 });
+    world.socket.drop(4429, "too many connects");
+    expect(connection.status()).toMatchObject({
+      phase: "limited",
+      attempt: i,
+      error: { message: "too many connects" },
+    });
+    const wait = connection.status().retryAt! - world.time;
+    expect(wait).toBeGreaterThan(90_000);
+    expect(wait).toBeLessThanOrEqual(90_000 + Math.min(30_000, 1000 * 2 ** (i - 1)));
+    waited = Math.max(waited, wait);
+    await world.pass(89_999);
+    connection.wake();
+    connection.tokenChanged();
+    connection.setOnline(true);
+    await settled();
+    expect(world.sockets).toHaveLength(i);
+    await attempted(world, connection);
+    expect(world.sockets).toHaveLength(i + 1);
+  }
+  expect(waited).toBeGreaterThan(91_000);
+});
+
+test("a limit without a time is waited for all the same", async () => {
+  const { world, connection } = await connected();
+  world.socket.open();
+  world.socket.drop(4429);
+  expect(connection.status().retryAt! - world.time).toBeGreaterThanOrEqual(5_000);
+});
+
+test("an upgrade that HTTP limits waits for what HTTP says", async () => {
+  const refusal: Refusal = { phase: "limited", code: "rate_limited", message: "x", retryAfterMs: 12_000 };
+  const { world, connection } = await connected({}, { whyRefused: async () => refusal });
+  world.socket.drop();
+  await settled();
+  expect(connection.status()).toMatchObject({ phase: "limited", error: { code: "rate_limited" } });
+  expect(connection.status().retryAt! - world.time).toBeGreaterThanOrEqual(12_000);
+});
+
+test("a subscribe that the server limits is made when it may be", async () => {
+  const { world, connection } = await connected();
+  accept(world, 5);
+  connection.resubscribe({ kinds: ["agent.*"] }, 2);
+  const { ref } = world.socket.commands().at(-1)!;
+  world.socket.say({ type: "error", code: "rate_limited", message: "slower", retry_after_ms: 4_000, ref });
+  expect(connection.status().phase).toBe("limited");
+  await world.pass(3_999);
+  expect(world.sockets).toHaveLength(1);
+  await world.pass(1_001);
+  expect(world.socket.url).toContain("kinds=agent.*&cursor=2&");
+});
+
+test("a limit that names no command leaves none of ours unanswered", async () => {
+  const { world, connection } = await connected({}, { token: async (reason) => `${reason} token` });
+  accept(world, 5);
+  world.socket.say(expiring(60_000));
+  await settled();
+  const limit = { type: "error", code: "rate_limited", message: "120 messages a minute", retry_after_ms: 2_000 };
+  world.socket.say(limit);
+  expect(connection.status()).toMatchObject({ phase: "live", error: { code: "rate_limited" } });
+  await world.pass(2_000);
+  expect(authCommands(world)).toHaveLength(2);
+  connection.resubscribe({ kinds: ["agent.*"] }, 2);
+  world.socket.say(limit);
+  expect(connection.status().phase).toBe("limited");
+  await world.pass(3_000);
+  expect(world.socket.url).toContain("kinds=agent.*&cursor=2&");
+});
+
+test("a subscribe that nobody answers is made anew with the next connection", async () => {
+  const { world, connection, told: all } = await connected();
+  accept(world, 5);
+  connection.resubscribe({ kinds: ["agent.*"] }, 2);
+  world.socket.say(ping(5));
+  await world.pass(9_999);
+  expect(world.sockets).toHaveLength(1);
+  await world.pass(1_001);
+  expect(world.socket.url).toContain("kinds=agent.*&cursor=2&");
+  accept(world, 2);
+  world.socket.say(eventText(3));
+  await world.pass(20_000);
+  expect(world.sockets).toHaveLength(2);
+  expect(all.cursors).toEqual([3]);
+});
+
+test("a subscribe that the grants do not allow is forbidden until something else is asked", async () => {
+  const { world, connection } = await connected();
+  accept(world, 5);
+  connection.resubscribe({ kinds: ["audit.*"] }, 2);
+  const { ref } = world.socket.commands().at(-1)!;
+  world.socket.say({ type: "error", code: "forbidden", message: "not granted", ref });
+  await world.pass(60_000);
+  expect(connection.status()).toMatchObject({ phase: "forbidden", retryAt: null, error: { code: "forbidden" } });
+  connection.resubscribe({ kinds: ["task.*"] }, 2);
+  await settled();
+  accept(world, 2);
+  expect(connection.status().phase).toBe("live");
+});
+
+test("a lag of which the server does not say how many events it is has none", async () => {
+  const { world, connection, told: all } = await connected();
+  accept(world, 5);
+  world.socket.say({ type: "lag", state: "catching_up", lag_ms: 600 });
+  expect(connection.status()).toMatchObject({ phase: "lagging", lag: { events: null, ms: 600 } });
+  world.socket.say({ type: "lag", state: "live", lag_ms: 900 });
+  expect(told(all, "lagged")).toEqual([[null, 900]]);
+});
+
+test("a new token that was lost with its connection is not taken for one that was refused", async () => {
+  let token = "old";
+  const { world, connection } = await connected({}, { token: async () => token });
+  world.socket.open();
+  token = "new";
+  world.socket.drop(3000);
+  await settled();
+  world.socket.drop(1006);
+  await attempted(world, connection);
+  expect(world.sockets).toHaveLength(3);
+  accept(world, 5);
+  expect(connection.status().phase).toBe("live");
 });
 
 test("a token that cannot be fetched is tried again", async () => {

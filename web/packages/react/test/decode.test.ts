@@ -59,6 +59,23 @@ test("what no version has said yet is passed over, and empty lines too", () => {
   ]);
 });
 
+test("what is said of tokens and limits is read, and what restricted readers are not told may be absent", () => {
+  const read = (text: string) => messageOf(text);
+  const ref = "a1";
+  for (const message of [
+    { type: "token_expiring", expires_in_ms: 60_000 },
+    { type: "authorised", cursor: 101, expires_in_ms: 3_600_000, ref },
+    { type: "authorised", cursor: 0, expires_in_ms: null },
+    { type: "error", code: "rate_limited", message: "120 messages a minute", retry_after_ms: 500, ref },
+    { type: "lag", state: "catching_up", lag_ms: 600 },
+  ]) {
+    expect(read(JSON.stringify(message))).toEqual(message);
+  }
+  expect(read('{"type":"token_expiring"}')).toBeNull();
+  expect(read('{"type":"token_expiring","expires_in_ms":-1}')).toBeNull();
+  expect(read('{"type":"authorised","expires_in_ms":5}')).toBeNull();
+});
+
 test("a member named as one of Object's own is no type", () => {
   expect(messageOf('{"type":"constructor"}')).toBeNull();
   expect(messageOf('{"type":"__proto__"}')).toBeNull();

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { EventLog, isFailureKind } from "../src/core/event-log.ts";
-import { insert } from "../src/core/gaps.ts";
+import { insert, shift } from "../src/core/gaps.ts";
+import { prepend } from "../src/core/pages.ts";
 import { AllLines, type PlaceIndex } from "../src/core/place-index.ts";
 import { ShownLines } from "../src/core/shown-lines.ts";
 import { envelope, readEvent } from "../src/protocol/scan.ts";
@@ -62,7 +63,7 @@ function run(log: EventLog, index: PlaceIndex, model: Model, isFiltered: boolean
           lines.pop();
           high = lines.at(-1)!.cursor;
         }
-        log.prepend(raw, read(raw), one.isHit);
+        prepend(log, raw, read(raw), one.isHit);
         index.prepended(log.first);
         lines.unshift({ cursor: low, isHit: one.isHit, isMarker: false, raw });
         model.first--;
@@ -95,7 +96,7 @@ function run(log: EventLog, index: PlaceIndex, model: Model, isFiltered: boolean
       case "unmark": {
         const place = lines.findIndex(({ isMarker }, i) => isMarker && i >= one.at % CAPACITY);
         if (place < 0) break;
-        log.shift(model.first + place, -1);
+        shift(log, model.first + place, -1);
         lines.splice(place, 1);
         model.first++;
         index.rebuild();

@@ -97,7 +97,7 @@ export class FakePage {
         for (const text of message.events) this.heard.push((JSON.parse(text) as { cursor: number }).cursor);
         return;
       case "token":
-        queueMicrotask(() => this.send({ type: "token", token: this.token }));
+        queueMicrotask(() => this.send({ type: "token", id: message.id, token: this.token }));
         return;
       case "progress":
         this.progress.push([...(message.args as readonly number[])]);

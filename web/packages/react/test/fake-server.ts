@@ -9,6 +9,15 @@ interface Stored {
   readonly text: string;
 }
 
+interface Heard {
+  readonly type: string;
+  readonly ref?: string;
+  readonly kinds?: string[];
+  readonly cursor: string;
+  readonly t?: number;
+  readonly token?: string;
+}
+
 interface Stream {
   readonly socket: FakeSocket;
   patterns: string[];
@@ -24,6 +33,10 @@ export class FakeServer {
   head = 0;
   earliest = 1;
   token: string | undefined;
+  /** Taken in place of `token` from a client that shows it. */
+  nextToken: string | undefined;
+  /** Whether a stream may begin with what is stored. */
+  mayResume = true;
   /** Requests that are made to fail, by path. */
   refuses: (path: string) => Response | null = () => null;
   /** How long an answer takes. */
@@ -87,6 +100,10 @@ export class FakeServer {
       return;
     }
     const query = new URL(socket.url).searchParams;
+    if (!this.mayResume && query.get("cursor") !== "head") {
+      socket.drop(3003);
+      return;
+    }
     const stream = { socket, patterns: patternsOf(query.get("kinds")), isReady: false, arrivesAt: 0 };
     this.#streams.add(stream);
     socket.onsent = (text) => this.world.after(this.delayMs(), () => this.#command(stream, text));
@@ -95,11 +112,25 @@ export class FakeServer {
 
   #command(stream: Stream, text: string): void {
     if (stream.socket.isClosed || !this.#streams.has(stream)) return;
-    const command = JSON.parse(text) as { type: string; ref?: string; kinds?: string[]; cursor: string; t?: number };
+    const command = JSON.parse(text) as Heard;
+    if (command.type === "auth") this.#authorise(stream, command);
     if (command.type === "ping") this.#say(stream, { type: "pong", t: command.t, time: this.#now() });
     if (command.type !== "subscribe") return;
     stream.patterns = command.kinds ?? ["*"];
     this.#subscribe(stream, String(command.cursor), command.ref);
+  }
+
+  /** Says that the token is good for so long, and makes another one good already. */
+  expire(inMs: number, next: string): void {
+    this.nextToken = next;
+    for (const stream of this.#streams) this.#say(stream, { type: "token_expiring", expires_in_ms: inMs });
+  }
+
+  #authorise(stream: Stream, { token, ref }: Heard): void {
+    if (token === this.nextToken) {
+      this.token = token;
+      this.#say(stream, { type: "authorised", cursor: this.head, expires_in_ms: 3_600_000, ref });
+    } else this.#say(stream, { type: "error", code: "unauthorised", message: "no such token", ref });
   }
 
   #subscribe(stream: Stream, cursor: string, ref?: string): void {

@@ -14,7 +14,9 @@ const PHASES: readonly Phase[] = [
   "disconnected",
   "offline",
   "restarting",
+  "limited",
   "unauthorized",
+  "expired",
   "forbidden",
   "stopped",
 ];
@@ -39,8 +41,17 @@ it("says the figures of each state", () => {
   expect(said({ phase: "lagging", lag: { events: 3100, ms: 600 } })).toBe("▲ Behind 3,100 events · 600 ms");
   expect(said({ phase: "disconnected", attempt: 3, retryAt: 13_400 })).toBe("○ Offline retrying in 4 s (attempt 3)");
   expect(said({ phase: "disconnected", attempt: 1, retryAt: 9000 })).toBe("○ Offline retrying now");
+  expect(said({ phase: "lagging", lag: { events: null, ms: 600 } })).toBe("▲ Behind 600 ms");
+  expect(said({ phase: "limited", attempt: 1, retryAt: 22_000 })).toBe("◷ Rate limited retrying in 12 s");
   const error = { code: "forbidden", message: "kind `audit.*`" };
   expect(said({ phase: "forbidden", error })).toBe("⊗ Not allowed kind `audit.*`");
+});
+
+it("tells a token that cannot be had from a server that cannot be reached", () => {
+  const error = { code: "token", message: "sign-in is down" };
+  expect(said({ phase: "disconnected", attempt: 2, retryAt: 13_400, error })).toBe(
+    "○ No token retrying in 4 s (attempt 2)",
+  );
 });
 
 it("shows a round trip that is felt in another tone", () => {
@@ -59,7 +70,9 @@ it("tells a log without events from a filter that hides them all", () => {
   expect(vacancyOf(live, { first: 0, next: 1 }, { loaded: 1 })).toBe("none");
   expect(vacancyOf({ ...live, phase: "connecting" }, none, { loaded: 0 })).toBe("skeleton");
   expect(vacancyOf({ ...live, phase: "unauthorized" }, none, { loaded: 0 })).toBe("refused");
+  expect(vacancyOf({ ...live, phase: "expired" }, none, { loaded: 0 })).toBe("refused");
   expect(vacancyOf({ ...live, phase: "disconnected" }, none, { loaded: 0 })).toBe("away");
+  expect(vacancyOf({ ...live, phase: "limited" }, none, { loaded: 0 })).toBe("away");
 });
 
 it("asks nobody to sign in again who was never let in", () => {

@@ -20,7 +20,7 @@ test.each([
   [403, "forbidden"],
   [400, "stopped"],
   [408, "disconnected"],
-  [429, "disconnected"],
+  [429, "limited"],
   [503, "disconnected"],
 ] as [number, Phase][])("an upgrade that HTTP refuses with %i leads to %s", async (status, phase) => {
   const server = new FakeServer();

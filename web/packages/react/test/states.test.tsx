@@ -45,6 +45,19 @@ const STATES: readonly {
     "Sign in again",
     "the token has expired",
   ]),
+  state("expired", 50, { phase: "expired", error: { code: "3000", message: "the token has expired" } }, [
+    "Token expired",
+    "Your token has expired",
+    "goes on after the last event",
+  ]),
+  state("limited", 50, { phase: "limited", attempt: 1, retryAt: Date.now() + 3_600_000 }, [
+    "Rate limited",
+    "retrying in",
+  ]),
+  state("limited-away", 0, { phase: "limited", attempt: 1, retryAt: Date.now() + 3_600_000 }, [
+    "The server asks for less.",
+  ]),
+  state("no-token", 50, { phase: "disconnected", error: { code: "token", message: "sign-in is down" } }, ["No token"]),
   state("forbidden", 50, { phase: "forbidden", error: { code: "3003", message: "kind audit.*" } }, [
     "Not allowed",
     "kind audit.*",
@@ -85,11 +98,21 @@ const STATES: readonly {
       client.mark({ ...gap, reason: "skipped", isLoadable: true });
       client.mark({ ...gap, reason: "skipped", isLoadable: true, isLoading: true });
       client.mark({ ...gap, reason: "retention", isLoadable: false });
+      client.mark({ ...gap, reason: "forbidden", isLoadable: false, count: null });
       client.mark({ type: "reconnect", downMs: 61_000, missed: 12 });
       client.mark({ type: "lag", events: 9, ms: 10 });
+      client.mark({ type: "lag", events: null, ms: 10 });
       client.mark({ type: "epoch" });
     },
-    says: ["8 events skipped", "Load them", "Loading…", "12 events came late"],
+    says: [
+      "8 events skipped",
+      "Load them",
+      "Loading…",
+      "this token may not read it",
+      "12 events came late",
+      "9 events behind for",
+      "Behind for",
+    ],
   },
 ];
 
@@ -151,13 +174,13 @@ it("raises an alert for what a person alone can mend, and for nothing else", asy
   for (const { name } of STATES) {
     const { shown } = await reach(name);
     const isAlert = shown.root.querySelector("[role=alert]") !== null;
-    expect([name, isAlert]).toEqual([name, name === "unauthorized" || name === "forbidden"]);
+    expect([name, isAlert]).toEqual([name, ["unauthorized", "expired", "forbidden"].includes(name)]);
     await shown.unmount();
   }
 });
 
 it("keeps the rows when the connection is lost or the token refused", async () => {
-  for (const name of ["disconnected", "offline", "unauthorized", "forbidden", "stopped"]) {
+  for (const name of ["disconnected", "offline", "limited", "unauthorized", "expired", "forbidden", "stopped"]) {
     const { shown } = await reach(name);
     expect(shown.rows().length).toBeGreaterThan(5);
     await shown.unmount();
@@ -194,6 +217,43 @@ it("counts down to the next attempt once a second, and tries at once when asked"
   expect(vi.getTimerCount()).toBe(0);
   root.querySelector<HTMLButtonElement>(".todoki-status button")!.click();
   expect(client.called("reconnect")).toHaveLength(1);
+});
+
+it("counts down to when the server lets it in again, and offers nothing that would be in vain", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  vi.setSystemTime(1_000_000);
+  const client = fakeClient(5);
+  client.is({ phase: "limited", attempt: 1, retryAt: 1_012_000 });
+  const { root } = await show(client);
+  const pill = root.querySelector(".todoki-pill")!;
+  expect(pill.textContent).toContain("retrying in 12 s");
+  await vi.advanceTimersByTimeAsync(2000);
+  await frames();
+  expect(pill.textContent).toContain("retrying in 10 s");
+  expect(root.querySelector(".todoki-status button")).toBeNull();
+});
+
+it("offers a sign-in where the token has expired, and to clear the filter where grants allow none of it", async () => {
+  const client = fakeClient(5);
+  const onClearFilter = vi.fn();
+  const { root } = await show(client, { signIn: <a href="/sign-in">Get another</a>, isNarrowed: true, onClearFilter });
+  const alert = () => root.querySelector("[role=alert]")!;
+  client.is({ phase: "expired" });
+  await frames();
+  expect(alert().textContent).toContain("Get another");
+  expect(alert().querySelector("button")).toBeNull();
+  client.is({ phase: "forbidden" });
+  await frames();
+  expect(alert().textContent).not.toContain("Get another");
+  await userEvent.click(page.getByRole("button", { name: "Clear filter" }));
+  expect(onClearFilter).toHaveBeenCalledOnce();
+});
+
+it("offers no clearing of a filter that there is not", async () => {
+  const client = fakeClient(5);
+  client.is({ phase: "forbidden" });
+  const { root } = await show(client, { onClearFilter: () => {} });
+  expect(root.querySelector("[role=alert] button")).toBeNull();
 });
 
 it("says a change of the connection once, and sums new events up once in ten seconds", async () => {

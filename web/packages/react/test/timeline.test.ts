@@ -764,6 +764,67 @@ test("an event is emitted once, though the answer was lost", async () => {
   expect(await refused).toBe("refused: invalid_draft");
 });
 
+test("a token is renewed while events come, and none is lost or comes twice", async () => {
+  const server = new FakeServer();
+  server.token = "old";
+  emit(server, 20);
+  const page = new FakePage(server.world, { retain: RETAIN }, "old");
+  page.watch("event");
+  await server.world.pass(100);
+  page.token = "new";
+  server.expire(60_000, "new");
+  for (let i = 0; i < 10; i++) {
+    emit(server, 1);
+    await server.world.pass(2);
+  }
+  await server.world.pass(100);
+  expect(server.token).toBe("new");
+  expect(server.world.sockets).toHaveLength(1);
+  expect(page.heard).toEqual(range(1, 30));
+  // Pages are asked for with it, too.
+  const asked = page.call("export", { format: "ndjson", scope: "log" });
+  await server.world.pass(100);
+  await asked;
+  expect(server.world.requests.at(-1)!.init.headers).toMatchObject({ authorization: "Bearer new" });
+});
+
+test("after a token that expired the rows stay, and the stream goes on from them with another", async () => {
+  const server = new FakeServer();
+  server.token = "old";
+  emit(server, 20);
+  const page = new FakePage(server.world, { retain: RETAIN }, "old");
+  page.watch("event");
+  await server.world.pass(100);
+  server.expire(1_000, "new");
+  // The server grants ten seconds more.
+  await server.world.pass(11_000);
+  server.token = "new";
+  server.cut(3000);
+  emit(server, 5);
+  await server.world.pass(60_000);
+  expect(page.status).toMatchObject({ phase: "expired", retryAt: null });
+  expect(page.cursors()).toEqual(range(1, 20));
+  page.token = "new";
+  page.send({ type: "page", what: "token" });
+  await server.world.pass(100);
+  expect(page.status.phase).toBe("live");
+  expect(page.cursors()).toEqual(range(1, 25));
+  expect(page.heard).toEqual(range(1, 25));
+});
+
+test("a list that may not be resumed says where something is left out, and follows on", async () => {
+  const { server, page, world } = await opened(20);
+  server.mayResume = false;
+  server.cut();
+  emit(server, 5);
+  await world.pass(60_000);
+  expect(page.status.phase).toBe("live");
+  emit(server, 2);
+  await world.pass(100);
+  expect(page.cursors()).toEqual([...range(1, 20), 26, 27]);
+  expect(page.markers()).toMatchObject([{ type: "gap", reason: "forbidden", count: null, isLoadable: false }]);
+});
+
 test("a wrong token is told, nothing is retried, and another one lets in", async () => {
   const server = new FakeServer();
   server.token = "t0ken-b";

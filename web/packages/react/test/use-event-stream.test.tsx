@@ -112,11 +112,11 @@ it("tells the client of another token, and opens another client for another serv
   expect(opened[1]!.client.isClosed).toBe(false);
 });
 
-it("asks the latest token function, and takes a new function for the same token", async () => {
+it("asks the latest token function, tells it why, and takes a new function for the same token", async () => {
   const { opened, change } = await mounted({ token: () => "first" });
-  await change({ token: () => "second" });
+  await change({ token: (reason) => `second, ${reason}` });
   const { token } = opened[0]!.options;
-  expect(typeof token === "function" && (await token())).toBe("second");
+  expect(typeof token === "function" && (await token("expiring"))).toBe("second, expiring");
   expect(opened[0]!.client.called("setToken")).toEqual([]);
 });
 

@@ -3,7 +3,7 @@
  *
  * Every request has an end, and can be given up. The token is a header; one that is refused is asked for again, once.
  */
-import type { Cursor, Subscription } from "../event-client.ts";
+import type { Cursor, Subscription, TokenReason } from "../event-client.ts";
 import { queryOf } from "../protocol/filter.ts";
 import { type Page, pageOf } from "../protocol/page.ts";
 import type { Environment } from "./environment.ts";
@@ -31,9 +31,9 @@ export class ApiError extends Error {
 export class Api {
   readonly #env: Environment;
   readonly #base: string;
-  readonly #token: () => Promise<string | undefined>;
+  readonly #token: (reason?: TokenReason) => Promise<string | undefined>;
 
-  constructor(env: Environment, url: string, token: () => Promise<string | undefined>) {
+  constructor(env: Environment, url: string, token: (reason?: TokenReason) => Promise<string | undefined>) {
     this.#env = env;
     this.#base = `${url}/api/event-bus`;
     this.#token = token;
@@ -81,7 +81,7 @@ export class Api {
     const token = await this.#token();
     let response = await ask(token);
     if (response.status === 401) {
-      const fresh = await this.#token();
+      const fresh = await this.#token("refused");
       if (fresh !== token) response = await ask(fresh);
     }
     if (!response.ok) throw await problemOf(response);

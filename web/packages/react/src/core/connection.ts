@@ -6,12 +6,12 @@
  * events is not its business. Whatever comes before the answer to a `subscribe` belongs to the subscription before, and
  * is not passed on: it will come again, after the position that the command named.
  */
-import type { Cursor, Phase, Progress, Status, StreamError, Subscription } from "../event-client.ts";
+import type { Cursor, Phase, Progress, Status, StreamError, Subscription, TokenReason } from "../event-client.ts";
 import { closingOf } from "../protocol/close-codes.ts";
 import { decode } from "../protocol/decode.ts";
 import { queryOf, subprotocols, subscribeCommand } from "../protocol/filter.ts";
 import type { Envelope } from "../protocol/scan.ts";
-import type { Command, Gap, Message, Subscribed } from "../protocol/types.ts";
+import type { Command, Gap, Message, Refused, Subscribed } from "../protocol/types.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Environment, Socket } from "./environment.ts";
 import { Latency } from "./latency.ts";
@@ -19,7 +19,7 @@ import type { Refusal } from "./refusal.ts";
 
 /** A connection that has stood so long was not refused: the next loss begins anew. */
 const STABLE_MS = 10_000;
-/** A server that does not answer a new connection by then will not. */
+/** A server that does not answer a new connection, or another subscription, by then will not. */
 const CONNECT_MS = 10_000;
 /** Heartbeats of silence after which a connection is taken for dead: two may be late, a third is not. */
 const SILENT_HEARTBEATS = 2.5;
@@ -27,12 +27,21 @@ const SILENT_HEARTBEATS = 2.5;
 const PROBE_MS = 5_000;
 /** The longest wait that a server may ask for: a page that waits longer looks broken. */
 const MAX_WAIT_MS = 60_000;
+/** It may limit us for longer, since that is counted down. Beyond an hour nobody looks any more. */
+const MAX_LIMITED_MS = 3_600_000;
+/** How long we stay away when it limits us and does not say for how long. */
+const LIMITED_MS = 5_000;
+/** A token that could not be fetched before the old one expires is fetched again after so long. */
+const REFRESH_MS = 10_000;
 /** What is told of a text that cannot be read. */
 const ERROR_LENGTH = 100;
 /** Between pings: short until there are enough for a median, then rare enough to cost nothing. */
 const FIRST_PINGS = 5;
 const FIRST_PING_MS = 1_000;
 const PING_MS = 10_000;
+
+/** What cannot be had: the server says so; or it is `forbidden` to read what was missed. */
+export type Hole = Pick<Gap, "requested" | "resume_at"> & { readonly reason: Gap["reason"] | "forbidden" };
 
 export interface ConnectionOptions {
   /** Origin and path prefix of the server. */
@@ -46,8 +55,8 @@ export interface ConnectionOptions {
 
 /** What the owner is told, always in the order of the stream. */
 export interface ConnectionOwner {
-  /** The token for a new connection. */
-  token(): Promise<string | undefined>;
+  /** The token for a new connection, or for the one that stands. */
+  token(reason: TokenReason): Promise<string | undefined>;
   /** Asks why a connection was refused, which a socket cannot tell; null when it is worth another attempt. */
   whyRefused(): Promise<Refusal | null>;
   /** The subscription that was asked for last stands. */
@@ -57,11 +66,11 @@ export interface ConnectionOwner {
   /** The log has another history: told before `subscribed`. */
   epochChanged(): void;
   event(text: string, at: Envelope): void;
-  gap(gap: Gap): void;
+  gap(gap: Hole): void;
   /** All that was stored when the subscription was made has come: `count` events. */
   replayed(count: number): void;
   /** We were behind, at worst by so much, and are live again. */
-  lagged(events: number, ms: number): void;
+  lagged(events: number | null, ms: number): void;
   /** The status, or what a frame brought, may be shown. */
   statusChanged(): void;
 }
@@ -76,6 +85,8 @@ export class Connection {
   #position: Cursor | string;
   #socket: Socket | null = null;
   #isReady = false;
+  /** What was missed is not ours to read: a connection begins with what is new. */
+  #isLiveOnly = false;
   #isOnline = true;
   /** Counts connections, so that what an older one says late is not heard. */
   #turn = 0;
@@ -89,14 +100,20 @@ export class Connection {
   #epoch: string | null = null;
   #earliest: Cursor | null = null;
   #head: Cursor | null = null;
-  #lag: { events: number; ms: number } | null = null;
+  #lag: { events: number | null; ms: number } | null = null;
   #replay: { from: Cursor; to: Cursor; since: number; events: number } | null = null;
 
   #failures = 0;
   #token: string | undefined;
-  #wasTokenRefused = false;
+  /** What a token that was turned away led to, until another one is let in. */
+  #refusedAs: Phase | null = null;
+  /** When the token's time is over, as far as the server said. */
+  #expiresAt = Number.POSITIVE_INFINITY;
+  /** Of the token that was shown last, while that is unanswered. */
+  #authRef: string | null = null;
   #downSince: number | null = null;
-  #waitAtLeastMs = 0;
+  /** The server does not want to see us before. */
+  #notBefore = 0;
   #heartbeatMs = 0;
   #heardAt = 0;
   #pings = 0;
@@ -141,22 +158,23 @@ export class Connection {
   }
 
   /** Connects now: at first, by hand, or since there is reason to hope. */
-  connect(): void {
+  connect(reason: TokenReason = "connect"): void {
     this.#disconnect();
     this.#phase = "connecting";
     this.#retryAt = null;
     const turn = this.#turn;
     this.#owner.statusChanged();
-    this.#owner.token().then(
+    this.#owner.token(reason).then(
       (token) => {
         if (turn !== this.#turn) return;
-        const isRefused = this.#wasTokenRefused && token === this.#token;
+        const isSame = token === this.#token;
+        if (isSame && this.#refusedAs !== null) return this.#lose(this.#refusedAs, this.#error!);
+        if (!isSame) this.#expiresAt = Number.POSITIVE_INFINITY;
         this.#token = token;
-        if (isRefused) this.#lose("unauthorized", this.#error!);
-        else this.#open(token);
+        this.#open(token);
       },
       (error: unknown) => {
-        if (turn === this.#turn) this.#lose("disconnected", { code: "token", message: messageOf(error) });
+        if (turn === this.#turn) this.#lose("disconnected", noToken(error));
       },
     );
   }
@@ -165,7 +183,8 @@ export class Connection {
   reconnect(): void {
     this.#failures = 0;
     this.#attempt = 0;
-    this.#wasTokenRefused = false;
+    this.#refusedAs = null;
+    this.#isLiveOnly = false;
     if (this.#isReady) this.#downSince ??= this.#env.now();
     this.connect();
   }
@@ -183,11 +202,13 @@ export class Connection {
     }
     this.#awaitedRef = `s${++this.#refs}`;
     this.#send(subscribeCommand(subscription, cursor, this.#awaitedRef));
+    this.#awaitSubscribed();
   }
 
   /** The page is seen again, or the token is new: what waits is tried at once, what stands is probed. */
   wake(): void {
-    if (this.#retryAt !== null) this.connect();
+    // Whom the server limits does not come before it may.
+    if (this.#retryAt !== null && this.#phase !== "limited") this.connect();
     else if (this.#isReady) this.#probe();
   }
 
@@ -200,9 +221,10 @@ export class Connection {
     if (isOnline || this.#isReady) this.wake();
   }
 
-  /** Another token: whoever was turned away is let in now. */
+  /** Another token: whoever was turned away is let in now, and a connection that stands goes on with it. */
   tokenChanged(): void {
-    if (this.#phase === "unauthorized" || this.#phase === "forbidden") this.reconnect();
+    if (["unauthorized", "expired", "forbidden"].includes(this.#phase)) this.reconnect();
+    else if (this.#isReady) this.#refresh("connect");
     else this.wake();
   }
 
@@ -214,7 +236,10 @@ export class Connection {
 
   #open(token: string | undefined): void {
     const turn = this.#turn;
-    const query = queryOf(this.#subscription, { cursor: this.#position, encoding: "lines" });
+    const query = queryOf(this.#subscription, {
+      cursor: this.#isLiveOnly ? "head" : this.#position,
+      encoding: "lines",
+    });
     let socket: Socket;
     try {
       socket = this.#env.openSocket(
@@ -238,13 +263,44 @@ export class Connection {
     socket.onclose = ({ code, reason }) => {
       if (turn === this.#turn) this.#closed(code, reason, wasOpen);
     };
+    this.#awaitSubscribed();
+  }
+
+  #awaitSubscribed(): void {
     this.#timer("connect", CONNECT_MS, () => this.#lost("the server does not answer"));
   }
 
   #closed(code: number, reason: string, wasOpen: boolean): void {
     const { phase, message } = closingOf(code);
+    // Where the server has not said when, for the page was away, its reason is what there is to go by.
+    const isExpired = phase === "unauthorized" && (this.#env.now() >= this.#expiresAt || /expired/.test(reason));
+    // Whoever may see only what happens now may not resume, but may go on.
+    const mayGoOn = !this.#isReady && !this.#isLiveOnly && this.#epoch !== null;
     if (!wasOpen) this.#refused();
-    else this.#lose(phase, { code: String(code), message: reason || message });
+    // Or the token was somebody else's. Who that is may see something else, so the server begins with them anew.
+    else if (phase === "forbidden" && (mayGoOn || this.#authRef !== null)) {
+      this.reconnect();
+      this.#isLiveOnly = mayGoOn;
+    } else this.#lose(isExpired ? "expired" : phase, { code: String(code), message: reason || message });
+  }
+
+  /** Asks for another token, and shows it to the server on the connection that stands. */
+  #refresh(reason: TokenReason): void {
+    const turn = this.#turn;
+    this.#owner.token(reason).then(
+      (token) => {
+        if (turn !== this.#turn || !token || token === this.#token) return;
+        this.#token = token;
+        this.#authRef = `a${++this.#refs}`;
+        this.#send({ type: "auth", token, ref: this.#authRef });
+      },
+      (error: unknown) => {
+        if (turn !== this.#turn) return;
+        this.#error = noToken(error);
+        this.#owner.statusChanged();
+        this.#timer("refresh", REFRESH_MS, () => this.#refresh("expiring"));
+      },
+    );
   }
 
   /** The server was there and said no, or was not there: only HTTP can tell. */
@@ -256,8 +312,9 @@ export class Connection {
       .catch(() => null)
       .then((refusal) => {
         if (turn !== this.#turn) return;
-        if (refusal === null) this.#lost("the server cannot be reached");
-        else this.#lose(refusal.phase, refusal);
+        if (refusal === null) return this.#lost("the server cannot be reached");
+        this.#stayAway(refusal.retryAfterMs);
+        this.#lose(refusal.phase, refusal);
       });
   }
 
@@ -273,12 +330,16 @@ export class Connection {
     this.#phase = phase;
     this.#retryAt = null;
     // Asking again may bring another token.
-    if (phase === "unauthorized" && !this.#wasTokenRefused) {
-      this.#wasTokenRefused = true;
-      this.connect();
+    if ((phase === "unauthorized" || phase === "expired") && this.#refusedAs === null) {
+      this.#refusedAs = phase;
+      this.connect("refused");
       return;
     }
-    if (phase === "disconnected" || phase === "restarting") this.#retry();
+    if (["disconnected", "restarting", "limited"].includes(phase)) {
+      // Whatever the token is now, it was not turned away.
+      this.#refusedAs = null;
+      this.#retry();
+    }
     this.#owner.statusChanged();
   }
 
@@ -290,10 +351,15 @@ export class Connection {
       return;
     }
     if (this.#phase === "disconnected" && !this.#isOnline) this.#phase = "offline";
-    const ms = this.#waitAtLeastMs + backoffMs(this.#failures, this.#env.random);
-    this.#waitAtLeastMs = 0;
-    this.#retryAt = this.#env.now() + ms;
+    const now = this.#env.now();
+    if (this.#phase === "limited" && this.#notBefore <= now) this.#notBefore = now + LIMITED_MS;
+    const ms = Math.max(0, this.#notBefore - now) + backoffMs(this.#failures, this.#env.random);
+    this.#retryAt = now + ms;
     this.#timer("retry", ms, () => this.connect());
+  }
+
+  #stayAway(ms = 0, most = MAX_LIMITED_MS): void {
+    this.#notBefore = Math.max(this.#notBefore, this.#env.now() + Math.min(ms, most));
   }
 
   /** Lets go of the socket and of all timers. Nothing that it says later is heard, unless `isOver` is false. */
@@ -305,6 +371,7 @@ export class Connection {
     this.#socket = null;
     this.#isReady = false;
     this.#awaitedRef = null;
+    this.#authRef = null;
     this.#replay = null;
     this.#lag = null;
     if (socket === null) return;
@@ -346,12 +413,7 @@ export class Connection {
         if (isAwaited || (message.ref === undefined && !this.#isReady)) this.#subscribed(message);
         return;
       case "error":
-        if (isAwaited) {
-          this.#lose("stopped", message);
-          return;
-        }
-        this.#error = { code: message.code, message: message.message };
-        this.#waitAtLeastMs = Math.min(message.retry_after_ms ?? 0, MAX_WAIT_MS);
+        this.#refusedBy(message);
         return;
       case "ping":
         this.#send({ type: "pong" });
@@ -368,7 +430,16 @@ export class Connection {
         }
         return;
       case "drain":
-        this.#waitAtLeastMs = Math.min(message.reconnect_after_ms, MAX_WAIT_MS);
+        this.#stayAway(message.reconnect_after_ms, MAX_WAIT_MS);
+        return;
+      case "token_expiring":
+        this.#expiresAt = this.#env.now() + message.expires_in_ms;
+        this.#refresh("expiring");
+        return;
+      case "authorised":
+        if (message.ref === this.#authRef) this.#authRef = null;
+        this.#expiresAt = this.#env.now() + (message.expires_in_ms ?? Number.POSITIVE_INFINITY);
+        this.#error = null;
         return;
     }
     if (this.#awaitedRef !== null) return;
@@ -385,44 +456,66 @@ export class Connection {
         this.#owner.gap(message);
         return;
       case "lag":
-        this.#lagging(message.state === "live", message.lag_events, message.lag_ms);
+        this.#lagging(message.state === "live", message.lag_events ?? null, message.lag_ms);
     }
+  }
+
+  /** A command was refused, or the server has something to complain about. */
+  #refusedBy({ code, message, retry_after_ms, ref }: Refused): void {
+    const isLimited = code === "rate_limited";
+    // Whom the server limits it does not listen to, so it does not know what it leaves unanswered.
+    const isOf = (asked: string | null) => asked !== null && (asked === ref || (isLimited && ref === undefined));
+    this.#stayAway(retry_after_ms, isLimited ? MAX_LIMITED_MS : MAX_WAIT_MS);
+    this.#error = { code, message };
+    // A subscription that is refused for now begins with the next connection.
+    if (isOf(this.#awaitedRef))
+      this.#lose(isLimited ? "limited" : code === "forbidden" ? code : "stopped", this.#error);
+    if (!isOf(this.#authRef)) return;
+    this.#authRef = null;
+    if (!isLimited) return;
+    // The server has not looked at the token.
+    this.#token = undefined;
+    this.#timer("refresh", retry_after_ms ?? LIMITED_MS, () => this.#refresh("expiring"));
   }
 
   #subscribed(message: Subscribed): void {
     const isResumed = this.#downSince !== null;
     const isOtherHistory = this.#epoch !== null && this.#epoch !== message.epoch;
+    this.#cancels.get("connect")?.();
     if (!this.#isReady) this.#keepAlive(message.heartbeat_ms);
     this.#isReady = true;
     this.#awaitedRef = null;
-    this.#wasTokenRefused = false;
+    this.#refusedAs = null;
     this.#attempt = 0;
     this.#error = null;
-    this.#waitAtLeastMs = 0;
     this.#epoch = message.epoch;
     this.#earliest = message.earliest;
     this.#head = message.head;
-    this.#position = message.cursor;
     const { cursor, head } = message;
+    const requested = this.#position as Cursor;
+    this.#position = cursor;
     this.#phase = cursor < head ? "replaying" : "live";
     this.#replay = cursor < head ? { from: cursor, to: head, since: this.#env.now(), events: 0 } : null;
     const downSince = this.#downSince;
     this.#downSince = null;
     if (isOtherHistory) this.#owner.epochChanged();
+    else if (isResumed && this.#isLiveOnly) this.#owner.gap({ reason: "forbidden", requested, resume_at: cursor });
     else if (isResumed) this.#owner.resumed(this.#env.now() - downSince!);
     // Whoever does not want this history has asked for another place in it already.
     if (this.#awaitedRef === null) this.#owner.subscribed(message);
   }
 
-  #lagging(isLive: boolean, events: number, ms: number): void {
-    const worst = { events: Math.max(events, this.#lag?.events ?? 0), ms: Math.max(ms, this.#lag?.ms ?? 0) };
+  #lagging(isLive: boolean, events: number | null, ms: number): void {
+    const worst = {
+      events: events === null ? null : Math.max(events, this.#lag?.events ?? 0),
+      ms: Math.max(ms, this.#lag?.ms ?? 0),
+    };
     this.#phase = isLive ? "live" : "lagging";
     this.#lag = isLive ? null : worst;
     if (isLive) this.#owner.lagged(worst.events, worst.ms);
   }
 
   #keepAlive(heartbeatMs: number): void {
-    this.#cancels.get("connect")?.();
     this.#heartbeatMs = heartbeatMs;
     this.#pings = 0;
     this.#latency.reset();
@@ -475,6 +568,10 @@ export class Connection {
     this.#cancels.get(name)?.();
     this.#cancels.set(name, this.#env.after(ms, run));
   }
+}
+
+function noToken(error: unknown): StreamError {
+  return { code: "token", message: messageOf(error) };
 }
 
 function messageOf(error: unknown): string {

@@ -61,19 +61,13 @@ export class EventLog {
 
   /** Adds a newer event; the oldest line makes room. */
   append(raw: string, at: Envelope, isHit: boolean): void {
-    if (this.isFull) this.#drop(this.first++);
+    if (this.isFull) this.drop(this.first++);
     this.write(this.next++, raw, at, isHit);
-  }
-
-  /** Adds an older event; the newest line makes room. */
-  prepend(raw: string, at: Envelope, isHit: boolean): void {
-    if (this.isFull) this.#drop(--this.next);
-    this.write(--this.first, raw, at, isHit);
   }
 
   /** Adds a marker behind the newest line. */
   mark(marker: Marker, cursor: Cursor, time: number): number {
-    if (this.isFull) this.#drop(this.first++);
+    if (this.isFull) this.drop(this.first++);
     const seq = this.next++;
     const slot = seq & this.#mask;
     this.#cursor[slot] = cursor;
@@ -85,21 +79,8 @@ export class EventLog {
     return seq;
   }
 
-  /**
-   * Moves all lines before `seq` by so many towards older, and leaves room for `write`; the oldest lines go where there
-   * is none. A negative `by` takes as many lines out, from `seq` on.
-   */
-  shift(seq: number, by: number): void {
-    while (this.next - this.first + by > this.capacity) this.#drop(this.first++);
-    for (let out = seq; out < seq - by; out++) this.#drop(out);
-    // Those that go first are those in whose place others come.
-    if (by > 0) for (let from = this.first; from < seq; from++) this.#move(from, from - by);
-    else for (let from = seq - 1; from >= this.first; from--) this.#move(from, from - by);
-    this.first -= by;
-  }
-
   clear(): void {
-    while (this.first < this.next) this.#drop(this.first++);
+    while (this.first < this.next) this.drop(this.first++);
   }
 
   cursor(seq: number): Cursor {
@@ -192,7 +173,8 @@ export class EventLog {
     if (this.texts.length > INTERNED_PER_LINE * this.capacity) this.#reintern();
   }
 
-  #drop(seq: number): void {
+  /** Takes a line out of its place. What is `first` and `next` after that is for the caller to say. */
+  drop(seq: number): void {
     const slot = seq & this.#mask;
     const flags = this.#flags[slot]!;
     this.#raw[slot] = "";
@@ -201,7 +183,8 @@ export class EventLog {
     if ((flags & HIT) !== 0) this.hits--;
   }
 
-  #move(from: number, to: number): void {
+  /** Writes a line over another. */
+  move(from: number, to: number): void {
     const source = from & this.#mask;
     const target = to & this.#mask;
     this.#cursor[target] = this.#cursor[source]!;

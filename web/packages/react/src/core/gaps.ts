@@ -36,7 +36,7 @@ async function fillPage(timeline: Timeline, line: number): Promise<number | null
   insert(log, line, events, (event, at) => window.matches(event, at));
   if (log.isFull) window.evictedOlder();
   const isFilled = !page.hasMore || page.next >= marker.through;
-  if (isFilled) log.shift(line, -1);
+  if (isFilled) shift(log, line, -1);
   else {
     const count = marker.count === null ? null : marker.through - page.next;
     timeline.markers.set(line, { ...marker, after: page.next, count, isLoading: false });
@@ -54,11 +54,24 @@ export function insert(
   isHit: (event: string, at: Envelope) => boolean,
 ): void {
   const count = Math.min(events.length, log.capacity - (log.next - seq));
-  log.shift(seq, count);
+  shift(log, seq, count);
   const at = envelope();
   events.slice(events.length - count).forEach((event, i) => {
     // A refused text would leave a hole. Whoever inserts has read the texts before, so it is a mistake of ours.
     if (!readEvent(event, at)) throw new Error("a page holds what is no event");
     log.write(seq - count + i, event, at, isHit(event, at));
   });
+}
+
+/**
+ * Moves all lines before `seq` by so many towards older, and leaves room for `write`; the oldest lines go where there is
+ * none. A negative `by` takes as many lines out, from `seq` on.
+ */
+export function shift(log: EventLog, seq: number, by: number): void {
+  while (log.next - log.first + by > log.capacity) log.drop(log.first++);
+  for (let out = seq; out < seq - by; out++) log.drop(out);
+  // Those that go first are those in whose place others come.
+  if (by > 0) for (let from = log.first; from < seq; from++) log.move(from, from - by);
+  else for (let from = seq - 1; from >= log.first; from--) log.move(from, from - by);
+  log.first -= by;
 }

@@ -34,7 +34,9 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
   /** What was sent last of each slice. */
   const last = new Map<Slice, string>();
   const aborts = new Map<number, AbortController>();
-  let tokens: { resolve(token: string | undefined): void; reject(error: Error): void }[] = [];
+  /** Who waits for a token, by the number of the question. */
+  const tokens = new Map<number, (answer: Extract<ToCore, { type: "token" }>) => void>();
+  let questions = 0;
 
   const flush = () => {
     isGathering = false;
@@ -63,10 +65,12 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
 
   const open = (options: Extract<ToCore, { type: "open" }>["options"]) => {
     timeline = new Timeline(env, options, {
-      token: () =>
+      token: (reason) =>
         new Promise((resolve, reject) => {
-          tokens.push({ resolve, reject });
-          if (tokens.length === 1) post({ type: "token" });
+          tokens.set(++questions, ({ token, error }) =>
+            error === undefined ? resolve(token) : reject(new Error(error)),
+          );
+          post({ type: "token", id: questions, reason });
         }),
       changed(slice) {
         changed.add(slice);
@@ -131,15 +135,10 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
         return;
       case "watch":
         return timeline?.watch(message.what, message.isWatched);
-      case "token": {
-        const waiting = tokens;
-        tokens = [];
-        for (const { resolve, reject } of waiting) {
-          if (message.error === undefined) resolve(message.token);
-          else reject(new Error(message.error));
-        }
+      case "token":
+        tokens.get(message.id)?.(message);
+        tokens.delete(message.id);
         return;
-      }
       case "page":
         return timeline?.page(message.what);
       case "call":

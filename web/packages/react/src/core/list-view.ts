@@ -18,7 +18,8 @@ export class ListView {
   freshFailures = 0;
   readonly #window: Window;
   readonly #changed: () => void;
-  #view: View = { first: 0, count: 50 };
+  /** What the list said last that it needs. */
+  wanted: View = { first: 0, count: 50 };
   #generation = 0;
   #target: number | null = null;
   /** The rows that the page has: of this generation, from one place up to another. */
@@ -59,23 +60,23 @@ export class ListView {
 
   #reach(isAsked: boolean): [number, number] {
     const { first, next } = this.#window.index;
-    const { count } = this.#view;
+    const { count } = this.wanted;
     const isTail = this.isFollowing && !isAsked;
     const around = count * (isTail ? 1 : SCREENS_AROUND);
-    const begin = isTail ? next - count : this.#view.first;
+    const begin = isTail ? next - count : this.wanted.first;
     const from = Math.min(Math.max(first, begin - around), next);
     return [from, Math.max(from, Math.min(next, begin + count + around))];
   }
 
   set(view: View): void {
-    this.#view = view;
+    this.wanted = view;
   }
 
   pause(): void {
     if (!this.isFollowing) return;
     const { first, next } = this.#window.index;
-    const { count } = this.#view;
-    this.#view = { first: Math.max(first, next - count), count };
+    const { count } = this.wanted;
+    this.wanted = { first: Math.max(first, next - count), count };
     this.#setFollowing(false);
   }
 
@@ -99,7 +100,7 @@ export class ListView {
 
   /** Whether the view is so near the oldest line that one more would take from under it. */
   get isReadAtItsEnd(): boolean {
-    return !this.isFollowing && this.#window.index.first >= this.#view.first - this.#view.count;
+    return !this.isFollowing && this.#window.index.first >= this.wanted.first - this.wanted.count;
   }
 
   /** Places have lost their meaning; the view should stand at `line`, if at any. */
@@ -107,17 +108,9 @@ export class ListView {
     const { index } = this.#window;
     this.#generation++;
     this.#target = line === null ? null : Math.max(index.first, Math.min(index.place(line), index.next - 1));
-    const { count } = this.#view;
-    if (this.#target !== null) this.#view = { first: this.#target - (count >> 1), count };
+    const { count } = this.wanted;
+    if (this.#target !== null) this.wanted = { first: this.#target - (count >> 1), count };
     this.#changed();
-  }
-
-  /** The line in the middle of the view; null when there is none. */
-  middle(): number | null {
-    const { index } = this.#window;
-    if (index.first === index.next) return null;
-    const place = this.isFollowing ? index.next - 1 : this.#view.first + (this.#view.count >> 1);
-    return index.seq(Math.max(index.first, Math.min(place, index.next - 1)));
   }
 
   /** There are more lines. */

@@ -6,6 +6,7 @@ import type { Page } from "../protocol/page.ts";
 import { PAGE_EVENTS } from "./api.ts";
 import { eventOf, headOf, seekTime } from "./api-extras.ts";
 import type { IdColumn } from "./event-log.ts";
+import type { ListView } from "./list-view.ts";
 import { appendPage, between, cursorOf, olderPage } from "./pages.ts";
 import { DEFAULT_START, type Timeline } from "./timeline.ts";
 import type { Window } from "./window.ts";
@@ -16,6 +17,8 @@ const AROUND_EVENTS = 250;
 const NEWEST_EVENTS = 500;
 /** The present is reached by reading on when it is no further away than this; otherwise the list begins anew. */
 const NEAR_EVENTS = 10_000;
+/** What a page may be ahead of the stream by time on the way; beyond it was meant to be left out. */
+const AHEAD_EVENTS = 10_000;
 /** Events that are read at once for a list that scrolls: some twenty screens. */
 const STEP_EVENTS = 500;
 
@@ -42,13 +45,13 @@ export async function around(timeline: Timeline, cursor: Cursor): Promise<void> 
   beginWith(timeline, older);
   appendPage(window, newer);
   timeline.view.goTo(window.log.at(cursor));
-  if (!newer.hasMore) timeline.attach();
+  if (!newer.hasMore) attach(timeline);
 }
 
 /** Asks for other events. The list begins anew from where the view stands, or from `from`. */
 export function setSubscription(timeline: Timeline, subscription: Subscription, from?: Start): void {
   const { view, window } = timeline;
-  const middle = view.isFollowing || from !== undefined ? null : view.middle();
+  const middle = view.isFollowing || from !== undefined ? null : middleOf(view, window);
   const cursor = middle === null ? null : window.log.cursor(middle);
   timeline.subscription = subscription;
   timeline.anew();
@@ -65,6 +68,13 @@ export function setSubscription(timeline: Timeline, subscription: Subscription, 
   });
 }
 
+/** The line in the middle of the view; null when there is none. */
+export function middleOf({ isFollowing, wanted }: ListView, { index }: Window): number | null {
+  if (index.first === index.next) return null;
+  const place = isFollowing ? index.next - 1 : wanted.first + (wanted.count >> 1);
+  return index.seq(Math.max(index.first, Math.min(place, index.next - 1)));
+}
+
 /** Empties the list; events after it are shown as they come. */
 export function clear(timeline: Timeline): void {
   const { window } = timeline;
@@ -74,7 +84,7 @@ export function clear(timeline: Timeline): void {
   if (isAttached) return;
   // From the last event received, so that those who listen miss none of what is on its way.
   window.after = Math.max(timeline.mark, 0);
-  timeline.attach();
+  attach(timeline);
 }
 
 /** Goes to what happens now; one that only resumes reads on when it is attached, however far behind it is. */
@@ -85,7 +95,7 @@ export async function present(timeline: Timeline, isResumed: boolean): Promise<v
   if (window.isAttached && (isResumed || connection.isLive || timeline.isBeginning)) return;
   const { head } = connection;
   if (!window.isAttached && head !== null && head - window.after <= NEAR_EVENTS) {
-    timeline.attach();
+    attach(timeline);
     return;
   }
   const latest = await headOf(api);
@@ -96,7 +106,18 @@ export async function present(timeline: Timeline, isResumed: boolean): Promise<v
     beginWith(timeline, page);
     window.after = latest;
   }
-  timeline.attach();
+  attach(timeline);
+}
+
+/**
+ * Takes the window up again where it ends; or a little before, since pages may have run ahead of the stream, and whoever
+ * listens to each event has not had those between.
+ */
+function attach(timeline: Timeline): void {
+  const { mark, window } = timeline;
+  const { after } = window;
+  const isAhead = mark >= 0 && mark < after && after - mark <= AHEAD_EVENTS;
+  timeline.attach(isAhead ? mark : after);
 }
 
 function beginWith(timeline: Timeline, page: Page): void {
@@ -158,7 +179,7 @@ export async function loadNewer(timeline: Timeline): Promise<void> {
     // Once it is attached, the stream has brought these.
     if (!isSame() || window.isAttached) return;
     appendPage(window, page);
-    if (!page.hasMore) timeline.attach();
+    if (!page.hasMore) attach(timeline);
   } finally {
     if (isSame()) timeline.isLoadingNewer = false;
     timeline.shown();

@@ -1,8 +1,9 @@
 /** Pages of the log, and how they come into the window. */
 import type { Cursor } from "../event-client.ts";
 import type { Page } from "../protocol/page.ts";
-import { envelope, readEvent } from "../protocol/scan.ts";
+import { type Envelope, envelope, readEvent } from "../protocol/scan.ts";
 import { PAGE_EVENTS } from "./api.ts";
+import type { EventLog } from "./event-log.ts";
 import type { Timeline } from "./timeline.ts";
 import type { Window } from "./window.ts";
 
@@ -27,12 +28,18 @@ function prependPage(window: Window, { events, next, hasMore }: Page): number {
     }
     const isHit = window.matches(event, at);
     if (isHit) hits++;
-    log.prepend(event, at, isHit);
+    prepend(log, event, at, isHit);
     index.prepended(log.first);
   }
   window.before = next;
   window.hasOlder = hasMore;
   return hits;
+}
+
+/** Adds an older event; the newest line makes room. */
+export function prepend(log: EventLog, event: string, at: Envelope, isHit: boolean): void {
+  if (log.isFull) log.drop(--log.next);
+  log.write(--log.first, event, at, isHit);
 }
 
 /** Those of some events that are behind a cursor, up to another. */

@@ -15,6 +15,7 @@ import type {
   Row,
   Rows,
   Status,
+  TokenReason,
 } from "../event-client.ts";
 
 /** The options that can cross to a worker; the token stays on the page, and is asked for. */
@@ -34,7 +35,7 @@ export type ToCore =
   /** The next snapshots may come, but not before `inMs`, for then they are the newest. */
   | { readonly type: "credit"; readonly inMs: number }
   | { readonly type: "watch"; readonly what: Watched; readonly isWatched: boolean }
-  | { readonly type: "token"; readonly token: string | undefined; readonly error?: string }
+  | { readonly type: "token"; readonly id: number; readonly token: string | undefined; readonly error?: string }
   | { readonly type: "page"; readonly what: "online" | "offline" | "visible" | "token" }
   | { readonly type: "call"; readonly id: number; readonly method: string; readonly args: readonly unknown[] }
   | { readonly type: "abort"; readonly id: number };
@@ -43,7 +44,8 @@ export type ToPage =
   | ({ readonly type: "slices" } & Partial<Slices>)
   | { readonly type: "rows"; readonly rows: RowsChange }
   | { readonly type: "events"; readonly events: readonly string[] }
-  | { readonly type: "token" }
+  /** A token is needed. Without a reason the one at hand will do. */
+  | { readonly type: "token"; readonly id: number; readonly reason: TokenReason | undefined }
   | { readonly type: "progress"; readonly id: number; readonly args: readonly [number, Cursor?] }
   | {
       readonly type: "result";

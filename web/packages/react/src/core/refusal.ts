@@ -8,6 +8,8 @@ export interface Refusal {
   readonly phase: Phase;
   readonly code: string;
   readonly message: string;
+  /** Not before so long. */
+  readonly retryAfterMs?: number;
 }
 
 /** The refusal of the stream that a timeline asks for; null when there is none that repeating would not mend. */
@@ -20,7 +22,8 @@ export async function whyRefused({ api, subscription }: Timeline): Promise<Refus
     const { status, code, message } = error;
     if (status === 401) return { phase: "unauthorized", code, message };
     if (status === 403) return { phase: "forbidden", code, message };
-    const isPassing = status === 0 || status >= 500 || status === 408 || status === 429;
+    if (status === 429) return { phase: "limited", code, message, retryAfterMs: error.retryAfterMs };
+    const isPassing = status === 0 || status >= 500 || status === 408;
     return isPassing ? null : { phase: "stopped", code, message };
   }
 }

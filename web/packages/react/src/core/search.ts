@@ -2,6 +2,7 @@
 import type { EventLog } from "./event-log.ts";
 import type { Line } from "./match.ts";
 import { testOf } from "./match.ts";
+import { middleOf } from "./navigation.ts";
 import { AllLines } from "./place-index.ts";
 import { parseQuery } from "./query.ts";
 import { ShownLines } from "./shown-lines.ts";
@@ -10,7 +11,7 @@ import type { Window } from "./window.ts";
 
 /** Filters or marks what is in memory, and what comes. A query that is wrong is nothing to look for. */
 export function setQuery({ window, view }: Timeline, query: string, mode: "filter" | "mark"): void {
-  const middle = view.isFollowing ? null : view.middle();
+  const middle = view.isFollowing ? null : middleOf(view, window);
   window.test = testOf(parseQuery(query).terms);
   window.isFiltered = window.test !== null && mode === "filter";
   markHits(window);

@@ -7,12 +7,12 @@
  *
  * Knows neither threads nor frames: it says what has changed, and makes snapshots when it is asked to.
  */
-import type { Counts, Cursor, Start, Status, Subscription, View } from "../event-client.ts";
+import type { Counts, Cursor, Start, Status, Subscription, TokenReason, View } from "../event-client.ts";
 import { cursorOf } from "../protocol/filter.ts";
 import type { Envelope } from "../protocol/scan.ts";
-import type { Gap, Subscribed } from "../protocol/types.ts";
+import type { Subscribed } from "../protocol/types.ts";
 import type { Api } from "./api.ts";
-import { Connection, type ConnectionOwner } from "./connection.ts";
+import { Connection, type ConnectionOwner, type Hole } from "./connection.ts";
 import type { Environment, Extras } from "./environment.ts";
 import { ListView } from "./list-view.ts";
 import { Markers } from "./markers.ts";
@@ -27,12 +27,11 @@ const MAX_RETAIN = 524_288;
 const MIN_RETAIN = 1024;
 /** Where a list begins when nobody says. */
 export const DEFAULT_START = { last: 500 };
-/** What a page may be ahead of the stream by time on the way; beyond it was meant to be left out. */
-const AHEAD_EVENTS = 10_000;
 
 /** Whom a timeline tells that there is something to be shown. */
 export interface TimelineOwner {
-  token(): Promise<string | undefined>;
+  /** A token; without a reason the one at hand. */
+  token(reason?: TokenReason): Promise<string | undefined>;
   changed(slice: keyof Slices): void;
   /** Events for those who listen to each. */
   events(events: readonly string[]): void;
@@ -208,8 +207,8 @@ export class Timeline implements ConnectionOwner {
 
   // What the connection tells.
 
-  token(): Promise<string | undefined> {
-    return this.#owner.token();
+  token(reason: TokenReason): Promise<string | undefined> {
+    return this.#owner.token(reason);
   }
 
   async whyRefused(): Promise<Refusal | null> {
@@ -223,7 +222,7 @@ export class Timeline implements ConnectionOwner {
     this.start(DEFAULT_START);
   }
 
-  lagged(events: number, ms: number): void {
+  lagged(events: number | null, ms: number): void {
     if (this.window.isAttached) this.markers.add({ type: "lag", events, ms }, this.end);
   }
 
@@ -303,7 +302,7 @@ export class Timeline implements ConnectionOwner {
     for (const what of this.#watched) if (what !== "event") this.#owner.changed(what);
   }
 
-  gap({ reason, requested, resume_at }: Gap): void {
+  gap({ reason, requested, resume_at }: Hole): void {
     const { window } = this;
     if (reason === "ahead") {
       this.anew();
@@ -314,7 +313,8 @@ export class Timeline implements ConnectionOwner {
     } else if (!window.isAttached) return;
     else if (window.isEmpty) window.hasOlder = false;
     const gap = { after: requested, through: resume_at, isLoadable: reason === "slow", isLoading: false };
-    const count = reason === "ahead" ? null : resume_at - requested;
+    // Of what is hidden nobody knows how much it is.
+    const count = reason === "ahead" || reason === "forbidden" ? null : resume_at - requested;
     this.markers.add({ type: "gap", reason, ...gap, count }, resume_at);
   }
 
@@ -394,15 +394,10 @@ export class Timeline implements ConnectionOwner {
     this.connection.resubscribe(this.subscription, cursorOf(start));
   }
 
-  /**
-   * Takes the window up again where it ends; or a little before, since pages may have run ahead of the stream, and whoever
-   * listens to each event has not had those between.
-   */
-  attach(): void {
-    const { after } = this.window;
-    const isAhead = this.mark >= 0 && this.mark < after && after - this.mark <= AHEAD_EVENTS;
+  /** Takes the window up again where it ends, from a cursor that is there or before. */
+  attach(cursor: Cursor): void {
     this.#awaited = "attach";
-    this.connection.resubscribe(this.subscription, isAhead ? this.mark : after);
+    this.connection.resubscribe(this.subscription, cursor);
     this.shown();
   }
 

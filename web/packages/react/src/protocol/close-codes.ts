@@ -5,7 +5,7 @@ import type { Phase } from "../event-client.ts";
 
 export interface Closing {
   /** The phase that it leads to. Those that come back do so by themselves. */
-  readonly phase: Extract<Phase, "disconnected" | "restarting" | "unauthorized" | "forbidden" | "stopped">;
+  readonly phase: Extract<Phase, "disconnected" | "restarting" | "limited" | "unauthorized" | "forbidden" | "stopped">;
   readonly message: string;
 }
 
@@ -20,10 +20,11 @@ const CODES: Readonly<Record<number, Closing>> = {
   1009: REFUSED,
   1012: { phase: "restarting", message: "the server restarts" },
   1013: { phase: "disconnected", message: "the server is overloaded" },
-  3000: { phase: "unauthorized", message: "the token is missing or wrong" },
-  3003: { phase: "forbidden", message: "the token may not read this" },
+  3000: { phase: "unauthorized", message: "the token is not valid" },
+  3003: { phase: "forbidden", message: "the token does not allow it" },
   3008: { phase: "disconnected", message: "the server heard nothing of us" },
   4408: { phase: "disconnected", message: "we were too slow" },
+  4429: { phase: "limited", message: "too many requests" },
 };
 
 /** What a close code means. One that is not in the table is a lost connection, and comes back. */

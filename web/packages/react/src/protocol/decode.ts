@@ -54,11 +54,13 @@ const MESSAGES: Record<Message["type"], Record<string, string | number | readonl
     earliest: CURSOR,
     head: CURSOR,
   },
-  lag: { state: ["catching_up", "live"], lag_events: COUNT, lag_ms: COUNT },
+  lag: { state: ["catching_up", "live"], lag_ms: COUNT },
   error: { code: "", message: "" },
   ping: { cursor: CURSOR },
   pong: { time: "" },
   drain: { reconnect_after_ms: COUNT },
+  token_expiring: { expires_in_ms: COUNT },
+  authorised: { cursor: CURSOR },
 };
 
 /** The message in a line; null when it is none that this version knows. */

@@ -25,10 +25,19 @@ export interface Gap {
   readonly head: Cursor;
 }
 
+export interface Refused {
+  readonly type: "error";
+  readonly code: string;
+  readonly message: string;
+  readonly retry_after_ms?: number;
+  readonly ref?: string;
+}
+
 interface Lag {
   readonly type: "lag";
   readonly state: "catching_up" | "live";
-  readonly lag_events: number;
+  /** Absent where not all events are ours to see. */
+  readonly lag_events?: number;
   readonly lag_ms: number;
 }
 
@@ -37,22 +46,27 @@ export type Message =
   | Subscribed
   | Gap
   | Lag
+  | Refused
   | { readonly type: "replay_complete"; readonly cursor: Cursor; readonly count: number }
-  | {
-      readonly type: "error";
-      readonly code: string;
-      readonly message: string;
-      readonly retry_after_ms?: number;
-      readonly ref?: string;
-    }
   | { readonly type: "ping"; readonly time: string; readonly cursor: Cursor }
   | { readonly type: "pong"; readonly t?: number; readonly time: string; readonly ref?: string }
-  | { readonly type: "drain"; readonly reconnect_after_ms: number };
+  | { readonly type: "drain"; readonly reconnect_after_ms: number }
+  | { readonly type: "token_expiring"; readonly expires_in_ms: number }
+  | {
+      /** The token that was shown is in force; or, without `ref`, the grants were changed at the server. */
+      readonly type: "authorised";
+      /** From here on. */
+      readonly cursor: Cursor;
+      /** Null for one that does not expire. */
+      readonly expires_in_ms?: number | null;
+      readonly ref?: string;
+    };
 
 /** Whatever we say to the server. */
 export type Command =
   | { readonly type: "ping"; readonly t: number }
   | { readonly type: "pong" }
+  | { readonly type: "auth"; readonly token: string; readonly ref: string }
   | {
       readonly type: "subscribe";
       readonly ref: string;

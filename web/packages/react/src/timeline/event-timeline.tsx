@@ -212,7 +212,7 @@ function Timeline(props: TimelineProps): ReactNode {
       style={heightStyle(props.height)}
     >
       {(props.showStatus ?? true) ? <StatusBar client={client} follower={follower} /> : null}
-      <AlertBar client={client} signIn={props.signIn} />
+      <AlertBar client={client} signIn={props.signIn} onClearFilter={props.isNarrowed ? onClearFilter : undefined} />
       <div className="todoki-body" data-open={isAside || undefined}>
         <div className="todoki-list">
           <List

@@ -11,7 +11,7 @@ type Gap = Marker & { readonly type: "gap" };
 export function markerSentence(marker: Marker): string {
   switch (marker.type) {
     case "lag":
-      return `${counted(marker.events, "event")} behind for ${duration(marker.ms)}: read from the log, nothing is missing`;
+      return `${behindText(marker.events)} for ${duration(marker.ms)}: read from the log, nothing is missing`;
     case "gap":
       return gapSentence(marker);
     case "reconnect":
@@ -23,6 +23,10 @@ export function markerSentence(marker: Marker): string {
   }
 }
 
+function behindText(events: number | null): string {
+  return events === null ? "Behind" : `${counted(events, "event")} behind`;
+}
+
 function gapSentence({ reason, count }: Gap): string {
   const events = count === null ? "Some events" : counted(count, "event");
   switch (reason) {
@@ -30,6 +34,8 @@ function gapSentence({ reason, count }: Gap): string {
       return `${events} older than the server keeps: they are gone`;
     case "ahead":
       return `${events} unknown to the server: its log is another one, or was set back`;
+    case "forbidden":
+      return "Whatever happened while the connection was lost is left out: this token may not read it afterwards";
     case "slow":
       return `${events} not delivered: this view was behind`;
     case "skipped":
@@ -57,17 +63,45 @@ export function phaseText(status: Status): string {
     case "lagging":
       return "The view is behind; events are caught up from the log.";
     case "disconnected":
-      return "Connection lost. Retrying.";
+      return status.error?.code === "token" ? "There is no token. Retrying." : "Connection lost. Retrying.";
     case "offline":
       return "No network. The stream goes on when it is back.";
     case "restarting":
       return "The server restarts. The stream goes on by itself.";
+    case "limited":
+      return "The server asks for less. The stream goes on by itself.";
     case "stopped":
       return `The stream has stopped. ${status.error?.message ?? ""}`.trim();
     // The alert says these.
     case "unauthorized":
+    case "expired":
     case "forbidden":
       return "";
+  }
+}
+
+/** What is said to somebody whom the server does not let in. */
+export function refusalText(
+  phase: "unauthorized" | "expired" | "forbidden",
+  { error, head }: Pick<Status, "error" | "head">,
+): { readonly title: string; readonly text: string } {
+  const why = error === null || error.message === "" ? "" : ` The server says: ${error.message}`;
+  switch (phase) {
+    case "unauthorized":
+      return {
+        title: head === null ? "Sign in" : "Sign in again",
+        text: `The server asks for a valid token. Nothing is tried again until there is one.${why}`,
+      };
+    case "expired":
+      return {
+        title: "Your token has expired",
+        text: "With another one the stream goes on after the last event that came; nothing is left out.",
+      };
+    case "forbidden":
+      return {
+        title: "Not allowed",
+        text: `The grants of this token allow none of what the view asks for. What was read before stays.${why}`,
+      };
   }
 }
 

@@ -17,7 +17,9 @@ export type PillState =
   | "disconnected"
   | "offline"
   | "restarting"
+  | "limited"
   | "unauthorized"
+  | "expired"
   | "forbidden"
   | "stopped";
 
@@ -55,13 +57,17 @@ const SIGNS: Readonly<Record<PillState, readonly [sign: string, tone: PillTone, 
   disconnected: ["○", "danger", "Offline"],
   offline: ["⊘", "danger", "No network"],
   restarting: ["↻", "warn", "Server restarting"],
+  limited: ["◷", "warn", "Rate limited"],
   unauthorized: ["✕", "danger", "Sign in again"],
+  expired: ["⊠", "danger", "Token expired"],
   forbidden: ["⊗", "danger", "Not allowed"],
   stopped: ["■", "muted", "Stopped"],
 };
 
 /** What is said to somebody who was never let in: there is no *again*, and nothing is wrong yet. */
 const FIRST_SIGN_IN = "Sign in";
+/** The server may well be there; what is missing is a token to come with. */
+const NO_TOKEN = "No token";
 
 /** What the pill says. */
 export function pillOf(status: Status, view: PillView): Pill {
@@ -69,12 +75,13 @@ export function pillOf(status: Status, view: PillView): Pill {
   const state: PillState = isSteady && !view.isFollowing ? "paused" : status.phase;
   const [sign, tone, label] = SIGNS[state];
   const isFirst = state === "unauthorized" && status.head === null;
+  const isTokenless = state === "disconnected" && status.error?.code === "token";
   const isSlow = state === "live" && (status.rttMs ?? 0) > SLOW_RTT_MS;
   return {
     state,
     sign,
     tone: isFirst ? "muted" : isSlow ? "warn" : tone,
-    label: isFirst ? FIRST_SIGN_IN : label,
+    label: isFirst ? FIRST_SIGN_IN : isTokenless ? NO_TOKEN : label,
     detail: detailOf(state, status, view),
   };
 }
@@ -88,8 +95,9 @@ function detailOf(state: PillState, status: Status, view: PillView): string {
     case "replaying":
       return progressText(status);
     case "lagging":
-      return status.lag === null ? "" : `${wholeNumber(status.lag.events)} events · ${duration(status.lag.ms)}`;
+      return status.lag === null ? "" : lagText(status.lag);
     case "disconnected":
+    case "limited":
       return retryText(status, view.now);
     case "forbidden":
     case "stopped":
@@ -104,6 +112,10 @@ function progressText({ progress }: Status): string {
   const parts = [`${Math.floor(progress.done * 100)} %`, `${shortNumber(progress.eventsPerSecond)}/s`];
   if (progress.secondsLeft !== null) parts.push(`${Math.ceil(progress.secondsLeft)} s left`);
   return parts.join(" · ");
+}
+
+function lagText({ events, ms }: NonNullable<Status["lag"]>): string {
+  return events === null ? duration(ms) : `${wholeNumber(events)} events · ${duration(ms)}`;
 }
 
 function retryText({ retryAt, attempt }: Status, now: number): string {

@@ -6,7 +6,7 @@ import type { Counts, EventClient, Rows } from "../event-client.ts";
 import { useSlice } from "../use-slice.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { counted, wholeNumber } from "./format.ts";
-import { messageOf } from "./messages.ts";
+import { messageOf, refusalText } from "./messages.ts";
 import { vacancyOf } from "./vacancy.ts";
 
 export interface VacancyPanelProps {
@@ -36,7 +36,11 @@ export function VacancyPanel(props: VacancyPanelProps): ReactNode {
     case "skeleton":
       return <Skeleton />;
     case "away":
-      return <Panel title="Not connected">Events are shown as soon as the connection is back.</Panel>;
+      return status.phase === "limited" ? (
+        <Panel title="Rate limited">The server asks for less. Events are shown as soon as it lets this page in.</Panel>
+      ) : (
+        <Panel title="Not connected">Events are shown as soon as the connection is back.</Panel>
+      );
     case "empty":
       return <EmptyPanel {...props} />;
     case "filtered":
@@ -185,27 +189,26 @@ export interface AlertBarProps {
   readonly client: EventClient;
   /** Where one signs in: a form, or a link to one. */
   readonly signIn?: ReactNode;
+  /** Asks for everything again; absent where the view asks for everything already. */
+  readonly onClearFilter?: (() => void) | undefined;
 }
 
 /** Said at once and above the rows, which stay: the one thing that only a person can mend. */
-export function AlertBar({ client, signIn }: AlertBarProps): ReactNode {
-  const { phase, error, head } = useSlice(client.status);
-  if (phase !== "unauthorized" && phase !== "forbidden") return null;
-  const isUnauthorized = phase === "unauthorized";
+export function AlertBar({ client, signIn, onClearFilter }: AlertBarProps): ReactNode {
+  const status = useSlice(client.status);
+  const { phase } = status;
+  if (phase !== "unauthorized" && phase !== "expired" && phase !== "forbidden") return null;
+  const { title, text } = refusalText(phase, status);
   return (
     <div role="alert" className="todoki-alert" data-state={phase}>
-      <p className="todoki-panel-title">
-        {isUnauthorized ? (head === null ? "Sign in" : "Sign in again") : "Not allowed"}
-      </p>
-      <p>{refusal(isUnauthorized, error?.message)}</p>
-      {isUnauthorized ? signIn : null}
+      <p className="todoki-panel-title">{title}</p>
+      <p>{text}</p>
+      {phase !== "forbidden" ? signIn : null}
+      {phase === "forbidden" && onClearFilter ? (
+        <button type="button" className="todoki-button" onClick={onClearFilter}>
+          Clear filter
+        </button>
+      ) : null}
     </div>
   );
-}
-
-function refusal(isUnauthorized: boolean, message: string | undefined): string {
-  const why = message === undefined || message === "" ? "" : ` The server says: ${message}`;
-  return isUnauthorized
-    ? `The server asks for a valid token. Nothing is tried again until there is one.${why}`
-    : `This token may not read what the view asks for. What was read before stays.${why}`;
 }

@@ -14,7 +14,8 @@ export function usePill(client: EventClient): Pill {
   const status = useSlice(client.status);
   const following = useSlice(client.rows, isFollowing);
   const waiting = useSlice(client.counts, fresh);
-  const now = useSecond(status.phase === "disconnected" ? status.retryAt : null);
+  const isCounted = status.phase === "disconnected" || status.phase === "limited";
+  const now = useSecond(isCounted ? status.retryAt : null);
   return pillOf(status, { isFollowing: following, fresh: waiting, now });
 }
 

@@ -14,6 +14,7 @@ export function vacancyOf(status: Status, rows: Pick<Rows, "first" | "next">, co
     case "replaying":
       return counts.loaded > 0 ? "filtered" : "skeleton";
     case "unauthorized":
+    case "expired":
     case "forbidden":
       return "refused";
     case "live":
