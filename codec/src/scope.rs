@@ -282,7 +282,8 @@ impl Scopes {
         if self.is_all() {
             return other.clone();
         }
-        if other.is_all() {
+        // Mostly the same is granted for what is stored and for what comes.
+        if other.is_all() || self == other {
             return self.clone();
         }
         let pairs = self
