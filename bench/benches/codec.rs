@@ -13,7 +13,9 @@ use todoki_codec::decode::{self, Emit, Form};
 use todoki_codec::deflate::{Deflater, Inflater};
 use todoki_codec::frame::encode::masked;
 use todoki_codec::frame::{self, Decoder, Limits, Role};
-use todoki_codec::{Cursor, Draft, Event, Filter, Ids, Pattern, WantedIds, encode, query};
+use todoki_codec::{
+    Cursor, Draft, Event, Filter, Ids, Pattern, Scope, Scopes, WantedIds, Within, encode, query,
+};
 use uuid::Uuid;
 
 /// Drafts in one batch: what a producer that gathers for some milliseconds sends.
@@ -165,9 +167,11 @@ fn filter(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("filter");
     group.throughput(Throughput::Elements(1));
     let task = Uuid::from_u128(7);
+    let project = Uuid::from_u128(8);
     let event = Event {
         ids: Ids {
             task_id: Some(task),
+            project_id: Some(project),
             ..Ids::default()
         },
         ..encode::event(Cursor::MAX, Timestamp::UNIX_EPOCH, &draft_with(30))
@@ -192,13 +196,63 @@ fn filter(criterion: &mut Criterion) {
         ("one prefix", patterns(&["task.*"])),
         ("8 patterns", patterns(&eight)),
         ("ids", Filter::new(Vec::new(), ids)),
+        ("one project granted", granted(&one_project(project))),
+        ("grants that differ", granted(&differing(project))),
     ] {
         assert!(filter.matches(&event), "{name}");
         group.bench_function(name, |bencher| {
             bencher.iter(|| black_box(&filter).matches(black_box(&event)));
         });
     }
+    let asked = patterns(&["task.*", "agent.*"]);
+    for (name, scopes) in [
+        ("narrow to one project", one_project(project)),
+        ("narrow to grants that differ", differing(project)),
+        ("narrow to 256 projects", many_projects()),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| black_box(&asked).narrowed(black_box(&scopes)));
+        });
+    }
     group.finish();
+}
+
+fn granted(scopes: &Scopes) -> Filter {
+    Filter::default()
+        .narrowed(scopes)
+        .expect("something is granted")
+}
+
+fn of_projects(texts: &[&str], ids: Vec<Uuid>) -> Scope {
+    let within = Within {
+        project_id: Some(ids),
+        ..Within::default()
+    };
+    Scope::new(patterns(texts).patterns().to_vec(), within)
+}
+
+fn one_project(id: Uuid) -> Scopes {
+    Scopes::new(vec![of_projects(&[], vec![id])])
+}
+
+fn many_projects() -> Scopes {
+    let ids = (0..256).map(Uuid::from_u128).collect();
+    Scopes::new(vec![of_projects(&[], ids)])
+}
+
+/// As in `bench load grants`.
+fn differing(id: Uuid) -> Scopes {
+    let other = Uuid::from_u128(1);
+    let agent = Within {
+        agent_id: Some(vec![other]),
+        ..Within::default()
+    };
+    let of_agent = patterns(&["human.message"]).patterns().to_vec();
+    Scopes::new(vec![
+        Scope::new(of_agent, agent),
+        of_projects(&["artifact.*", "permission.*"], vec![other]),
+        of_projects(&["relay.*", "task.created"], vec![id, other]),
+    ])
 }
 
 fn patterns(texts: &[&str]) -> Filter {

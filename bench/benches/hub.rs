@@ -16,10 +16,16 @@ use todoki::hub::group::Key;
 use todoki::hub::ring::{Ring, Run, SLOTS};
 use todoki::hub::segment::{Content, Strand};
 use todoki_codec::query::Encoding;
-use todoki_codec::{Cursor, Draft, Event, Filter, Ids, Kind, Pattern, WantedIds, encode};
+use todoki_codec::{
+    Cursor, Draft, Event, Filter, Ids, Kind, Pattern, Scope, Scopes, WantedIds, Within, encode,
+};
+use uuid::Uuid;
 
 /// Events of one round: what a thousand a second come to in some milliseconds.
 const ROUND: usize = 8;
+
+/// The project of all events.
+const PROJECT: Uuid = Uuid::from_u128(7);
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -131,12 +137,22 @@ fn route(criterion: &mut Criterion) {
 /// Eight events to members that share a group, each of whom takes what it is given.
 fn round(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("round");
-    for members in [100, 1000] {
+    let granted = [
+        ("", Filter::default()),
+        (", one project granted", granted(&[("*", &[PROJECT])])),
+        (
+            ", grants that differ",
+            granted(&[("relay.*", &[Uuid::max()]), ("agent.*", &[PROJECT])]),
+        ),
+    ];
+    let cases = [100, 1000].map(|members| granted.clone().map(|granted| (members, granted)));
+    for (members, (grants, filter)) in cases.into_iter().flatten() {
         group.throughput(Throughput::Elements(members * ROUND as u64));
-        group.bench_function(format!("{ROUND} events to {members} members"), |bencher| {
+        let name = format!("{ROUND} events to {members} members{grants}");
+        group.bench_function(name, |bencher| {
             let mut floor = Floor::new(Cursor::ORIGIN);
             for _ in 0..members {
-                live(&mut floor, &["*"]);
+                join(&mut floor, filter.clone());
             }
             let kind = Kind::parse("agent.output").expect("a kind");
             let mut cursor = Cursor::ORIGIN;
@@ -184,8 +200,26 @@ fn live(floor: &mut Floor<Taken>, patterns: &[&str]) {
     let patterns = patterns
         .iter()
         .map(|text| Pattern::parse(text).expect(text));
+    join(floor, Filter::new(patterns.collect(), WantedIds::default()));
+}
+
+/// All, for somebody to whom these kinds of these projects are granted.
+fn granted(grants: &[(&str, &[Uuid])]) -> Filter {
+    let scopes = grants.iter().map(|(pattern, ids)| {
+        let within = Within {
+            project_id: Some(ids.to_vec()),
+            ..Within::default()
+        };
+        Scope::new(vec![Pattern::parse(pattern).expect(pattern)], within)
+    });
+    let scopes = Scopes::new(scopes.collect());
+    let narrowed = Filter::default().narrowed(&scopes);
+    narrowed.expect("something is granted")
+}
+
+fn join(floor: &mut Floor<Taken>, filter: Filter) {
     let key = Key {
-        filter: Filter::new(patterns.collect(), WantedIds::default()),
+        filter,
         encoding: Encoding::Message,
         is_compressed: false,
     };
@@ -196,7 +230,10 @@ fn live(floor: &mut Floor<Taken>, patterns: &[&str]) {
 fn next(cursor: &mut Cursor, kind: &Kind, count: usize) -> Vec<Event> {
     let draft = Draft {
         kind: kind.clone(),
-        ids: Ids::default(),
+        ids: Ids {
+            project_id: Some(PROJECT),
+            ..Ids::default()
+        },
         data: "{}".into(),
         id: None,
     };

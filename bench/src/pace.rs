@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
+use uuid::Uuid;
 
 use crate::Outcome;
 use crate::http::{self, Connection};
@@ -214,6 +215,7 @@ pub struct HttpEmitter {
     connection: Connection,
     drafts: u32,
     event_bytes: usize,
+    project: Option<Uuid>,
 }
 
 impl HttpEmitter {
@@ -226,7 +228,14 @@ impl HttpEmitter {
             connection,
             drafts,
             event_bytes,
+            project: None,
         })
+    }
+
+    /// The same, whose drafts are of this project.
+    #[must_use]
+    pub fn of_project(self, project: Option<Uuid>) -> Self {
+        Self { project, ..self }
     }
 }
 
@@ -234,7 +243,7 @@ impl Emitter for HttpEmitter {
     fn prepare(&mut self, _: u32, due: Duration) -> Bytes {
         http::emit(
             "application/x-ndjson",
-            &timed_drafts(self.drafts, due, self.event_bytes),
+            &timed_drafts(self.drafts, due, self.event_bytes, self.project),
         )
     }
 

@@ -84,10 +84,17 @@ fn team_event(number: i64) -> Vec<u8> {
 /// Bytes of an event around `data`, with a cursor of five digits.
 const ENVELOPE_BYTES: usize = 181;
 
-/// So many drafts that say when they were due, as NDJSON. Their events have about so many bytes, if `due_ns` leaves room.
-pub fn timed_drafts(count: u32, due: Duration, event_bytes: usize) -> String {
-    let data = timed_data(due, event_bytes);
-    let line = format!(r#"{{"kind":"{COMMON_KIND}","data":{data}}}"#);
+/// So many drafts that say when they were due, as NDJSON. Their events have about so many bytes, if `due_ns` leaves room;
+/// of a project, they name it.
+pub fn timed_drafts(
+    count: u32,
+    due: Duration,
+    event_bytes: usize,
+    project: Option<Uuid>,
+) -> String {
+    let project = project.map_or_else(String::new, |id| format!(r#","project_id":"{id}""#));
+    let data = timed_data(due, event_bytes.saturating_sub(project.len()));
+    let line = format!(r#"{{"kind":"{COMMON_KIND}"{project},"data":{data}}}"#);
     vec![line.as_str(); count as usize].join("\n")
 }
 
@@ -118,8 +125,9 @@ mod tests {
 
     #[test]
     fn timed_drafts_become_events_of_the_size_that_was_asked_for() {
-        for bytes in [250, 2000] {
-            let body = timed_drafts(2, Duration::from_millis(1500), bytes);
+        let project = Some(Uuid::from_u128(7));
+        for (bytes, project) in [(250, None), (2000, None), (300, project)] {
+            let body = timed_drafts(2, Duration::from_millis(1500), bytes, project);
             let Ok(Emit::Batch(drafts)) = emit(&body.into(), Form::Ndjson) else {
                 panic!("lines are a batch");
             };

@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use todoki_bench::load::fan_out::FanOutRow;
 use todoki_bench::peers::PeerRow;
 
 const NAMES: [&str; 12] = [
@@ -47,6 +48,24 @@ fn every_measurement_runs_and_checks_what_it_reads() {
 }
 
 #[test]
+fn subscribers_with_grants_get_what_the_others_get() {
+    let bench = Path::new(env!("CARGO_BIN_EXE_bench"));
+    build_server(bench);
+    let output = Command::new(bench)
+        .args(["load", "grants", "--quick", "--subscribers", "10"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let mut stdout = output.stdout;
+    let start = memchr::memmem::find(&stdout, b"\n{").unwrap();
+    let report: FanOuts = simd_json::serde::from_slice(&mut stdout[start + 1..]).unwrap();
+    let deliveries = report.rows.iter().map(|row| row.deliveries);
+    assert_eq!(deliveries.len(), 3);
+    assert!(deliveries.into_iter().all(|count| count > 0));
+}
+
+#[test]
 fn peers_that_are_not_here_are_rows_that_say_why() {
     let bench = Path::new(env!("CARGO_BIN_EXE_bench"));
     build_server(bench);
@@ -83,6 +102,12 @@ fn peers_that_are_not_here_are_rows_that_say_why() {
 #[derive(serde::Deserialize)]
 struct Peers {
     rows: Vec<PeerRow>,
+}
+
+/// The same of a fan-out.
+#[derive(serde::Deserialize)]
+struct FanOuts {
+    rows: Vec<FanOutRow>,
 }
 
 /// The server is another package's program, which a test of this one does not build by itself.

@@ -114,13 +114,13 @@ impl Filter {
     /// The filter that picks what these scopes let through.
     fn of(scopes: Scopes) -> Option<Self> {
         let each = scopes.as_slice();
-        let patterns = each.iter().flat_map(Scope::patterns).cloned().collect();
         let wanted = WantedIds::common(each)?;
-        let filter = Self::new(patterns, wanted);
-        Some(if filter.as_scopes() == scopes {
-            filter
-        } else {
-            Self { scopes, ..filter }
+        let patterns = each.iter().flat_map(Scope::patterns).cloned().collect();
+        let is_plain = matches!(each, [one] if *one.within() == wanted.within());
+        Some(Self {
+            patterns: kind::canonical(patterns),
+            wanted,
+            scopes: if is_plain { Scopes::default() } else { scopes },
         })
     }
 

@@ -12,7 +12,7 @@ pub const KIND_BYTES: usize = 128;
 pub const PATTERNS: usize = 64;
 
 /// Grants of one principal: more than a role has lines, and few enough that each subscription is narrowed in a moment.
-pub const GRANTS: usize = 64;
+pub const GRANTS: usize = 32;
 
 /// Ids in one list of a grant: the projects of a large team. Who may see more than that may see all, or is several
 /// principals; every filter that is narrowed to the list has a copy of it, of 4 KiB at this length.

@@ -151,6 +151,7 @@ fn measure(settings: &Settings, flags: &Flags, joins: u32) -> Outcome<ChurnRow> 
         address,
         drafts: 1,
         event_bytes: 200,
+        project: None,
         pace: Pace::Open(schedule),
     })?;
     let (arrivals, arriving) = sync_channel(ARRIVALS);

@@ -117,8 +117,13 @@ fn connect(address: SocketAddr, number: u32, tuning: Tuning) -> Outcome<TcpStrea
 
 /// Subscribes at a Todoki server, and waits for `subscribed`.
 pub fn subscribe(socket: &mut TcpStream, query: &str) -> Outcome<Start<Frames>> {
+    subscribe_as(socket, query, TOKEN)
+}
+
+/// The same for who holds this token.
+pub fn subscribe_as(socket: &mut TcpStream, query: &str, token: &str) -> Outcome<Start<Frames>> {
     let request = format!(
-        "GET /ws/event-bus?{query} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {TOKEN}\r\n\
+        "GET /ws/event-bus?{query} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\
          Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );

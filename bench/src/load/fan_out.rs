@@ -4,10 +4,12 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::bare;
 use super::connect::{self, Start};
 use super::frames::Frames;
+use super::grants::{self, Granted};
 use super::publish::{self, Pace};
 use super::receive::{Framing, Receiver, Stream};
 use super::{receive_from, rounded};
@@ -15,7 +17,7 @@ use crate::Outcome;
 use crate::pace::{self, Published, Schedule};
 use crate::quantiles::{Quantiles, Times};
 use crate::report::Row;
-use crate::server::{ServerProcess, Usage};
+use crate::server::{ServerProcess, TOKEN, Usage};
 use crate::settings::Settings;
 
 /// Connections of the publisher: a sync must take as many milliseconds before it makes an emit late at 1000 a second.
@@ -50,6 +52,8 @@ pub enum Subject {
     BareBatches,
     /// The server.
     Todoki,
+    /// The server, to subscribers with grants.
+    Granted(Granted),
 }
 
 impl Subject {
@@ -59,6 +63,7 @@ impl Subject {
             Self::BareEvents => "bare sender, a write an event",
             Self::BareBatches => "bare sender, a write in 5 ms",
             Self::Todoki => "todoki",
+            Self::Granted(granted) => granted.name(),
         }
     }
 }
@@ -189,7 +194,17 @@ fn measure(settings: &Settings, subject: Subject, case: &Case) -> Outcome<FanOut
     match subject {
         Subject::BareEvents => bare(settings, subject, case, Duration::ZERO),
         Subject::BareBatches => bare(settings, subject, case, GATHER),
-        Subject::Todoki => todoki(settings, case),
+        Subject::Todoki => {
+            let server = ServerProcess::start(settings)?;
+            todoki(settings, subject, case, &server, TOKEN, None)
+        }
+        Subject::Granted(granted) => {
+            let file = grants::file()?;
+            let path = file.path().to_str().ok_or("a path that is no text")?;
+            let server = ServerProcess::start_with(settings, &["--auth", path])?;
+            let project = Some(grants::PROJECT);
+            todoki(settings, subject, case, &server, granted.token(), project)
+        }
     }
 }
 
@@ -213,18 +228,25 @@ fn bare(
     Ok(run.end(subject.name(), case, late, late, after))
 }
 
-fn todoki(settings: &Settings, case: &Case) -> Outcome<FanOutRow> {
-    let server = ServerProcess::start(settings)?;
+fn todoki(
+    settings: &Settings,
+    subject: Subject,
+    case: &Case,
+    server: &ServerProcess,
+    token: &str,
+    project: Option<Uuid>,
+) -> Outcome<FanOutRow> {
     let address = server.address();
     let query = format!("encoding={}", case.encoding);
     let streams = connect::subscribers(address, case.subscribers, |_, socket| {
-        connect::subscribe(socket, &query)
+        connect::subscribe_as(socket, &query, token)
     })?;
     let mut run = Run::begin(settings, case, PUBLISHERS, streams, server.usage()?)?;
     let mut publisher = publish::start(&publish::Job {
         address,
         drafts: 1,
         event_bytes: case.event_bytes,
+        project,
         pace: Pace::Open(run.schedule),
     })?;
     let goal = |published: &Published| published.emits;
@@ -234,8 +256,7 @@ fn todoki(settings: &Settings, case: &Case) -> Outcome<FanOutRow> {
         own_late,
         ..
     } = &published;
-    let name = Subject::Todoki.name();
-    Ok(run.end(name, case, sent_late, own_late, server.usage()?))
+    Ok(run.end(subject.name(), case, sent_late, own_late, server.usage()?))
 }
 
 /// A case under way, whoever sends.

@@ -11,6 +11,7 @@ pub mod churn;
 pub mod connect;
 pub mod fan_out;
 pub mod frames;
+pub mod grants;
 pub mod idle;
 pub mod publish;
 pub mod receive;
@@ -28,6 +29,7 @@ use crate::Outcome;
 use crate::settings::Settings;
 use child::Part;
 use fan_out::{Case, FanOutRow, Subject};
+use grants::Granted;
 use receive::{Framing, Receiver};
 
 /// What to load the server with.
@@ -37,6 +39,8 @@ pub enum Mode {
     FanOut(FanOut),
     /// The same stream in frames of one message and of many lines
     Encoding(FanOut),
+    /// The same stream to subscribers of whom everything, one project, or several scopes that differ are granted
+    Grants(FanOut),
     /// As much as goes through, after the bare sender
     Saturation(saturation::Flags),
     /// Memory of connections to which nothing happens
@@ -102,6 +106,12 @@ pub fn fan_out(settings: &Settings, flags: &FanOut) -> Outcome<Vec<FanOutRow>> {
         (Subject::BareBatches, "message"),
         (Subject::Todoki, "message"),
     ];
+    fan_out::run(settings, &flags.cases(settings, &subjects))
+}
+
+/// Measures what grants cost.
+pub fn grants(settings: &Settings, flags: &FanOut) -> Outcome<Vec<FanOutRow>> {
+    let subjects = Granted::ALL.map(|granted| (Subject::Granted(granted), "message"));
     fan_out::run(settings, &flags.cases(settings, &subjects))
 }
 

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::child::{self, Part};
 use crate::Outcome;
@@ -25,6 +26,8 @@ pub struct Job {
     pub drafts: u32,
     /// Bytes of each event on the wire, about.
     pub event_bytes: usize,
+    /// The project that events are of.
+    pub project: Option<Uuid>,
     /// How fast.
     pub pace: Pace,
 }
@@ -53,7 +56,10 @@ pub fn start(job: &Job) -> Outcome<Part> {
 /// The part itself.
 pub fn run() -> Outcome<()> {
     let job: Job = child::told()?;
-    let open = || HttpEmitter::open(job.address, job.drafts, job.event_bytes);
+    let open = || {
+        let emitter = HttpEmitter::open(job.address, job.drafts, job.event_bytes)?;
+        Outcome::Ok(emitter.of_project(job.project))
+    };
     let published = match job.pace {
         Pace::Open(schedule) => {
             let emitters = (0..schedule.connections).map(|_| open());

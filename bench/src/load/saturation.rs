@@ -177,6 +177,7 @@ fn todoki(settings: &Settings, flags: &Flags, publishers: u32) -> Outcome<Satura
         address,
         drafts: flags.drafts,
         event_bytes: flags.event_bytes,
+        project: None,
         pace: closed(settings, publishers),
     })?;
     let events = run.receive(&mut publisher, |published: &Published| {

@@ -183,6 +183,7 @@ fn measure(settings: &Settings, flags: &Flags, slow: u32) -> Outcome<SlowRow> {
         address,
         drafts: 1,
         event_bytes: flags.event_bytes,
+        project: None,
         pace: Pace::Open(schedule),
     })?;
     // What the slow ones are to reach, once it is known; nothing else is passed on by it.

@@ -153,6 +153,7 @@ fn measure(
         address,
         drafts: 1,
         event_bytes: 200,
+        project: None,
         pace: Pace::Open(schedule),
     })?;
     let is_over = AtomicBool::new(false);
