@@ -427,7 +427,7 @@ async fn subscribe(
     let server = server.into_std()?;
     let again = server.try_clone()?;
     hub.admit(Arrival {
-        stream: server,
+        stream: server.into(),
         early: BytesMut::new(),
         is_compressed: false,
         place: place(log, query::subscription("")?, None).await?,

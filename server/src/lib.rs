@@ -21,12 +21,14 @@ pub mod log;
 pub mod metrics;
 pub mod origin;
 pub mod page;
+pub mod proxy;
 pub mod reply;
 pub mod retention;
 pub mod route;
 mod server;
 pub mod subscriber;
 pub mod timeline;
+pub mod tls;
 pub mod traffic;
 pub mod upgrade;
 

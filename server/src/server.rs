@@ -22,9 +22,11 @@ use crate::log::{
     Recorder, Release,
 };
 use crate::origin::Origins;
+use crate::proxy::Proxies;
 use crate::retention::{self, Retention};
 use crate::route::App;
 use crate::timeline::Counting;
+use crate::tls::{Facts, Tls, TlsError};
 use crate::traffic::Traffic;
 
 /// Connections may finish what they do for so long once the server drains.
@@ -68,6 +70,8 @@ pub enum ServerError {
     OpenToAll(SocketAddr),
     /// No client could send this token.
     BadToken,
+    /// The certificate or its key.
+    Tls(TlsError),
     /// The log.
     Log(OpenError),
     /// The log in a database.
@@ -93,6 +97,7 @@ impl fmt::Display for ServerError {
             Self::BadToken => f.write_str(
                 "the token must be visible ASCII characters without spaces, or no client could send it",
             ),
+            Self::Tls(error) => error.fmt(f),
             Self::Log(error) => error.fmt(f),
             Self::Database(error) => error.fmt(f),
             Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
@@ -126,6 +131,10 @@ impl Server {
         if given.is_none() && !config.listen.ip().is_loopback() {
             return Err(ServerError::OpenToAll(config.listen));
         }
+        let tls = match config.tls_files() {
+            Some(files) => Some(Arc::new(Tls::open(files).map_err(ServerError::Tls)?)),
+            None => None,
+        };
         let stop = CancellationToken::new();
         let recorder = Arc::<Recorder>::default();
         let (log, hub, shards) = open_log(&config, &recorder, &stop).await?;
@@ -150,6 +159,8 @@ impl Server {
             recorder,
             traffic: Traffic::default(),
             counting: Counting::default(),
+            tls,
+            proxies: Proxies::new(config.trusted_proxy.clone()),
             deadlines: config.deadlines,
             tasks: TaskTracker::new(),
         });
@@ -166,6 +177,19 @@ impl Server {
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What its addresses begin with.
+    pub fn scheme(&self) -> &'static str {
+        match self.app.tls {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
+    /// What its certificate says of itself, if it speaks TLS.
+    pub fn certificate(&self) -> Option<&Facts> {
+        self.app.tls.as_ref().map(|tls| tls.facts())
     }
 
     /// Where its log is, to be shown to people.
@@ -208,6 +232,7 @@ impl Server {
                 age: config.retain_age,
             },
         ));
+        let renewing = app.tls.clone().map(|tls| tokio::spawn(tls.keep()));
         let stopped = tokio::select! {
             () = stop.cancelled() => None,
             cause = log.failed() => Some(cause),
@@ -216,6 +241,9 @@ impl Server {
         };
         app.stop.cancel();
         keeping.abort();
+        if let Some(renewing) = renewing {
+            renewing.abort();
+        }
         if !accepting.is_finished() {
             // It ends with the stop, and a panic in it has been reported.
             accepting.await.ok();

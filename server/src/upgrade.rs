@@ -29,6 +29,7 @@ use crate::origin::{Origin, only};
 use crate::reply::{Body, Refusal};
 use crate::route::App;
 use crate::subscriber::place::{Place, place};
+use crate::subscriber::stream::Stream;
 use crate::subscriber::{self, Arrival};
 
 /// Answers an upgrade request, and leaves a subscriber behind it.
@@ -88,9 +89,9 @@ async fn admit<L: Log>(
     place: Place,
     permit: Option<Permit>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let (socket, early) = taken_back(upgraded).await?;
+    let (stream, early) = taken_back(upgraded).await?;
     let arrival = Arrival {
-        stream: socket.into_std()?,
+        stream: stream.detach()?,
         early,
         is_compressed,
         place,
@@ -155,24 +156,24 @@ fn accept(request: &mut Request<Incoming>) -> Result<(Response<Body>, UpgradeFut
 /// than kept: even empty it would hold 8 KiB for as long as the subscriber lives.
 async fn taken_back(
     upgraded: UpgradeFut,
-) -> Result<(Socket, BytesMut), fastwebsockets::WebSocketError> {
+) -> Result<(Stream, BytesMut), fastwebsockets::WebSocketError> {
     let upgraded = upgraded.await?.into_inner().into_inner();
     let parts = upgraded
         .downcast::<TokioIo<Socket>>()
         .expect("connections are served on this very type");
-    Ok((parts.io.into_inner(), BytesMut::from(&*parts.read_buf)))
+    let (socket, session) = parts.io.into_inner().into_parts();
+    Ok((
+        Stream::new(socket, session),
+        BytesMut::from(&*parts.read_buf),
+    ))
 }
 
 async fn turn_away(upgraded: UpgradeFut) {
-    let Ok((socket, _)) = taken_back(upgraded).await else {
+    let Ok((stream, _)) = taken_back(upgraded).await else {
         return;
     };
     // Whether the client hears it or not, the connection ends here.
-    subscriber::refuse(
-        socket.into_inner(),
-        CloseCode::UNAUTHORISED,
-        "no token, or a wrong one",
-    )
-    .await
-    .ok();
+    subscriber::refuse(stream, CloseCode::UNAUTHORISED, "no token, or a wrong one")
+        .await
+        .ok();
 }

@@ -457,7 +457,7 @@ mod tests {
             let _client = client.unwrap();
             let subscription = query::subscription("cursor=0").unwrap();
             hub.admit(Arrival {
-                stream: server.unwrap().0.into_std().unwrap(),
+                stream: server.unwrap().0.into_std().unwrap().into(),
                 early: bytes::BytesMut::new(),
                 is_compressed: false,
                 place: place(&Arc::new(Broken), subscription, None).await.unwrap(),

@@ -321,7 +321,7 @@ async fn a_subscriber_that_takes_nothing_costs_a_page_or_two() {
     let tasks = TaskTracker::new();
     let subscription = query::subscription("cursor=0").unwrap();
     hub.admit(Arrival {
-        stream,
+        stream: stream.into(),
         early: BytesMut::new(),
         is_compressed: false,
         place: place(&log, subscription, None).await.unwrap(),
