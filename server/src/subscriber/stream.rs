@@ -298,3 +298,13 @@ impl Write for Socket<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_stream_is_no_larger_for_what_tls_would_need() {
+        assert_eq!(size_of::<Stream>(), size_of::<TcpStream>());
+    }
+}

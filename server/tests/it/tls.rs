@@ -10,7 +10,6 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 use simd_json::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::harness::{Answer, TestServer, within};
 use authority::{Authority, Issued};
@@ -300,16 +299,4 @@ async fn what_is_wrong_with_the_files_is_said_at_the_start() {
             "{words}: {error}"
         );
     }
-}
-
-#[tokio::test]
-async fn a_client_trusts_its_own_authority_alone() {
-    let server = SecureServer::start().await;
-    let stranger = SecureServer::start().await;
-    let stream: TcpStream = server.server.connect().await;
-    let error = stranger
-        .shake(stream, stranger.trusting())
-        .await
-        .unwrap_err();
-    assert!(error.to_string().contains("UnknownIssuer"), "{error}");
 }

@@ -92,18 +92,65 @@ async fn the_commands_speak_https_to_whom_they_trust() {
         assert!(read.status.success(), "{}", text(&read.stderr));
         assert_eq!(text(&read.stdout).lines().count(), 2);
     }
+    let said = doctor(dir.path(), &server.port).await;
+    assert!(
+        said.contains("ok    port    a Todoki server answers"),
+        "{said}"
+    );
+    let fine = "ok    tls     the certificate is for localhost, 127.0.0.1 until 2120";
+    assert!(said.contains(fine), "{said}");
+}
+
+async fn doctor(dir: &Path, port: &str) -> String {
     let doctor = todoki()
         .args(["doctor", "--token", TOKEN, "--data", "data"])
         .args(["--tls-cert", "cert.pem", "--tls-key", "key.pem"])
-        .args(["--listen", &format!("127.0.0.1:{}", server.port)])
-        .current_dir(dir.path())
+        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .current_dir(dir)
         .output();
-    let doctor = within(doctor).await.unwrap();
-    let said = text(&doctor.stdout);
-    assert!(doctor.status.success(), "{said}");
-    assert!(said.contains("a Todoki server answers"), "{said}");
+    text(&within(doctor).await.unwrap().stdout)
+}
+
+#[tokio::test]
+async fn the_doctor_sees_what_clients_would_refuse() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = authority(dir.path());
+    let localhost = &["localhost"][..];
+    Issued::good(&authority).put(dir.path());
+    let server = Secure::start(dir.path()).await;
+    for (issued, words) in [
+        (
+            authority.issue(localhost, [2020, 2021]),
+            "BAD   tls     the certificate holds from 2020",
+        ),
+        (
+            authority.issue(localhost, [2110, 2120]),
+            "BAD   tls     the certificate holds from 2110",
+        ),
+        (
+            authority.issue(&[], [2020, 2120]),
+            "BAD   tls     the certificate names no host",
+        ),
+    ] {
+        issued.put(dir.path());
+        let said = doctor(dir.path(), "0").await;
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let key = dir.path().join("key.pem");
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    Issued::good(&authority).put(dir.path());
+    std::fs::set_permissions(&key, readable).unwrap();
+    let said = doctor(dir.path(), "0").await;
     assert!(
-        said.contains("the certificate is for localhost, 127.0.0.1 until 2120"),
+        said.contains("note  tls     every user of this machine can read the key"),
+        "{said}"
+    );
+    // A server whose files are not those that the doctor is asked about is another one.
+    let other = tempfile::tempdir().unwrap();
+    Issued::good(&authority).put(other.path());
+    let said = doctor(other.path(), &server.port).await;
+    assert!(
+        said.contains("it shows another certificate than the file has"),
         "{said}"
     );
 }

@@ -61,6 +61,8 @@ impl Issued {
         for (path, content) in paths.iter().zip([&self.certificate, &self.key]) {
             let new = path.with_extension("new");
             std::fs::write(&new, content).unwrap();
+            let owner_alone = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(&new, owner_alone).unwrap();
             std::fs::rename(&new, path).unwrap();
         }
         paths
