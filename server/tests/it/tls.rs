@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 pub(crate) mod secure;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -281,13 +282,7 @@ async fn what_is_wrong_with_the_files_is_said_at_the_start() {
             "not that of the first",
         ),
     ] {
-        for (name, content) in [("cert.pem", certificate), ("key.pem", key)] {
-            let path = dir.path().join(name);
-            std::fs::remove_file(&path).ok();
-            if let Some(content) = content {
-                std::fs::write(&path, content).unwrap();
-            }
-        }
+        leave(dir.path(), [("cert.pem", certificate), ("key.pem", key)]);
         let data = tempfile::tempdir().unwrap();
         let mut config = crate::harness::config(&data);
         config.tls_cert = Some(dir.path().join("cert.pem"));
@@ -298,5 +293,16 @@ async fn what_is_wrong_with_the_files_is_said_at_the_start() {
             error.contains(file) && error.contains(words),
             "{words}: {error}"
         );
+    }
+}
+
+/// Leaves these files with this content, or none.
+fn leave(dir: &Path, files: [(&str, Option<&str>); 2]) {
+    for (name, content) in files {
+        let path = dir.join(name);
+        std::fs::remove_file(&path).ok();
+        if let Some(content) = content {
+            std::fs::write(&path, content).unwrap();
+        }
     }
 }

@@ -180,12 +180,14 @@ async fn what_is_wrong_with_a_certificate_is_said_in_words() {
         ),
     ] {
         issued.put(dir.path());
-        let server = Secure::start(dir.path()).await;
+        let mut server = Secure::start(dir.path()).await;
         let url = format!("https://localhost:{}", server.port);
         let emit = run(dir.path(), &url, &[&EMIT[..], &["--ca", "ca.pem"]].concat()).await;
         let said = text(&emit.stderr);
         assert_eq!(emit.status.code(), Some(1), "{said}");
         assert!(said.contains(words), "{words}: {said}");
+        // The next one serves the same data.
+        within(server.child.kill()).await.unwrap();
     }
 }
 

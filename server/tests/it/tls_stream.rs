@@ -88,7 +88,8 @@ async fn a_client_that_reads_nothing_delays_nobody_and_loses_nothing() {
 #[tokio::test]
 async fn the_last_bytes_arrive_though_nothing_comes_behind_them() {
     let server = SecureServer::start_with(|config| config.deadlines.write_stall = PATIENCE).await;
-    for size in [50_000, 100_000, 200_000, 250_000] {
+    // Of so many sizes, some end where the socket takes only a part of the last write.
+    for size in (30_000..250_000).step_by(9_973) {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4 << 10).unwrap();
         let stream = socket.connect(server.server.address).await.unwrap();
@@ -229,7 +230,7 @@ async fn a_browser_without_the_token_is_told_by_a_close_code() {
 
 #[tokio::test]
 async fn a_silent_client_is_closed_and_one_that_answers_is_not() {
-    let heartbeat = Duration::from_millis(300);
+    let heartbeat = Duration::from_millis(500);
     let server = SecureServer::start_with(|config| config.heartbeat = heartbeat).await;
     let mut silent = server.subscribe("").await;
     let mut alive = server.subscribe("").await;
