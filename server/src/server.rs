@@ -188,7 +188,7 @@ impl Server {
     }
 
     /// What its certificate says of itself, if it speaks TLS.
-    pub fn certificate(&self) -> Option<&Facts> {
+    pub fn certificate(&self) -> Option<Facts> {
         self.app.tls.as_ref().map(|tls| tls.facts())
     }
 

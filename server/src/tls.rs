@@ -13,7 +13,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -33,11 +33,16 @@ pub use error::TlsError;
 pub use pinned::pinned_to;
 pub use trust::{TrustError, roots, trusting};
 
+use crate::clock;
+
 /// The one protocol that is spoken inside (RFC 7301).
 const ALPN: &[u8] = b"http/1.1";
 
 /// How often the files are looked at: a new certificate is in force about a second after it was put there.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often an operator is reminded of a certificate that ends soon, or has ended.
+const REMINDER: Duration = Duration::from_hours(24);
 
 /// Where certificate and key are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +59,6 @@ pub struct Tls {
     acceptor: TlsAcceptor,
     shown: Arc<Shown>,
     seen: Mutex<Seen>,
-    /// Of the certificate that it began with.
-    facts: Facts,
 }
 
 impl fmt::Debug for Tls {
@@ -85,6 +88,8 @@ struct Seen {
     content: Option<[u8; 32]>,
     /// Whether it was taken, or the log says why not.
     is_settled: bool,
+    /// Of the certificate in force.
+    facts: Facts,
 }
 
 /// What a client began with.
@@ -110,14 +115,19 @@ impl Tls {
             seen: Mutex::new(Seen {
                 content: Some(content.digest()),
                 is_settled: true,
+                facts: pair.facts,
             }),
-            facts: pair.facts,
         })
     }
 
-    /// What the certificate that it was opened with says of itself.
-    pub fn facts(&self) -> &Facts {
-        &self.facts
+    /// What the certificate in force says of itself.
+    pub fn facts(&self) -> Facts {
+        self.seen().facts.clone()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // Whatever panicked, what was seen was seen.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the handshake with a client, whose first byte says whether it means to have one.
@@ -144,7 +154,7 @@ impl Tls {
     fn look(&self, asked: bool) {
         let read = Content::read(&self.files);
         let content = read.as_ref().ok().map(Content::digest);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen();
         let is_new = seen.content != content;
         if !is_new && seen.is_settled && !asked {
             return;
@@ -156,6 +166,7 @@ impl Tls {
                 tracing::info!(certificate = %pair.facts, "the certificate is in force");
                 pair.facts.warn(&self.files.certificate);
                 *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = pair.key;
+                seen.facts = pair.facts;
             }
             Err(error) => {
                 seen.is_settled = asked || !is_new;
@@ -169,7 +180,8 @@ impl Tls {
     /// Looks at the files again and again, and at once on SIGHUP; for ever.
     pub async fn keep(self: Arc<Self>) {
         // Without signals, the files are still looked at.
-        self.facts.warn(&self.files.certificate);
+        self.facts().warn(&self.files.certificate);
+        let mut reminded = clock::instant();
         let mut hangup = signal(SignalKind::hangup()).ok();
         loop {
             let asked = tokio::select! {
@@ -181,6 +193,10 @@ impl Tls {
             tokio::task::spawn_blocking(move || tls.look(asked))
                 .await
                 .ok();
+            if reminded.elapsed() >= REMINDER {
+                reminded = clock::instant();
+                self.facts().warn(&self.files.certificate);
+            }
         }
     }
 }
