@@ -440,7 +440,7 @@ async fn subscribe(
         .map_err(|refusal| refusal.to_string())?;
     let place = place(log, &admission.principal, query::subscription("")?, None).await;
     hub.admit(Arrival {
-        stream: server,
+        stream: server.into(),
         early: BytesMut::new(),
         is_compressed: false,
         place: place.map_err(|refusal| refusal.to_string())?,

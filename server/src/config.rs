@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use ipnet::IpNet;
 use jiff::SignedDuration;
 
 use crate::assets::Assets;
 use crate::listen::Deadlines;
+use crate::{proxy, tls};
 
 /// The port of a server that is not told another.
 pub const PORT: u16 = 3000;
@@ -83,6 +85,36 @@ pub struct Serve {
     #[arg(long, env = "TODOKI_LOG_CA", value_name = "FILE", requires = "log")]
     pub log_ca: Option<PathBuf>,
 
+    /// Speak TLS with this certificate: PEM, the server's own first, then those that signed it. A new one is in force a second
+    /// after it was put there, or on SIGHUP
+    #[arg(
+        long,
+        env = "TODOKI_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, PEM, without a password
+    #[arg(
+        long,
+        env = "TODOKI_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
+
+    /// Believe what proxies at this address or network, such as 10.0.0.0/8, say of their clients (X-Forwarded-For,
+    /// X-Forwarded-Proto); may be given several times
+    #[arg(
+        long,
+        env = "TODOKI_TRUSTED_PROXY",
+        value_delimiter = ',',
+        value_parser = proxy::network,
+        value_name = "CIDR"
+    )]
+    pub trusted_proxy: Vec<IpNet>,
+
     /// Let pages of this origin connect, besides the server's own; may be given several times
     #[arg(
         long,
@@ -153,6 +185,10 @@ pub struct Client {
     )]
     pub url: String,
 
+    /// Certificate, PEM, that an https server's is signed with; without it, those that the system trusts
+    #[arg(long, env = "TODOKI_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+
     /// The server's token [env: `TODOKI_TOKEN` or `USER_TOKEN`]; without one, the generated token in the data directory
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
@@ -171,6 +207,14 @@ impl Serve {
     /// The token to ask for, as given.
     pub fn given_token(&self) -> Option<String> {
         given(self.token.as_ref())
+    }
+
+    /// Where certificate and key are, if TLS is to be spoken.
+    pub fn tls_files(&self) -> Option<tls::Files> {
+        Some(tls::Files {
+            certificate: self.tls_cert.clone()?,
+            key: self.tls_key.clone()?,
+        })
     }
 }
 

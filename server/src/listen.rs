@@ -1,5 +1,7 @@
-//! Accepts connections, bounds them, and serves HTTP/1.1 on each until it ends, upgrades or the server drains.
+//! Accepts connections, bounds them, makes the TLS handshake where there is one, and serves HTTP/1.1 on each until it ends,
+//! upgrades or the server drains.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -8,17 +10,24 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConnection;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::log::Log;
+use crate::proxy;
+use crate::reply::{Body, Refusal};
 use crate::route::{self, App};
+use crate::tls::{Began, Transport};
 
 /// Connections that the kernel queues while we are busy: a storm of reconnects after a restart.
 const BACKLOG: u32 = 4096;
@@ -44,6 +53,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a client may take over what others wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
+    /// A TLS handshake is done within this: 5 s.
+    pub handshake: Duration,
     /// A request head arrives within this, and an idle connection waits no longer for its next: 15 s.
     pub head: Duration,
     /// A body arrives within this, whatever its pace: 30 s, which is 35 KB/s for the largest.
@@ -56,6 +67,7 @@ pub struct Deadlines {
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(5),
             head: Duration::from_secs(15),
             body: Duration::from_secs(30),
             write_stall: Duration::from_secs(10),
@@ -114,12 +126,67 @@ async fn serve<L: Log>(app: Arc<App<L>>, stream: TcpStream, peer: SocketAddr, pe
         tracing::debug!(%peer, %error, "socket options");
         return;
     }
-    let stop = app.stop.clone();
-    let deadlines = app.deadlines;
-    let service = service_fn(move |mut request| {
-        request.extensions_mut().insert(Arc::clone(&permit));
-        route::answer(Arc::clone(&app), request)
-    });
+    let Some(tls) = &app.tls else {
+        return serve_requests(app, Transport::Plain(stream), peer, permit).await;
+    };
+    let shaking = tls.shake(stream, app.deadlines.handshake);
+    match Box::pin(app.stop.run_until_cancelled(shaking)).await {
+        Some(Ok(Began::Tls(stream))) => {
+            serve_requests(app, Transport::Tls(stream), peer, permit).await;
+        }
+        Some(Ok(Began::Plain(stream))) => {
+            refuse_requests(app, Transport::Plain(stream), peer).await;
+        }
+        Some(Err(error)) => tracing::debug!(%peer, %error, "no TLS handshake"),
+        None => {}
+    }
+}
+
+async fn serve_requests<L: Log>(
+    app: Arc<App<L>>,
+    transport: Transport,
+    peer: SocketAddr,
+    permit: Permit,
+) {
+    let is_secure = matches!(transport, Transport::Tls(_));
+    let (stop, deadlines) = (app.stop.clone(), app.deadlines);
+    let answer = move |mut request: Request<Incoming>| {
+        let client = app.proxies.client(peer.ip(), is_secure, request.headers());
+        let is_strict = proxy::is_strict(client, request.headers());
+        let extensions = request.extensions_mut();
+        extensions.insert(Arc::clone(&permit));
+        extensions.insert(client);
+        let answer = route::answer(Arc::clone(&app), request);
+        async move {
+            let mut response = answer.await?;
+            if is_strict {
+                proxy::insist(response.headers_mut());
+            }
+            Ok(response)
+        }
+    };
+    serve_http(transport, peer, deadlines, stop, answer).await;
+}
+
+/// Whoever speaks HTTP in the clear where TLS is spoken is told so by the answer to the first request.
+async fn refuse_requests<L: Log>(app: Arc<App<L>>, transport: Transport, peer: SocketAddr) {
+    let (stop, deadlines) = (app.stop.clone(), app.deadlines);
+    let answer = move |_| {
+        app.traffic.refuse(&Refusal::TlsRequired);
+        std::future::ready(Ok(Refusal::TlsRequired.response()))
+    };
+    serve_http(transport, peer, deadlines, stop, answer).await;
+}
+
+async fn serve_http<F>(
+    transport: Transport,
+    peer: SocketAddr,
+    deadlines: Deadlines,
+    stop: CancellationToken,
+    answer: impl Fn(Request<Incoming>) -> F,
+) where
+    F: Future<Output = Result<Response<Body>, Infallible>>,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(deadlines.head)
@@ -127,8 +194,8 @@ async fn serve<L: Log>(app: Arc<App<L>>, stream: TcpStream, peer: SocketAddr, pe
         .max_headers(HEADERS)
         .half_close(true)
         .serve_connection(
-            TokioIo::new(Socket::new(stream, deadlines.write_stall)),
-            service,
+            TokioIo::new(Socket::new(transport, deadlines.write_stall)),
+            service_fn(answer),
         )
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
@@ -157,10 +224,10 @@ pub fn tune(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// A TCP stream whose writes fail once the peer has taken nothing for so long; hyper has no such deadline.
+/// A stream whose writes fail once the peer has taken nothing for so long; hyper has no such deadline.
 #[derive(Debug)]
 pub struct Socket {
-    stream: TcpStream,
+    stream: Transport,
     write_stall: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     /// Set once our side of the stream has ended.
@@ -168,7 +235,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    fn new(stream: TcpStream, write_stall: Duration) -> Self {
+    fn new(stream: Transport, write_stall: Duration) -> Self {
         Self {
             stream,
             write_stall,
@@ -177,14 +244,9 @@ impl Socket {
         }
     }
 
-    /// The stream underneath.
-    pub fn into_inner(self) -> TcpStream {
-        self.stream
-    }
-
-    /// The stream underneath, to be used on another thread's runtime.
-    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
-        self.stream.into_std()
+    /// The socket underneath, and the TLS in it.
+    pub fn into_parts(self) -> (TcpStream, Option<ServerConnection>) {
+        self.stream.into_parts()
     }
 
     fn watch<T>(
@@ -214,7 +276,7 @@ impl Socket {
         let mut room = [0; 4 << 10];
         while lingering.as_mut().poll(context).is_pending() {
             let mut unread = ReadBuf::new(&mut room);
-            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut unread)) {
+            match ready!(Pin::new(self.stream.socket()).poll_read(context, &mut unread)) {
                 Ok(()) if !unread.filled().is_empty() => {}
                 _ => break,
             }
@@ -257,12 +319,14 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.watch(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingering.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+            let ended = Pin::new(&mut self.stream).poll_shutdown(context);
+            ready!(self.watch(context, ended))?;
         }
         self.poll_linger(context).map(Ok)
     }

@@ -154,6 +154,8 @@ pub enum Refusal {
         /// Those it has.
         allow: &'static str,
     },
+    /// HTTP in the clear, where TLS is spoken.
+    TlsRequired,
     /// No token, or a wrong one.
     Unauthorised,
     /// The token is right, and what it lets its holder do is not this.
@@ -267,6 +269,7 @@ impl Refusal {
             Self::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::TlsRequired => (StatusCode::BAD_REQUEST, "tls_required"),
             Self::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorised"),
             Self::Forbidden | Self::ForbiddenDraft { .. } => (StatusCode::FORBIDDEN, "forbidden"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
@@ -309,6 +312,7 @@ impl Refusal {
             }
             // The rest of the body is still on its way: nothing behind it could be understood.
             Self::Malformed(_)
+            | Self::TlsRequired
             | Self::TransferCoding
             | Self::BodyTooLarge
             | Self::BodyTimeout(_)
@@ -375,6 +379,7 @@ impl Display for Refusal {
             }
             Self::Expectation => f.write_str("Expect must be 100-continue"),
             Self::TransferCoding => f.write_str("Transfer-Encoding must be chunked, given once"),
+            Self::TlsRequired => f.write_str("this port speaks TLS: use https:// or wss://"),
             Self::NotFound => f.write_str(
                 "no such path; see /events, /ws/event-bus, /api/event-bus, /api/event-bus/emit, /api/event-bus/latest, \
                  /api/event-bus/replay, /api/event-bus/seek, /api/event-bus/histogram, /api/event-bus/facets, /health, \

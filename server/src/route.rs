@@ -15,8 +15,10 @@ use crate::hub::Hub;
 use crate::listen::Deadlines;
 use crate::log::{Log, Recorder};
 use crate::origin::{Caller, Origins};
+use crate::proxy::{ClientAddress, Proxies};
 use crate::reply::{self, Body, Refusal};
 use crate::timeline::Counting;
+use crate::tls::Tls;
 use crate::traffic::Traffic;
 use crate::{assets, emit, guard, metrics, page, timeline, upgrade};
 
@@ -45,6 +47,10 @@ pub struct App<L> {
     pub traffic: Traffic,
     /// Room for what a timeline counts.
     pub counting: Counting,
+    /// TLS, if it is spoken here.
+    pub tls: Option<Arc<Tls>>,
+    /// Whose word counts about where a request comes from.
+    pub proxies: Proxies,
     /// How long clients may take.
     pub deadlines: Deadlines,
     /// Connections and subscribers, to be waited for at the end.
@@ -149,14 +155,15 @@ pub async fn answer<L: Log>(
     let method = request.method().clone();
     // The query may hold a token, so only the path is logged.
     let path = request.uri().path().to_owned();
+    let client = ClientAddress::of(&request);
     let caller = Caller::of(&app.origins, &request);
     let mut response = dispatch(&app, request).await.unwrap_or_else(|refusal| {
-        tracing::debug!(%method, path, %refusal, "refused");
+        tracing::debug!(%method, path, client = client.map(display), %refusal, "refused");
         app.traffic.refuse(&refusal);
         refusal.response()
     });
     caller.inform(&mut response);
-    tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
+    tracing::debug!(%method, path, client = client.map(display), status = response.status().as_u16(), "answered");
     Ok(response)
 }
 

@@ -22,9 +22,11 @@ use crate::log::{
     Recorder, Release,
 };
 use crate::origin::Origins;
+use crate::proxy::Proxies;
 use crate::retention::{self, Retention};
 use crate::route::App;
 use crate::timeline::Counting;
+use crate::tls::{Facts, Tls, TlsError};
 use crate::traffic::Traffic;
 
 /// Connections may finish what they do for so long once the server drains.
@@ -72,6 +74,8 @@ pub enum ServerError {
     BadToken,
     /// Who may come in cannot be read.
     Auth(FileError),
+    /// The certificate or its key.
+    Tls(TlsError),
     /// The log.
     Log(OpenError),
     /// The log in a database.
@@ -98,6 +102,7 @@ impl fmt::Display for ServerError {
                 "the token must be visible ASCII characters without spaces, or no client could send it",
             ),
             Self::Auth(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Log(error) => error.fmt(f),
             Self::Database(error) => error.fmt(f),
             Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
@@ -133,6 +138,10 @@ impl Server {
         }
         // Before the log is touched: what is wrong in it is found at once.
         let of_file = auth_file(&config, given.as_deref())?;
+        let tls = match config.tls_files() {
+            Some(files) => Some(Arc::new(Tls::open(files).map_err(ServerError::Tls)?)),
+            None => None,
+        };
         let stop = CancellationToken::new();
         let recorder = Arc::<Recorder>::default();
         let (log, hub, unstarted) = open_log(&config, &recorder).await?;
@@ -166,6 +175,8 @@ impl Server {
             recorder,
             traffic: Traffic::default(),
             counting: Counting::default(),
+            tls,
+            proxies: Proxies::new(config.trusted_proxy.clone()),
             deadlines: config.deadlines,
             tasks: TaskTracker::new(),
         });
@@ -182,6 +193,19 @@ impl Server {
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What its addresses begin with.
+    pub fn scheme(&self) -> &'static str {
+        match self.app.tls {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
+    /// What its certificate says of itself, if it speaks TLS.
+    pub fn certificate(&self) -> Option<Facts> {
+        self.app.tls.as_ref().map(|tls| tls.facts())
     }
 
     /// Where its log is, to be shown to people.
@@ -228,6 +252,7 @@ impl Server {
         let authorising = tokio::spawn(async move {
             auth_app.auth.keep(auth_app.stop.clone()).await;
         });
+        let renewing = app.tls.clone().map(|tls| tokio::spawn(tls.keep()));
         let stopped = tokio::select! {
             () = stop.cancelled() => None,
             cause = log.failed() => Some(cause),
@@ -237,6 +262,9 @@ impl Server {
         app.stop.cancel();
         keeping.abort();
         authorising.abort();
+        if let Some(renewing) = renewing {
+            renewing.abort();
+        }
         if !accepting.is_finished() {
             // It ends with the stop, and a panic in it has been reported.
             accepting.await.ok();

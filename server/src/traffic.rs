@@ -43,7 +43,7 @@ const fn code(name: &'static str, status: &'static str, is_of_emit: bool) -> Cod
 }
 
 /// Every code of [`reply`](crate::reply), by name; a test there holds the two together.
-pub const CODES: [Code; 32] = [
+pub const CODES: [Code; 33] = [
     code("batch_too_long", "4xx", true),
     code("body_broken", "4xx", true),
     code("body_timeout", "4xx", true),
@@ -70,6 +70,7 @@ pub const CODES: [Code; 32] = [
     code("metrics_unavailable", "5xx", false),
     code("not_found", "4xx", false),
     code("target_too_long", "4xx", false),
+    code("tls_required", "4xx", false),
     code("too_many_kinds", "5xx", true),
     code("transfer_coding", "5xx", false),
     code("unauthorised", "4xx", false),

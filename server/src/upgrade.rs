@@ -30,6 +30,7 @@ use crate::reply::{Body, Refusal};
 use crate::route::App;
 use crate::subscriber::access::{Access, Generation};
 use crate::subscriber::place::{Place, place};
+use crate::subscriber::stream::Stream;
 use crate::subscriber::{self, Arrival};
 
 /// Answers an upgrade request, and leaves a subscriber behind it.
@@ -116,9 +117,9 @@ async fn admit<L: Log>(
     (access, generation): (Box<Access>, Generation),
     permit: Option<Permit>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let (socket, early) = taken_back(upgraded).await?;
+    let (stream, early) = taken_back(upgraded).await?;
     let arrival = Arrival {
-        stream: socket.into_std()?,
+        stream: stream.detach()?,
         early,
         is_compressed,
         place,
@@ -185,20 +186,22 @@ fn accept(request: &mut Request<Incoming>) -> Result<(Response<Body>, UpgradeFut
 /// than kept: even empty it would hold 8 KiB for as long as the subscriber lives.
 async fn taken_back(
     upgraded: UpgradeFut,
-) -> Result<(Socket, BytesMut), fastwebsockets::WebSocketError> {
+) -> Result<(Stream, BytesMut), fastwebsockets::WebSocketError> {
     let upgraded = upgraded.await?.into_inner().into_inner();
     let parts = upgraded
         .downcast::<TokioIo<Socket>>()
         .expect("connections are served on this very type");
-    Ok((parts.io.into_inner(), BytesMut::from(&*parts.read_buf)))
+    let (socket, session) = parts.io.into_inner().into_parts();
+    Ok((
+        Stream::new(socket, session),
+        BytesMut::from(&*parts.read_buf),
+    ))
 }
 
 async fn turn_away(upgraded: UpgradeFut, code: CloseCode, reason: &'static str) {
-    let Ok((socket, _)) = taken_back(upgraded).await else {
+    let Ok((stream, _)) = taken_back(upgraded).await else {
         return;
     };
     // Whether the client hears it or not, the connection ends here.
-    subscriber::refuse(socket.into_inner(), code, reason)
-        .await
-        .ok();
+    subscriber::refuse(stream, code, reason).await.ok();
 }

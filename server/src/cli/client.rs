@@ -1,7 +1,9 @@
-//! How the command line talks to a server: one HTTP/1.1 connection, or a WebSocket on it.
+//! How the command line talks to a server: one HTTP/1.1 connection, over TLS or not, or a WebSocket on it.
 
 use std::fmt;
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,14 +16,17 @@ use hyper::http::request::Builder;
 use hyper::upgrade::Upgraded;
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use todoki_codec::frame::encode::masked;
 use todoki_codec::frame::{CloseFrame, Decoder, FrameError, Incoming, Limits, Role};
 use todoki_codec::limits::{BODY_BYTES, DRAFT_BYTES};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::config;
+use crate::tls::{self, TrustError};
 
 /// A server that does not answer the connection within this is not there.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -40,6 +45,13 @@ pub(super) enum ClientError {
         url: String,
         error: io::Error,
     },
+    /// There is nobody to trust.
+    Trust(TrustError),
+    /// What the server shows is not trusted, or it does not speak TLS.
+    Insecure {
+        url: String,
+        cause: String,
+    },
     Broken(String),
     /// What answers does not speak HTTP, or what was asked cannot be said in it.
     Senseless(String),
@@ -54,7 +66,7 @@ impl ClientError {
     /// Whether the same request may succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Url(_) | Self::Senseless(_) => false,
+            Self::Url(_) | Self::Senseless(_) | Self::Trust(_) | Self::Insecure { .. } => false,
             Self::Unreachable { .. } | Self::Broken(_) => true,
             Self::Refused { status, .. } => {
                 *status == StatusCode::SERVICE_UNAVAILABLE
@@ -69,12 +81,15 @@ impl fmt::Display for ClientError {
         match self {
             Self::Url(url) => write!(
                 f,
-                "{url:?} is not the address of a server; it looks like http://127.0.0.1:3000"
+                "{url:?} is not the address of a server; it looks like http://127.0.0.1:3000 or \
+                 https://todoki.example.org"
             ),
             Self::Unreachable { url, error } => write!(
                 f,
                 "no server answers at {url} ({error}); start one with `todoki serve`, or name another with --url"
             ),
+            Self::Trust(error) => error.fmt(f),
+            Self::Insecure { url, cause } => write!(f, "no secure connection to {url}: {cause}"),
             Self::Broken(what) => write!(f, "the connection broke: {what}"),
             Self::Senseless(what) => write!(
                 f,
@@ -118,10 +133,14 @@ fn http(error: hyper::Error) -> ClientError {
 }
 
 /// A server's address, and the token for it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Remote {
     url: String,
     authority: String,
+    /// Where to connect.
+    address: String,
+    /// With TLS, whom to trust, and the name that the certificate must have.
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     token: Option<String>,
 }
 
@@ -131,13 +150,41 @@ impl Remote {
     pub(super) fn new(client: &config::Client) -> Result<Self, ClientError> {
         let bad = || ClientError::Url(client.url.clone());
         let uri: Uri = client.url.parse().map_err(|_| bad())?;
-        let is_plain =
-            uri.scheme_str() == Some("http") && uri.path() == "/" && uri.query().is_none();
-        let authority = uri.authority().filter(|_| is_plain).ok_or_else(bad)?;
+        let port = match uri.scheme_str() {
+            Some("http") => 80,
+            Some("https") => 443,
+            _ => return Err(bad()),
+        };
+        let is_root = uri.path() == "/" && uri.query().is_none();
+        let authority = uri.authority().filter(|_| is_root).ok_or_else(bad)?;
+        let port = authority.port_u16().unwrap_or(port);
+        let tls = match uri.scheme_str() {
+            Some("https") => {
+                let host = authority.host().trim_matches(['[', ']']).to_owned();
+                let name = ServerName::try_from(host).map_err(|_| bad())?;
+                let roots = tls::roots(client.ca.as_deref()).map_err(ClientError::Trust)?;
+                Some((TlsConnector::from(Arc::new(tls::trusting(roots))), name))
+            }
+            _ => None,
+        };
         Ok(Self {
             url: client.url.clone(),
             authority: authority.to_string(),
+            address: format!("{}:{port}", authority.host()),
+            tls,
             token: client.token(),
+        })
+    }
+
+    /// Believes a server of this machine if it shows the certificate of this file, whatever the name.
+    pub(super) fn pinned(client: &config::Client, certificate: &Path) -> Result<Self, ClientError> {
+        let plain = Self::new(client)?;
+        let config = tls::pinned_to(certificate).map_err(ClientError::Trust)?;
+        let name = ServerName::try_from("localhost").map_err(senseless)?;
+        Ok(Self {
+            url: plain.url.replacen("http://", "https://", 1),
+            tls: Some((TlsConnector::from(Arc::new(config)), name)),
+            ..plain
         })
     }
 
@@ -146,27 +193,32 @@ impl Remote {
             url: self.url.clone(),
             error,
         };
-        let has_port = self
-            .authority
-            .rsplit(':')
-            .next()
-            .is_some_and(|port| port.parse::<u16>().is_ok());
-        let address = if has_port {
-            self.authority.clone()
-        } else {
-            format!("{}:80", self.authority)
-        };
-        let stream = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(address))
+        let stream = in_time(TcpStream::connect(&self.address))
             .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .map_err(unreachable)?;
         stream.set_nodelay(true).map_err(unreachable)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        let Some((tls, name)) = &self.tls else {
+            return speak(stream).await;
+        };
+        let stream = in_time(tls.connect(name.clone(), stream))
             .await
-            .map_err(broken)?;
-        // Its failure shows at the request that it fails.
-        tokio::spawn(async move { connection.with_upgrades().await.ok() });
-        Ok(sender)
+            .map_err(|error| self.insecure(error))?;
+        speak(stream).await
+    }
+
+    /// What became of the handshake: what is wrong with a certificate stays wrong, everything else may pass.
+    fn insecure(&self, error: io::Error) -> ClientError {
+        let url = self.url.clone();
+        let tls_error = error
+            .get_ref()
+            .and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        match tls_error {
+            Some(cause) => ClientError::Insecure {
+                cause: explained(cause),
+                url,
+            },
+            None => ClientError::Unreachable { url, error },
+        }
     }
 
     pub(super) fn request(&self, target: &str) -> Builder {
@@ -217,6 +269,61 @@ impl Remote {
             inbox: BytesMut::new(),
             closed: None,
         })
+    }
+}
+
+async fn in_time<T>(connecting: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(CONNECT_DEADLINE, connecting)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// HTTP on this stream.
+async fn speak<S>(stream: S) -> Result<Connection, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    // Its failure shows at the request that it fails.
+    tokio::spawn(async move { connection.with_upgrades().await.ok() });
+    Ok(sender)
+}
+
+/// What is wrong with the other side, and what to do about it.
+fn explained(error: &rustls::Error) -> String {
+    use rustls::CertificateError as Certificate;
+    use rustls::Error::{InvalidCertificate, InvalidMessage};
+    match error {
+        InvalidCertificate(cause) => match cause {
+            // A signature that fails is that of a namesake.
+            Certificate::UnknownIssuer
+            | Certificate::BadSignature
+            | Certificate::UnsupportedSignatureAlgorithmContext { .. }
+            | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                "nobody that is trusted here has signed its certificate; name the one who has with --ca or TODOKI_CA".into()
+            }
+            Certificate::Other(_) if error.to_string().contains("CaUsedAsEndEntity") => {
+                "its certificate is one for signing others; make one for a server, with basicConstraints=critical,CA:FALSE"
+                    .into()
+            }
+            Certificate::Expired | Certificate::ExpiredContext { .. } => {
+                format!("its certificate has expired, or the clock here is ahead ({cause}); renew it on the server")
+            }
+            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+                format!("its certificate is not valid yet, or the clock here is behind ({cause})")
+            }
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                format!("its certificate is for other names ({cause}); call the server by one of them in --url")
+            }
+            Certificate::ApplicationVerificationFailure => {
+                "it shows another certificate than the file has".into()
+            }
+            cause => format!("its certificate is not valid: {cause}"),
+        },
+        InvalidMessage(_) => "what answers there does not speak TLS; does --url begin with http:// instead?".into(),
+        error => error.to_string(),
     }
 }
 

@@ -14,6 +14,7 @@ use super::Failure;
 use super::client::{ClientError, Remote};
 use crate::auth::Auth;
 use crate::log::{Inspection, Sight};
+use crate::tls::{Standing, Tls};
 use crate::{clock, config};
 
 /// Less free space than this is worth a warning: minutes of heavy traffic.
@@ -49,6 +50,7 @@ pub(super) async fn run(doctor: Doctor) -> Result<(), Failure> {
     let findings = [
         ("config", token(config)),
         ("port", port),
+        ("tls", tls(config)),
         ("disk", disk(&config.data)),
         (
             "log",
@@ -119,6 +121,42 @@ fn token(config: &config::Serve) -> Finding {
     }
 }
 
+fn tls(config: &config::Serve) -> Finding {
+    let Some(files) = config.tls_files() else {
+        return if config.listen.ip().is_loopback() || !config.trusted_proxy.is_empty() {
+            Fine("not spoken".into())
+        } else {
+            Warning(format!(
+                "not spoken, and {} can be reached by others: tokens and events can be read on their way; set \
+                 --tls-cert and --tls-key, or put a proxy in front and name it with --trusted-proxy",
+                config.listen
+            ))
+        };
+    };
+    let is_open = rustix::fs::stat(&files.key).is_ok_and(|stat| stat.st_mode & 0o004 != 0);
+    let tls = match Tls::open(files.clone()) {
+        Ok(tls) => tls,
+        Err(error) => return Problem(error.to_string()),
+    };
+    let facts = tls.facts();
+    match facts.standing(clock::now()) {
+        Standing::Early | Standing::Expired => Problem(format!(
+            "the certificate holds from {} to {}, which is not now; renew it, or set the clock",
+            facts.begins, facts.ends
+        )),
+        _ if facts.names.is_empty() => Problem(
+            "the certificate names no host, so clients refuse it; make one with a subjectAltName"
+                .into(),
+        ),
+        Standing::EndsSoon => Warning(format!("the certificate is {facts}: renew it")),
+        Standing::Good if is_open => Warning(format!(
+            "every user of this machine can read the key in {}; chmod o-r",
+            files.key.display()
+        )),
+        Standing::Good => Fine(format!("the certificate is {facts}")),
+    }
+}
+
 async fn port(config: &config::Serve) -> (Finding, bool) {
     let address = config.listen;
     match TcpListener::bind(address) {
@@ -144,11 +182,16 @@ async fn port(config: &config::Serve) -> (Finding, bool) {
 }
 
 async fn ask(address: SocketAddr, config: &config::Serve) -> Result<(), ClientError> {
-    let remote = Remote::new(&config::Client {
+    let client = config::Client {
         url: format!("http://{address}"),
+        ca: None,
         token: config.token.clone(),
         data_dir: config.data.clone(),
-    })?;
+    };
+    let remote = match &config.tls_cert {
+        Some(certificate) => Remote::pinned(&client, certificate)?,
+        None => Remote::new(&client)?,
+    };
     let request = remote
         .request("/readyz")
         .body(Full::<Bytes>::default())

@@ -28,6 +28,7 @@ Examples:
   todoki serve
   todoki serve --listen 0.0.0.0:3000 --token SECRET --data /var/lib/todoki
   todoki serve --retain-age 30d
+  todoki serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem --token SECRET
   TODOKI_LOG_URL=postgres://todoki:SECRET@db/todoki todoki serve
 
 SIGTERM or Ctrl-C drains: subscribers are told to come back, emits in flight finish, the log is closed.
@@ -96,8 +97,9 @@ fn announce(server: &Server, config: &config::Serve) -> io::Result<()> {
     let address = server.address();
     let bounds = server.bounds();
     let mut text = format!(
-        "Todoki {} listens on http://{address}\n",
-        env!("CARGO_PKG_VERSION")
+        "Todoki {} listens on {}://{address}\n",
+        env!("CARGO_PKG_VERSION"),
+        server.scheme()
     );
     let place = server.place();
     match bounds.head.count_since(bounds.earliest.before()) {
@@ -109,8 +111,11 @@ fn announce(server: &Server, config: &config::Serve) -> io::Result<()> {
         ),
     }
     .map_err(io::Error::other)?;
+    if let Some(certificate) = server.certificate() {
+        writeln!(text, "  tls    {certificate}").map_err(io::Error::other)?;
+    }
     if config.assets.has_page() {
-        writeln!(text, "  page   http://{address}/events").map_err(io::Error::other)?;
+        writeln!(text, "  page   {}/events", url(server)).map_err(io::Error::other)?;
     }
     text.push_str(&hint(server, config));
     let mut out = io::stdout().lock();
@@ -120,16 +125,24 @@ fn announce(server: &Server, config: &config::Serve) -> io::Result<()> {
 
 /// How to get in.
 fn hint(server: &Server, config: &config::Serve) -> String {
-    let address = server.address();
+    let (address, base) = (server.address(), url(server));
     let path = match server.token() {
         Token::Given => return "  token  as given\n".to_owned(),
         Token::File(path) => return format!("  token  those in {}\n", path.display()),
         Token::Generated(path) => path.display(),
     };
-    let url = match address.port() {
-        config::PORT if address.ip().is_ipv4() => String::new(),
-        _ => format!(" --url http://{address}"),
+    let is_default = address.port() == config::PORT && address.ip().is_ipv4();
+    let url = match server.certificate() {
+        None if is_default => String::new(),
+        _ => format!(" --url {base}"),
     };
+    // Who has not signed by itself is likely known to the system.
+    let ca = config.tls_cert.as_ref().filter(|_| {
+        let certificate = server.certificate();
+        certificate.is_some_and(|certificate| certificate.is_self_signed)
+    });
+    let ca = |flag| ca.map_or(String::new(), |ca| format!(" {flag} {}", ca.display()));
+    let (ours, curls) = (ca("--ca"), ca("--cacert"));
     let data = match config.data.to_str() {
         Some(config::DATA) => String::new(),
         _ => format!(" --data-dir {}", config.data.display()),
@@ -137,11 +150,30 @@ fn hint(server: &Server, config: &config::Serve) -> String {
     format!(
         "  token  generated, kept in {path}\n\n\
          Here, the todoki commands find the token by themselves:\n  \
-         todoki tail{url}{data}\n  \
-         todoki emit{url}{data} --kind hello.world --data '{{\"from\":\"me\"}}'\n\
+         todoki tail{url}{ours}{data}\n  \
+         todoki emit{url}{ours}{data} --kind hello.world --data '{{\"from\":\"me\"}}'\n\
          Elsewhere, send it:\n  \
-         curl http://{address}/api/event-bus -H \"Authorization: Bearer $(cat {path})\"\n"
+         curl{curls} {base}/api/event-bus -H \"Authorization: Bearer $(cat {path})\"\n"
     )
+}
+
+/// Where it is reached: with TLS, by a name of its certificate, as clients want one.
+fn url(server: &Server) -> String {
+    let address = server.address();
+    let Some(certificate) = server.certificate() else {
+        return format!("http://{address}");
+    };
+    let ip = address.ip().to_string();
+    let names = &certificate.names;
+    let by_address = names.iter().find(|name| **name == ip);
+    let by_name = names
+        .iter()
+        .find(|name| !name.contains(['*', ':']))
+        .filter(|_| by_address.is_none());
+    match by_name {
+        Some(name) => format!("https://{name}:{}", address.port()),
+        None => format!("https://{address}"),
+    }
 }
 
 fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {

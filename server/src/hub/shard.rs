@@ -478,7 +478,7 @@ mod tests {
             let admission = auth.admit_token("secret").await.unwrap();
             let place = place(&Broken, &admission.principal, subscription, None).await;
             hub.admit(Arrival {
-                stream: server.unwrap().0.into_std().unwrap(),
+                stream: server.unwrap().0.into_std().unwrap().into(),
                 early: bytes::BytesMut::new(),
                 is_compressed: false,
                 place: place.unwrap(),

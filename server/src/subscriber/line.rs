@@ -3,16 +3,15 @@
 use std::cell::Cell;
 use std::io;
 use std::num::NonZeroI64;
-use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
 
 use todoki_codec::Cursor;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::outgoing;
+use super::stream::Stream;
 use crate::clock;
 use crate::hub::floor::{Floor, MemberId, Sink, Turn};
 
@@ -33,7 +32,7 @@ pub(crate) enum Order {
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Line {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     nudged: Notify,
     /// When the client last showed that it lives.
     pub(super) alive: Cell<Instant>,
@@ -60,7 +59,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(stream: TcpStream, heartbeat: Duration) -> Self {
+    pub(super) fn new(stream: Stream, heartbeat: Duration) -> Self {
         let now = Instant::now();
         Self {
             stream,
@@ -107,6 +106,35 @@ impl Line {
         let told = self.told()?.max(position);
         self.set_told(Some(told));
         Some(told)
+    }
+
+    /// Sends what was taken and has not left yet; `WouldBlock` while some is left.
+    fn flush(&self) -> io::Result<()> {
+        if !self.stream.has_unsent() {
+            return Ok(());
+        }
+        if self.stream.try_send()? > 0 {
+            self.blocked_since.set(None);
+        }
+        if self.stream.has_unsent() {
+            self.note_blocked();
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(())
+    }
+
+    /// Whether all that was taken has left.
+    pub(super) fn is_flushed(&self) -> bool {
+        !self.stream.has_unsent()
+    }
+
+    fn note_blocked(&self) {
+        if self.blocked_since.get().is_none() {
+            let now = Some(Instant::now());
+            self.blocked_since.set(now);
+            self.look_at_queue();
+            self.stalled_at.set(now);
+        }
     }
 
     /// Since when the socket takes nothing.
@@ -160,15 +188,15 @@ impl Sink for Rc<Line> {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.stream.try_write(bytes);
         match &written {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if self.blocked_since.get().is_none() {
-                    let now = Some(Instant::now());
-                    self.blocked_since.set(now);
-                    self.look_at_queue();
-                    self.stalled_at.set(now);
-                }
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.note_blocked(),
             _ => self.blocked_since.set(None),
+        }
+        if let Stream::Tls(_) = self.stream
+            && self.stream.has_unsent()
+        {
+            // Nobody else will send the rest of what was taken just now.
+            self.note_blocked();
+            self.nudged.notify_one();
         }
         written
     }
@@ -179,7 +207,17 @@ impl Sink for Rc<Line> {
         bytes: &[u8],
         written: &mut Vec<io::Result<usize>>,
     ) {
-        let sockets: Vec<_> = lines.map(|line| line.stream.as_fd()).collect();
+        let mut sockets = Vec::with_capacity(lines.size_hint().0);
+        for line in lines {
+            if let Some(socket) = line.stream.plain() {
+                sockets.push(socket);
+            } else {
+                // In their order, as each is told what became of its own.
+                outgoing::send_each(&sockets, bytes, written);
+                sockets.clear();
+                written.push(line.try_write(bytes));
+            }
+        }
         outgoing::send_each(&sockets, bytes, written);
     }
 
@@ -195,7 +233,15 @@ impl Sink for Rc<Line> {
 /// A turn outside the rounds: what it leaves is the subscriber's task to finish, since no round may come.
 pub(super) fn turn(floor: &mut Floor<Rc<Line>>, line: &Rc<Line>, id: MemberId) -> Turn {
     floor.meter.set_time(clock::nanos());
-    let turn = floor.turn(id);
+    let turn = match line.flush() {
+        Ok(()) => floor.turn(id),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Turn::Blocked,
+        Err(_) => Turn::Gone,
+    };
     line.is_unfinished.set(turn == Turn::More);
-    turn
+    match turn {
+        // Taken, but not on its way.
+        Turn::Done if !line.is_flushed() => Turn::Blocked,
+        turn => turn,
+    }
 }

@@ -13,6 +13,7 @@ mod counts;
 mod line;
 pub mod outgoing;
 pub mod place;
+pub mod stream;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -28,7 +29,6 @@ use todoki_codec::frame::{self, CloseCode, CloseFrame, Decoder, Incoming, Limits
 use todoki_codec::limits::{INBOUND_MESSAGE_BYTES, PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::message::{GapReason, LagState, Message};
 use todoki_codec::query::{Direction, Slow, Subscription};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use crate::auth::Admission;
@@ -42,6 +42,7 @@ use crate::reply::Refusal;
 use crate::visible;
 use access::{Access, Due, Generation};
 use place::{Gap, Place, View, missing, place};
+use stream::{Detached, Stream};
 
 pub use counts::Counts;
 pub(crate) use line::{Line, Order};
@@ -64,8 +65,8 @@ const RECONNECT_AFTER_MS: u64 = 1_000;
 /// A client on its way to its shard.
 #[derive(Debug)]
 pub struct Arrival {
-    /// Its socket.
-    pub stream: std::net::TcpStream,
+    /// Its socket, and the TLS in it.
+    pub stream: Detached,
     /// What it sent right behind its upgrade request.
     pub early: BytesMut,
     /// Whether messages may be compressed, as the handshake has it (RFC 7692).
@@ -112,7 +113,8 @@ pub(crate) fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) -> impl Futur
         token,
     } = arrival;
     let counting = Rc::clone(&shard);
-    let mut joined = TcpStream::from_std(stream)
+    let mut joined = stream
+        .attach()
         .map(|stream| Subscriber::join(shard, stream, is_compressed, &place, access));
     if let Ok(subscriber) = &joined
         && !subscriber.shard.watch.is_at(generation)
@@ -189,7 +191,7 @@ enum Wait {
 impl<L: Log> Subscriber<L> {
     fn join(
         shard: Rc<Shard<L>>,
-        stream: TcpStream,
+        stream: Stream,
         is_compressed: bool,
         place: &Place,
         access: Box<Access>,
@@ -309,7 +311,7 @@ impl<L: Log> Subscriber<L> {
         {
             return Some(Closed::ByUs(CloseCode::SLOW));
         }
-        let is_written = self.shard.floor.borrow().is_written(self.id);
+        let is_written = self.shard.floor.borrow().is_written(self.id) && self.line.is_flushed();
         self.closing
             .take_if(|closing| (closing.is_answered && is_written) || closing.until <= now)
             .map(|closing| closing.outcome)
@@ -874,23 +876,14 @@ impl<L> Drop for Subscriber<L> {
     }
 }
 
-/// Ends our side and reads until the client has ended its own: closing on unread bytes would reset the connection, and
-/// the close frame with it (RFC 9112 §9.6 describes the same for HTTP).
-async fn farewell(mut stream: TcpStream) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let leave = async {
-        stream.shutdown().await?;
-        let mut unread = [0; 512];
-        while stream.read(&mut unread).await? > 0 {}
-        io::Result::Ok(())
-    };
+/// Ends a connection so that what was said last arrives.
+async fn farewell(mut stream: Stream) {
     // The peer may be gone already, and there is nothing left to lose.
-    tokio::time::timeout(CLOSE_WAIT, leave).await.ok();
+    tokio::time::timeout(CLOSE_WAIT, stream.leave()).await.ok();
 }
 
 /// Closes a connection right after its upgrade: the only way to tell a browser why.
-pub async fn refuse(mut stream: TcpStream, code: CloseCode, reason: &str) -> io::Result<()> {
-    use tokio::io::AsyncWriteExt;
+pub async fn refuse(mut stream: Stream, code: CloseCode, reason: &str) -> io::Result<()> {
     let mut close = Vec::new();
     frame::encode::close(code, reason, &mut close);
     tokio::time::timeout(CLOSE_WAIT, stream.write_all(&close)).await??;

@@ -13,7 +13,7 @@ use todoki::listen::Deadlines;
 use todoki_codec::deflate::Inflater;
 use todoki_codec::frame::encode::masked;
 use todoki_codec::frame::{CloseFrame, Decoder, Incoming, Limits, Role};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +44,9 @@ pub(crate) fn config(data: &TempDir) -> Serve {
         data: data.path().to_owned(),
         log: None,
         log_ca: None,
+        tls_cert: None,
+        tls_key: None,
+        trusted_proxy: Vec::new(),
         allow_origin: vec!["https://allowed.example".into()],
         retain_age: None,
         retain_events: None,
@@ -207,12 +210,12 @@ impl TestServer {
     }
 
     /// The same, on a connection of the test's own.
-    pub(crate) async fn upgrade_on(
+    pub(crate) async fn upgrade_on<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        mut stream: TcpStream,
+        mut stream: S,
         query: &str,
         headers: &str,
-    ) -> Result<Client, Answer> {
+    ) -> Result<Client<S>, Answer> {
         let request = format!(
             "GET /ws/event-bus?{query} HTTP/1.1\r\nHost: it\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
@@ -352,8 +355,8 @@ fn joined_chunks(body: &str) -> String {
 }
 
 /// The client side of a subscription.
-pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Client<S = TcpStream> {
+    pub(crate) stream: S,
     inbox: BytesMut,
     decoder: Decoder,
     inflater: Inflater,
@@ -362,7 +365,7 @@ pub(crate) struct Client {
     pub(crate) head: Answer,
 }
 
-impl Client {
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// The next thing the server says, pings and all; `None` when it has hung up.
     pub(crate) async fn hear(&mut self) -> Option<Incoming> {
         loop {

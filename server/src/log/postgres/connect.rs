@@ -1,12 +1,10 @@
 //! Connections to the database: TLS, deadlines, and the settings of each session.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
@@ -15,6 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{DatabaseError, line};
+use crate::tls::{self, TrustError};
 
 /// How long connecting may take, TLS and password included: longer than a slow network needs, shorter than a producer's
 /// patience.
@@ -88,17 +87,11 @@ impl Connector {
             .target_session_attrs(TargetSessionAttrs::ReadWrite);
         let roots = match (config.get_ssl_mode(), ca) {
             (SslMode::Disable, _) => RootCertStore::empty(),
-            (_, Some(path)) => roots_in(path)?,
             // A database without TLS has no use for them, and one with it is not trusted.
-            (SslMode::Prefer, None) => system_roots().unwrap_or_else(|_| RootCertStore::empty()),
-            (_, None) => system_roots()?,
+            (SslMode::Prefer, None) => tls::roots(None).unwrap_or_else(|_| RootCertStore::empty()),
+            (_, ca) => tls::roots(ca).map_err(untrusting)?,
         };
-        let tls =
-            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .expect("ring has what TLS 1.2 and 1.3 need")
-                .with_root_certificates(roots)
-                .with_no_client_auth();
+        let tls = tls::trusting(roots);
         let name = super::server_name();
         config.application_name(format!("todoki {name}"));
         Ok(Self {
@@ -223,28 +216,9 @@ fn place(config: &Config) -> String {
     format!("postgres://{}{port}/{database}", hosts.join(","))
 }
 
-fn roots_in(path: &Path) -> Result<RootCertStore, DatabaseError> {
-    let unusable = |cause: String| DatabaseError::Certificates {
-        path: Some(path.into()),
-        cause: cause.into(),
-    };
-    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| unusable(error.to_string()))?;
-    root_store(certificates).ok_or_else(|| unusable("it has no certificate in it".into()))
-}
-
-fn system_roots() -> Result<RootCertStore, DatabaseError> {
-    let found = rustls_native_certs::load_native_certs();
-    let causes: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
-    root_store(found.certs).ok_or_else(|| DatabaseError::Certificates {
-        path: None::<PathBuf>,
-        cause: causes.join(", ").into(),
-    })
-}
-
-fn root_store(certificates: Vec<CertificateDer<'static>>) -> Option<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    let (added, _unreadable) = roots.add_parsable_certificates(certificates);
-    (added > 0).then_some(roots)
+fn untrusting(error: TrustError) -> DatabaseError {
+    DatabaseError::Certificates {
+        path: error.path,
+        cause: error.cause.into(),
+    }
 }

@@ -333,7 +333,7 @@ async fn a_subscriber_that_takes_nothing_costs_a_page_or_two() {
     let admission = auth.admit_token("secret").await.unwrap();
     let place = place(&*log, &admission.principal, subscription, None).await;
     hub.admit(Arrival {
-        stream,
+        stream: stream.into(),
         early: BytesMut::new(),
         is_compressed: false,
         place: place.unwrap(),
