@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{self, Auth};
+use crate::auth::{self, Auth, Tickets};
 use crate::config::{self, Serve};
 use crate::hub::Hub;
 use crate::hub::shard::Settings;
@@ -151,6 +151,8 @@ impl Server {
             traffic: Traffic::default(),
             counting: Counting::default(),
             deadlines: config.deadlines,
+            tickets: Tickets::default(),
+            heartbeat: config.heartbeat,
             tasks: TaskTracker::new(),
         });
         Ok(Self {

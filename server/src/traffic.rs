@@ -43,7 +43,7 @@ const fn code(name: &'static str, status: &'static str, is_of_emit: bool) -> Cod
 }
 
 /// Every code of [`reply`](crate::reply), by name; a test there holds the two together.
-pub const CODES: [Code; 32] = [
+pub const CODES: [Code; 33] = [
     code("batch_too_long", "4xx", true),
     code("body_broken", "4xx", true),
     code("body_timeout", "4xx", true),
@@ -69,6 +69,7 @@ pub const CODES: [Code; 32] = [
     code("method_not_allowed", "4xx", false),
     code("metrics_unavailable", "5xx", false),
     code("not_found", "4xx", false),
+    code("rate_limited", "4xx", true),
     code("target_too_long", "4xx", false),
     code("too_many_kinds", "5xx", true),
     code("transfer_coding", "5xx", false),

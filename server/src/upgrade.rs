@@ -39,7 +39,7 @@ pub async fn upgrade<L: Log>(
     check_handshake(&request)?;
     let query = request.uri().query().unwrap_or_default().to_owned();
     let origin = app.origins.check(request.headers())?;
-    if let Err(refusal) = app.auth.admit(request.headers(), &query).await {
+    if let Err(refusal) = app.admit_reader(request.headers(), &query).await {
         return match origin {
             // A browser cannot see a refused upgrade's status, only the code of a close behind it.
             Origin::Allowed => {

@@ -3,6 +3,7 @@
 //! Tokens are compared as SHA-256 digests in constant time, and never appear in a log line or an answer.
 
 mod principal;
+mod ticket;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 use crate::reply::Refusal;
 
 pub use principal::{Action, Grant, Principal};
+pub use ticket::{LIFETIME as TICKET_LIFETIME, Tickets};
 
 /// The subprotocol of version 1, echoed when a client offers it.
 pub const SUBPROTOCOL: &str = "todoki.v1";
@@ -40,6 +42,16 @@ pub struct Admission {
     pub principal: Arc<Principal>,
     /// Until when; `None` is for ever.
     pub expires: Option<Timestamp>,
+}
+
+impl Admission {
+    /// This one, within what bounded the one before it.
+    fn bounded_as(mut self, before: &Self) -> Self {
+        if let Some(bound) = before.principal.bound() {
+            self.principal = Arc::new(self.principal.bounded(bound.clone()));
+        }
+        self
+    }
 }
 
 impl fmt::Debug for Auth {
@@ -82,7 +94,7 @@ impl Auth {
 
     /// The same admission as it would be now: with the grants of now, or not at all any more.
     pub fn readmit(&self, admission: &Admission) -> Result<Admission, Refusal> {
-        Ok(admission.clone())
+        Ok(admission.clone().bounded_as(admission))
     }
 
     /// Changes whenever an admission may have to be looked at again: tokens, roles or revocations are others now.
@@ -94,6 +106,11 @@ impl Auth {
         let offered: [u8; 32] = Sha256::digest(offered).into();
         offered.ct_eq(&self.digest).into()
     }
+}
+
+/// Whether a request carries a token, right or wrong: then a ticket beside it is one too many.
+pub fn carries_token(headers: &HeaderMap, query: &str) -> bool {
+    headers.get_all(AUTHORIZATION).iter().count() > 1 || carried(headers, query).is_some()
 }
 
 fn carried(headers: &HeaderMap, query: &str) -> Option<String> {
