@@ -32,6 +32,7 @@ const HEARTBEATS: std::ops::RangeInclusive<Duration> =
 const TOKEN_FILE: &str = "token";
 
 /// How a server is set up.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[derive(Args, Clone, Debug)]
 #[group(skip)]
 pub struct Serve {
@@ -48,6 +49,16 @@ pub struct Serve {
     /// directory and only loopback addresses are served
     #[arg(long, value_name = "TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+
+    /// File of roles, tokens, JWT verifiers and revocations, taken up again when it changes; see docs/OPERATIONS.md and
+    /// `todoki token --help`. With it no token is generated
+    #[arg(long, env = "TODOKI_AUTH", value_name = "FILE")]
+    pub auth: Option<PathBuf>,
+
+    /// Also take tokens from the query of a request (?token=), for clients that can send them in no other way: proxies and
+    /// browsers keep addresses, so everyone who reads their logs and histories has the token too
+    #[arg(long, env = "TODOKI_ALLOW_QUERY_TOKEN")]
+    pub allow_query_token: bool,
 
     /// Directory of the log, created when missing
     #[arg(

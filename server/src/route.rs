@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::assets::Assets;
-use crate::auth::{self, Admission, Auth, Principal, TICKET_LIFETIME, Tickets};
+use crate::auth::{Admission, Auth, Principal, TICKET_LIFETIME, Tickets};
 use crate::hub::Hub;
 use crate::listen::Deadlines;
 use crate::log::{Log, Recorder};
@@ -68,7 +68,7 @@ impl<L> App<L> {
     ) -> Result<Admission, Refusal> {
         match query::ticket(query) {
             None => self.auth.admit(headers, query).await,
-            Some(_) if auth::carries_token(headers, query) => Err(Refusal::Unauthorised),
+            Some(_) if self.auth.is_carried(headers, query) => Err(Refusal::Unauthorised),
             Some(ticket) => self.tickets.redeem(&self.auth, &ticket),
         }
     }

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{self, Auth, Tickets};
+use crate::auth::{self, Auth, FileError, Tickets};
 use crate::config::{self, Serve};
 use crate::hub::Hub;
 use crate::hub::shard::Settings;
@@ -58,6 +58,8 @@ pub enum Token {
     Given,
     /// Generated, and kept in this file.
     Generated(PathBuf),
+    /// None may do everything: who may come in stands in this file.
+    File(PathBuf),
 }
 
 /// Why a server does not start, or stopped.
@@ -68,6 +70,8 @@ pub enum ServerError {
     OpenToAll(SocketAddr),
     /// No client could send this token.
     BadToken,
+    /// Who may come in cannot be read.
+    Auth(FileError),
     /// The log.
     Log(OpenError),
     /// The log in a database.
@@ -87,12 +91,13 @@ impl fmt::Display for ServerError {
         match self {
             Self::OpenToAll(address) => write!(
                 f,
-                "{address} can be reached by others, so a token is needed: set --token or TODOKI_TOKEN, \
+                "{address} can be reached by others, so a token is needed: set --auth, --token or TODOKI_TOKEN, \
                  or listen on 127.0.0.1"
             ),
             Self::BadToken => f.write_str(
                 "the token must be visible ASCII characters without spaces, or no client could send it",
             ),
+            Self::Auth(error) => error.fmt(f),
             Self::Log(error) => error.fmt(f),
             Self::Database(error) => error.fmt(f),
             Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
@@ -123,16 +128,25 @@ impl Server {
         {
             return Err(ServerError::BadToken);
         }
-        if given.is_none() && !config.listen.ip().is_loopback() {
+        if given.is_none() && config.auth.is_none() && !config.listen.ip().is_loopback() {
             return Err(ServerError::OpenToAll(config.listen));
         }
+        // Before the log is touched: what is wrong in it is found at once.
+        let of_file = auth_file(&config, given.as_deref())?;
         let stop = CancellationToken::new();
         let recorder = Arc::<Recorder>::default();
         let (log, hub, shards) = open_log(&config, &recorder, &stop).await?;
-        let (auth, token) = match given {
-            Some(token) => (Auth::new(&token), Token::Given),
-            None => generated_token(&config)?,
+        let (auth, token) = match (of_file, given) {
+            (Some(of_file), _) => of_file,
+            (None, Some(token)) => (Auth::new(&token), Token::Given),
+            (None, None) => generated_token(&config)?,
         };
+        if config.allow_query_token {
+            tracing::warn!(
+                "tokens are taken from addresses (--allow-query-token), which proxies and browsers keep: change clients to \
+                 send them in a header"
+            );
+        }
         let listener =
             listen::bind(config.listen).map_err(|error| ServerError::Bind(config.listen, error))?;
         let address = listener
@@ -143,7 +157,7 @@ impl Server {
             hub,
             assets: config.assets.clone(),
             stop,
-            auth,
+            auth: auth.with_query_token(config.allow_query_token),
             origins: Origins::new(config.allow_origin.clone()),
             is_compressing: config.compression,
             has_open_metrics: config.open_metrics,
@@ -210,6 +224,10 @@ impl Server {
                 age: config.retain_age,
             },
         ));
+        let auth_app = Arc::clone(&app);
+        let authorising = tokio::spawn(async move {
+            auth_app.auth.keep(auth_app.stop.clone()).await;
+        });
         let stopped = tokio::select! {
             () = stop.cancelled() => None,
             cause = log.failed() => Some(cause),
@@ -218,6 +236,7 @@ impl Server {
         };
         app.stop.cancel();
         keeping.abort();
+        authorising.abort();
         if !accepting.is_finished() {
             // It ends with the stop, and a panic in it has been reported.
             accepting.await.ok();
@@ -305,6 +324,15 @@ fn open_any(
 /// One core is left to requests and to the log.
 fn shards() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))
+}
+
+/// Who may come in by `--auth`, if it is set, and by the token beside it.
+fn auth_file(config: &Serve, token: Option<&str>) -> Result<Option<(Auth, Token)>, ServerError> {
+    let Some(path) = &config.auth else {
+        return Ok(None);
+    };
+    let auth = Auth::open(path, token).map_err(ServerError::Auth)?;
+    Ok(Some((auth, Token::File(path.clone()))))
 }
 
 fn generated_token(config: &Serve) -> Result<(Auth, Token), ServerError> {

@@ -1,24 +1,38 @@
-//! Who may come in: one static token, in whatever way a client can carry it.
+//! Who may come in: holders of the one token of `--token`, and those that `auth.toml` knows, in whatever way a client can
+//! carry a token.
 //!
-//! Tokens are compared as SHA-256 digests in constant time, and never appear in a log line or an answer.
+//! Tokens are compared as SHA-256 digests in constant time, and never appear in a log line or an answer. Every way of
+//! failing is the same [`Refusal::Unauthorised`]: why it failed is for those who run the server, by `todoki token inspect`.
 
+mod file;
+mod grants;
+mod policy;
 mod principal;
 mod ticket;
+mod watched;
 
 use std::fmt;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use todoki_codec::query;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::reply::Refusal;
+use policy::Policy;
+use watched::Watched;
 
+pub use file::{FileError, hash};
+pub use grants::{GRANT_IDS, GRANTS};
 pub use principal::{Action, Grant, Principal};
 pub use ticket::{LIFETIME as TICKET_LIFETIME, Tickets};
 
@@ -28,11 +42,25 @@ pub const SUBPROTOCOL: &str = "todoki.v1";
 /// A browser's way to carry a token: a second subprotocol, never echoed, with the token in base64url behind this.
 const SUBPROTOCOL_TOKEN: &str = "base64url.bearer.authorization.todoki.";
 
-/// Knows the token, as a digest.
+/// For so long a token still counts after it expired, and a connection that came in with it goes on: clocks of two
+/// machines that are kept by NTP differ by less.
+pub const LEEWAY: Duration = Duration::from_secs(10);
+
+/// Knows who may come in. What `auth.toml` says may change at any time; [`Auth::keep`] takes it up.
 pub struct Auth {
+    /// The token that may do everything, when there is one.
+    everything: Option<Everything>,
+    /// Whether a token may come in the query.
+    has_query_token: bool,
+    policy: RwLock<Arc<Policy>>,
+    /// The file of the policy.
+    watched: Option<Arc<Watched>>,
+    changes: watch::Sender<u64>,
+}
+
+struct Everything {
     digest: [u8; 32],
     principal: Arc<Principal>,
-    changes: watch::Sender<u64>,
 }
 
 /// Somebody who came in.
@@ -40,8 +68,18 @@ pub struct Auth {
 pub struct Admission {
     /// Who.
     pub principal: Arc<Principal>,
-    /// Until when; `None` is for ever.
+    /// Until when; `None` is for ever. [`LEEWAY`] comes on top.
     pub expires: Option<Timestamp>,
+    proof: Proof,
+}
+
+/// What somebody came in with, as far as it is needed to judge them again.
+#[derive(Clone, Debug)]
+enum Proof {
+    /// The token that may do everything, which stays what it is for as long as the server runs.
+    Everything,
+    /// A static token, by its digest.
+    Static([u8; 32]),
 }
 
 impl Admission {
@@ -63,17 +101,44 @@ impl fmt::Debug for Auth {
 impl Auth {
     /// Lets in whoever carries `token`, for everything.
     pub fn new(token: &str) -> Self {
-        Self {
+        let mut auth = Self::nobody();
+        auth.everything = Some(Everything {
             digest: Sha256::digest(token).into(),
             principal: Arc::new(Principal::everything("token")),
+        });
+        auth
+    }
+
+    /// Lets in whom this `auth.toml` knows, and whoever carries `token`, if there is one, for everything.
+    pub fn open(path: &Path, token: Option<&str>) -> Result<Self, FileError> {
+        let mut auth = token.map_or_else(Self::nobody, Self::new);
+        let (watched, policy) = Watched::open(path)?;
+        auth.policy = RwLock::new(Arc::new(policy));
+        auth.watched = Some(watched);
+        Ok(auth)
+    }
+
+    fn nobody() -> Self {
+        Self {
+            everything: None,
+            has_query_token: false,
+            policy: RwLock::default(),
+            watched: None,
             changes: watch::Sender::new(0),
         }
+    }
+
+    /// Whether a token is also taken from the query of a request, where proxies and histories keep it.
+    #[must_use]
+    pub fn with_query_token(mut self, has_query_token: bool) -> Self {
+        self.has_query_token = has_query_token;
+        self
     }
 
     /// Who sent this request, by the token that it carries: in its header, as a subprotocol, or in its query, the first
     /// that is there. Two `Authorization` headers carry none: which of them counts would differ from hop to hop.
     pub async fn admit(&self, headers: &HeaderMap, query: &str) -> Result<Admission, Refusal> {
-        let token = carried(headers, query).ok_or(Refusal::Unauthorised)?;
+        let token = self.carried(headers, query).ok_or(Refusal::Unauthorised)?;
         self.admit_token(&token).await
     }
 
@@ -83,18 +148,20 @@ impl Auth {
         reason = "the keys that a token is checked with may have to be fetched"
     )]
     pub async fn admit_token(&self, token: &str) -> Result<Admission, Refusal> {
-        if !self.is_token(token) {
-            return Err(Refusal::Unauthorised);
-        }
-        Ok(Admission {
-            principal: Arc::clone(&self.principal),
-            expires: None,
-        })
+        let digest = Sha256::digest(token).into();
+        let of_file = self.policy().admit_digest(&digest, clock::now());
+        let of_everything = self.admit_everything(&digest);
+        of_everything.or(of_file).ok_or(Refusal::Unauthorised)
     }
 
     /// The same admission as it would be now: with the grants of now, or not at all any more.
     pub fn readmit(&self, admission: &Admission) -> Result<Admission, Refusal> {
-        Ok(admission.clone().bounded_as(admission))
+        let again = match &admission.proof {
+            Proof::Everything => Some(admission.clone()),
+            Proof::Static(digest) => self.policy().admit_digest(digest, clock::now()),
+        };
+        let again = again.ok_or(Refusal::Unauthorised)?;
+        Ok(again.bounded_as(admission))
     }
 
     /// Changes whenever an admission may have to be looked at again: tokens, roles or revocations are others now.
@@ -102,24 +169,56 @@ impl Auth {
         self.changes.subscribe()
     }
 
-    fn is_token(&self, offered: &str) -> bool {
-        let offered: [u8; 32] = Sha256::digest(offered).into();
-        offered.ct_eq(&self.digest).into()
+    /// Takes up what changes in the file until `stop`. Without a file there is nothing to do.
+    pub async fn keep(&self, stop: CancellationToken) {
+        let Some(watched) = &self.watched else {
+            return;
+        };
+        let take = |policy| {
+            *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+            self.changes.send_modify(|count| *count += 1);
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = watched.keep(take) => {}
+        }
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        // A writer that panicked has left the policy before or after it: both are whole.
+        let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&policy)
+    }
+
+    fn admit_everything(&self, digest: &[u8; 32]) -> Option<Admission> {
+        let everything = self.everything.as_ref()?;
+        bool::from(everything.digest.ct_eq(digest)).then(|| Admission {
+            principal: Arc::clone(&everything.principal),
+            expires: None,
+            proof: Proof::Everything,
+        })
+    }
+
+    /// Whether a request carries a token, right or wrong: then a ticket beside it is one too many.
+    pub fn is_carried(&self, headers: &HeaderMap, query: &str) -> bool {
+        headers.get_all(AUTHORIZATION).iter().count() > 1 || self.carried(headers, query).is_some()
+    }
+
+    fn carried(&self, headers: &HeaderMap, query: &str) -> Option<String> {
+        if headers.get_all(AUTHORIZATION).iter().count() > 1 {
+            return None;
+        }
+        bearer(headers)
+            .or_else(|| subprotocol_token(headers))
+            .or_else(|| query::token(query).filter(|_| self.has_query_token))
     }
 }
 
-/// Whether a request carries a token, right or wrong: then a ticket beside it is one too many.
-pub fn carries_token(headers: &HeaderMap, query: &str) -> bool {
-    headers.get_all(AUTHORIZATION).iter().count() > 1 || carried(headers, query).is_some()
-}
-
-fn carried(headers: &HeaderMap, query: &str) -> Option<String> {
-    if headers.get_all(AUTHORIZATION).iter().count() > 1 {
-        return None;
-    }
-    bearer(headers)
-        .or_else(|| subprotocol_token(headers))
-        .or_else(|| query::token(query))
+/// Whether a token is over at this time, the leeway included.
+fn is_over(expires: Option<Timestamp>, now: Timestamp) -> bool {
+    let leeway = SignedDuration::try_from(LEEWAY).unwrap_or_default();
+    // A time so late that the leeway leaves the calendar never comes.
+    expires.is_some_and(|expires| expires.checked_add(leeway).is_ok_and(|over| over <= now))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<String> {
@@ -168,12 +267,16 @@ mod tests {
     }
 
     fn admits(auth: &Auth, headers: &HeaderMap, query: &str) -> bool {
-        carried(headers, query).is_some_and(|token| auth.is_token(&token))
+        let token = auth.carried(headers, query);
+        token.is_some_and(|token| {
+            auth.admit_everything(&Sha256::digest(token).into())
+                .is_some()
+        })
     }
 
     #[test]
     fn a_token_comes_in_by_header_subprotocol_or_query() {
-        let auth = Auth::new("sé cret");
+        let auth = Auth::new("sé cret").with_query_token(true);
         let encoded = URL_SAFE_NO_PAD.encode("sé cret");
         let offered = format!("todoki.v1, {SUBPROTOCOL_TOKEN}{encoded}");
         assert!(admits(
@@ -193,6 +296,8 @@ mod tests {
     #[test]
     fn anything_else_stays_out() {
         let auth = Auth::new("secret");
+        assert!(!admits(&auth, &HeaderMap::new(), "token=secret"));
+        let auth = auth.with_query_token(true);
         assert!(!admits(&auth, &HeaderMap::new(), ""));
         assert!(!admits(&auth, &HeaderMap::new(), "token=Secret"));
         assert!(!admits(
@@ -210,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_request_carries_one_token() {
-        let auth = Auth::new("secret");
+        let auth = Auth::new("secret").with_query_token(true);
         let right = ("authorization", "Bearer secret");
         let twice = |pairs: &[(&'static str, &str)]| {
             let mut headers = HeaderMap::new();

@@ -58,7 +58,8 @@ impl Principal {
             live,
             stored,
             emit: allowed(Action::Emit),
-            is_admin: !allowed(Action::Admin).is_nothing(),
+            // An administrator of some events would see what says something about all others.
+            is_admin: allowed(Action::Admin).is_all(),
             bound: None,
         }
     }

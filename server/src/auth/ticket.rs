@@ -136,13 +136,14 @@ impl Waiting {
 mod tests {
     use todoki_codec::{Filter, Pattern, WantedIds};
 
-    use super::super::Principal;
+    use super::super::{Principal, Proof};
     use super::*;
 
     fn admission(name: &str) -> Admission {
         Admission {
             principal: Arc::new(Principal::everything(name)),
             expires: None,
+            proof: Proof::Everything,
         }
     }
 

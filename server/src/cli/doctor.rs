@@ -12,6 +12,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::Failure;
 use super::client::{ClientError, Remote};
+use crate::auth::Auth;
 use crate::log::{Inspection, Sight};
 use crate::{clock, config};
 
@@ -97,6 +98,12 @@ async fn database(url: &str, ca: Option<&Path>) -> Finding {
 }
 
 fn token(config: &config::Serve) -> Finding {
+    if let Some(path) = &config.auth {
+        return match Auth::open(path, None) {
+            Ok(_) => Fine(format!("{} says who may come in", path.display())),
+            Err(error) => Problem(error.to_string()),
+        };
+    }
     match config.given_token() {
         Some(token) if token.len() < 16 => {
             Warning("the token is short; take 22 random characters or more".into())
@@ -106,7 +113,7 @@ fn token(config: &config::Serve) -> Finding {
             Fine("no token set: one is generated, loopback only".into())
         }
         None => Problem(format!(
-            "{} can be reached by others, so a token is needed: set --token or TODOKI_TOKEN",
+            "{} can be reached by others, so a token is needed: set --auth, --token or TODOKI_TOKEN",
             config.listen
         )),
     }

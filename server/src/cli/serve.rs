@@ -45,7 +45,9 @@ pub(super) async fn run(serve: Serve) -> Result<(), Failure> {
 
 fn failure(error: ServerError) -> Failure {
     match error {
-        ServerError::OpenToAll(_) | ServerError::BadToken => Failure::usage(error),
+        ServerError::OpenToAll(_) | ServerError::BadToken | ServerError::Auth(_) => {
+            Failure::usage(error)
+        }
         error => error.into(),
     }
 }
@@ -121,6 +123,7 @@ fn hint(server: &Server, config: &config::Serve) -> String {
     let address = server.address();
     let path = match server.token() {
         Token::Given => return "  token  as given\n".to_owned(),
+        Token::File(path) => return format!("  token  those in {}\n", path.display()),
         Token::Generated(path) => path.display(),
     };
     let url = match address.port() {

@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-use crate::auth::{Admission, Principal};
+use crate::auth::{Admission, LEEWAY, Principal};
 use crate::clock;
 use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
 use crate::reply::{self, Body, Refusal};
@@ -50,9 +50,6 @@ const REST_LEAST: Duration = Duration::from_millis(5);
 
 /// The longest: what people still see as at once.
 const REST_MOST: Duration = Duration::from_millis(100);
-
-/// An admission ends so long after it expires: clocks differ.
-const EXPIRY_LEEWAY: Duration = Duration::from_secs(10);
 
 /// A client that is to be told its last message has so long to make room for it.
 const LAST_WORD: Duration = Duration::from_secs(2);
@@ -354,7 +351,7 @@ impl<L: Log> Stream<L> {
     fn ends_at(&self) -> Option<Instant> {
         let left = self.admission.expires?.duration_since(clock::now());
         let left = Duration::try_from(left).unwrap_or_default();
-        Some(Instant::now() + left + EXPIRY_LEEWAY)
+        Some(Instant::now() + left + LEEWAY)
     }
 
     /// Goes on with the grants of now.

@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) const TOKEN: &str = "it-secret-token";
 
+/// The name of `auth.toml` in a test server's data directory.
+const AUTH_FILE: &str = "auth.toml";
+
 /// Nothing in a test takes this long unless it never comes.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -36,6 +39,8 @@ pub(crate) fn config(data: &TempDir) -> Serve {
     Serve {
         listen: "127.0.0.1:0".parse().unwrap(),
         token: Some(TOKEN.into()),
+        auth: None,
+        allow_query_token: false,
         data: data.path().to_owned(),
         log: None,
         log_ca: None,
@@ -78,6 +83,22 @@ impl TestServer {
         }
     }
 
+    /// A server that lets in whom this `auth.toml` knows, besides the holder of [`TOKEN`].
+    pub(crate) async fn start_with_auth(auth: &str) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().join(AUTH_FILE);
+        std::fs::write(&path, auth).unwrap();
+        Self::start_in(data, |config| config.auth = Some(path)).await
+    }
+
+    /// Replaces the server's `auth.toml`, as a careful editor does: whole, by a rename.
+    pub(crate) fn write_auth(&self, auth: &str) {
+        let path = self.data.path().join(AUTH_FILE);
+        let new = path.with_extension("new");
+        std::fs::write(&new, auth).unwrap();
+        std::fs::rename(new, path).unwrap();
+    }
+
     /// Drains the server and hands back its data directory.
     pub(crate) async fn stop(self) -> TempDir {
         self.stop.cancel();
@@ -111,10 +132,22 @@ impl TestServer {
         headers: &str,
         body: &str,
     ) -> Answer {
+        self.request_as(TOKEN, method, target, headers, body).await
+    }
+
+    /// The same with this token.
+    pub(crate) async fn request_as(
+        &self,
+        token: &str,
+        method: &str,
+        target: &str,
+        headers: &str,
+        body: &str,
+    ) -> Answer {
         let length = body.len();
         let answer = self
             .raw(format!(
-                "{method} {target} HTTP/1.1\r\nHost: it\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\
+                "{method} {target} HTTP/1.1\r\nHost: it\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
                  {headers}Content-Length: {length}\r\n\r\n{body}"
             ))
             .await;
@@ -123,6 +156,10 @@ impl TestServer {
 
     pub(crate) async fn get(&self, target: &str) -> Answer {
         self.request("GET", target, "", "").await
+    }
+
+    pub(crate) async fn get_as(&self, token: &str, target: &str) -> Answer {
+        self.request_as(token, "GET", target, "", "").await
     }
 
     pub(crate) async fn post(&self, target: &str, body: &str) -> Answer {
@@ -145,7 +182,12 @@ impl TestServer {
 
     /// A subscription that must be accepted.
     pub(crate) async fn subscribe(&self, query: &str) -> Client {
-        self.upgrade(query, &format!("Authorization: Bearer {TOKEN}\r\n"))
+        self.subscribe_as(TOKEN, query).await
+    }
+
+    /// The same with this token.
+    pub(crate) async fn subscribe_as(&self, token: &str, query: &str) -> Client {
+        self.upgrade(query, &format!("Authorization: Bearer {token}\r\n"))
             .await
             .unwrap_or_else(|answer| panic!("{} {}", answer.status, answer.body))
     }
@@ -217,6 +259,12 @@ impl TestServer {
             ..answer
         })
     }
+}
+
+/// An entry of `auth.toml` for this token, with these lines behind it.
+pub(crate) fn auth_entry(label: &str, token: &str, lines: &str) -> String {
+    let hash = todoki::auth::hash(token);
+    format!("\n[[tokens]]\nlabel = \"{label}\"\nhash = \"{hash}\"\n{lines}\n")
 }
 
 /// Awaits what must come.

@@ -5,6 +5,7 @@
 )]
 
 mod assets;
+mod auth;
 mod catalogue;
 mod command_line;
 mod compression;

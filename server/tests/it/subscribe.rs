@@ -82,7 +82,7 @@ async fn a_browser_without_the_token_is_told_by_a_close_code() {
 
 #[tokio::test]
 async fn the_token_comes_in_every_promised_way() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(|config| config.allow_query_token = true).await;
     // base64url of the token
     let protocols = "todoki.v1, base64url.bearer.authorization.todoki.aXQtc2VjcmV0LXRva2Vu";
     let mut by_protocol = server

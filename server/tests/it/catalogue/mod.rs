@@ -43,7 +43,7 @@ fn subjects() -> Vec<Subject> {
 }
 
 async fn seeded() -> TestServer {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(|config| config.allow_query_token = true).await;
     server.emit(SEED).await;
     server
 }
