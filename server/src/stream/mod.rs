@@ -9,6 +9,8 @@
 //! is the way in for some hundreds of clients, not for thousands.
 
 mod form;
+#[cfg(test)]
+mod tests;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,9 +27,10 @@ use todoki_codec::query::{self, Direction, Start};
 use todoki_codec::{Cursor, Filter};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::auth::{Admission, LEEWAY, Principal};
+use crate::auth::{Admission, Auth, LEEWAY, Principal};
 use crate::clock;
 use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
 use crate::reply::{self, Body, Refusal};
@@ -78,12 +81,29 @@ pub async fn stream<L: Log>(
     if last.is_some_and(|id| id.epoch != place.bounds.epoch) {
         leave_history(&mut place);
     }
-    let told = Told::of(app, &admission.principal, &place).await?;
+    let told = Told::of(&*app.log, &admission.principal, &place).await?;
     let (sender, chunks) = mpsc::channel(CHUNKS);
     if request.method() != Method::HEAD {
-        let stream = Stream::new(app, admission, asked, form, sender, &place, told);
-        let opening = stream.opening(&place);
-        app.tasks.spawn(stream.run(opening));
+        let stream = Stream {
+            log: Arc::clone(&app.log),
+            admission,
+            asked,
+            filter: place.filter.clone(),
+            form,
+            epoch: place.bounds.epoch,
+            position: place.position,
+            told,
+            replay: Replay::of(&place, told),
+            sender,
+            news: app.hub.news(),
+            heartbeat: app.heartbeat,
+            beat_at: Instant::now() + app.heartbeat,
+            read_at: Instant::now(),
+        };
+        let app = Arc::clone(app);
+        app.tasks
+            .clone()
+            .spawn(async move { stream.run(&place, &app.auth, &app.stop).await });
     }
     let body = Chunks(chunks).boxed_unsync();
     Ok(match form {
@@ -122,11 +142,7 @@ struct Told {
 }
 
 impl Told {
-    async fn of<L: Log>(
-        app: &App<L>,
-        principal: &Principal,
-        place: &Place,
-    ) -> Result<Self, ReadError> {
+    async fn of<L: Log>(log: &L, principal: &Principal, place: &Place) -> Result<Self, ReadError> {
         let is_restricted = principal.is_restricted();
         if !is_restricted {
             let newest = place.bounds.head;
@@ -136,7 +152,7 @@ impl Told {
             });
         }
         let head = place.bounds.head;
-        let visible = newest_visible(&*app.log, &place.filter, head).await?;
+        let visible = newest_visible(log, &place.filter, head).await?;
         let named = place.replay_through.map(|_| place.requested);
         let named = named.filter(|named| *named <= head).unwrap_or_default();
         Ok(Self {
@@ -223,9 +239,19 @@ struct Replay {
     count: u64,
 }
 
+impl Replay {
+    fn of(place: &Place, told: Told) -> Option<Self> {
+        place.replay_through.map(|through| Self {
+            through,
+            told: told.head(place.bounds),
+            count: 0,
+        })
+    }
+}
+
 /// See the [module](self).
 struct Stream<L> {
-    app: Arc<App<L>>,
+    log: Arc<L>,
     admission: Admission,
     /// The filter that was asked for.
     asked: Filter,
@@ -239,6 +265,7 @@ struct Stream<L> {
     replay: Option<Replay>,
     sender: mpsc::Sender<Bytes>,
     news: watch::Receiver<Cursor>,
+    heartbeat: Duration,
     /// When the next heartbeat is due.
     beat_at: Instant,
     /// When the log may be read again: it rests, or it has failed.
@@ -246,36 +273,6 @@ struct Stream<L> {
 }
 
 impl<L: Log> Stream<L> {
-    fn new(
-        app: &Arc<App<L>>,
-        admission: Admission,
-        asked: Filter,
-        form: Form,
-        sender: mpsc::Sender<Bytes>,
-        place: &Place,
-        told: Told,
-    ) -> Self {
-        Self {
-            app: Arc::clone(app),
-            admission,
-            asked,
-            filter: place.filter.clone(),
-            form,
-            epoch: place.bounds.epoch,
-            position: place.position,
-            told,
-            replay: place.replay_through.map(|through| Replay {
-                through,
-                told: told.head(place.bounds),
-                count: 0,
-            }),
-            sender,
-            news: app.hub.news(),
-            beat_at: Instant::now() + app.heartbeat,
-            read_at: Instant::now(),
-        }
-    }
-
     /// Says where the stream stands, and what it cannot have.
     fn opening(&self, place: &Place) -> Vec<u8> {
         let mut out = Vec::new();
@@ -293,7 +290,7 @@ impl<L: Log> Stream<L> {
                 earliest: place.bounds.earliest,
                 head: self.told.head(place.bounds),
                 server_time: clock::now(),
-                heartbeat_ms: millis(self.app.heartbeat),
+                heartbeat_ms: millis(self.heartbeat),
                 reference: None,
             },
             &mut out,
@@ -304,13 +301,14 @@ impl<L: Log> Stream<L> {
         out
     }
 
-    async fn run(mut self, mut opening: Vec<u8>) {
+    async fn run(mut self, place: &Place, auth: &Auth, stop: &CancellationToken) {
+        let mut opening = self.opening(place);
         self.finish_replay(&mut opening);
         if self.sender.send(opening.into()).await.is_err() {
             return;
         }
         let mut last = Vec::new();
-        match self.follow().await {
+        match self.follow(auth, stop).await {
             Ending::Gone => return,
             Ending::Drain => self.say(
                 &Message::Drain {
@@ -326,9 +324,9 @@ impl<L: Log> Stream<L> {
 
     /// Goes on until there is a reason not to. Whatever it is interrupted in, nothing is lost: where the stream stands moves
     /// with what is handed over, in one go.
-    async fn follow(&mut self) -> Ending {
-        let (stop, sender) = (self.app.stop.clone(), self.sender.clone());
-        let mut changes = self.app.auth.changes();
+    async fn follow(&mut self, auth: &Auth, stop: &CancellationToken) -> Ending {
+        let sender = self.sender.clone();
+        let mut changes = auth.changes();
         // Something may have changed since they came in.
         changes.mark_changed();
         loop {
@@ -339,7 +337,7 @@ impl<L: Log> Stream<L> {
                 () = sender.closed() => return Ending::Gone,
                 () = reached(ends_at) => return Ending::Refused(Refusal::Unauthorised),
                 Ok(()) = changes.changed() => {
-                    if let Err(refusal) = self.readmit() {
+                    if let Err(refusal) = self.readmit(auth) {
                         return Ending::Refused(refusal);
                     }
                 }
@@ -355,8 +353,8 @@ impl<L: Log> Stream<L> {
     }
 
     /// Goes on with the grants of now.
-    fn readmit(&mut self) -> Result<(), Refusal> {
-        self.admission = self.app.auth.readmit(&self.admission)?;
+    fn readmit(&mut self, auth: &Auth) -> Result<(), Refusal> {
+        self.admission = auth.readmit(&self.admission)?;
         let principal = &self.admission.principal;
         self.filter = narrowed(principal, &self.asked, self.replay.is_some())?;
         self.told.is_restricted = principal.is_restricted();
@@ -388,14 +386,14 @@ impl<L: Log> Stream<L> {
     }
 
     fn has_unread(&self) -> bool {
-        self.position < self.app.log.bounds().head
+        self.position < self.log.bounds().head
     }
 
     /// Returns when the log is to be read, or a heartbeat is due.
     async fn wait(&mut self) {
         let position = self.position;
         let readable = async {
-            if position >= self.app.log.bounds().head {
+            if position >= self.log.bounds().head {
                 // The hub lives as long as the server.
                 self.news.wait_for(|head| *head > position).await.ok();
             }
@@ -410,10 +408,13 @@ impl<L: Log> Stream<L> {
     /// The next page, and when the one after it may be read.
     async fn read(&mut self) -> Result<Page, ReadError> {
         let is_first = matches!(self.replay, Some(Replay { count: 0, .. }));
+        let head = self.log.bounds().head;
+        // So that the end of the replay is said right behind it.
+        let until = self.replay.as_ref().map_or(head, |replay| replay.through);
         let request = PageRequest {
             filter: self.filter.clone(),
             direction: Direction::After(self.position),
-            until: Some(self.app.log.bounds().head),
+            until: Some(until),
             max_events: if is_first {
                 FIRST_PAGE_EVENTS
             } else {
@@ -422,10 +423,10 @@ impl<L: Log> Stream<L> {
             max_bytes: PAGE_BYTES,
         };
         let begin = Instant::now();
-        let page = self.app.log.page(request).await;
+        let page = self.log.page(request).await;
         let end = Instant::now();
         self.read_at = match &page {
-            Ok(page) if page.has_more => end,
+            Ok(page) if page.has_more || until < head => end,
             Ok(_) => end + ((end - begin) * REST).clamp(REST_LEAST, REST_MOST),
             Err(_) => end + READ_RETRY,
         };
@@ -478,8 +479,8 @@ impl<L: Log> Stream<L> {
         if now < self.beat_at {
             return;
         }
-        self.beat_at = now + self.app.heartbeat;
-        if self.app.log.is_away() {
+        self.beat_at = now + self.heartbeat;
+        if self.log.is_away() {
             self.say(&unavailable(), out);
         }
         let ping = Message::Ping {
@@ -494,7 +495,7 @@ impl<L: Log> Stream<L> {
     }
 
     fn say_gap(&self, gap: Gap, out: &mut Vec<u8>) {
-        let bounds = self.app.log.bounds();
+        let bounds = self.log.bounds();
         let resume_at = match gap.reason {
             // A position that retention decides says nothing of who publishes.
             GapReason::Retention => gap.resume_at,

@@ -21,5 +21,7 @@ mod model;
 mod origins;
 mod postgres_log;
 mod process;
+mod stream;
 mod subscribe;
+mod tickets;
 mod timeline;
