@@ -271,21 +271,22 @@ async fn without_a_cursor_a_stream_begins_with_what_comes() {
 /// Many streams begin anywhere while events keep coming: each has exactly what it asked for.
 #[tokio::test]
 async fn history_meets_what_comes_without_a_gap_or_a_duplicate() {
-    const EVENTS: usize = 6000;
-    const BATCH: usize = 20;
+    const EVENTS: i64 = 6000;
+    const BATCH: i64 = 20;
     let server = TestServer::start().await;
     let emitting = async {
+        let batch = drafts("a", 20);
         for _ in 0..EVENTS / BATCH {
-            server.emit(&drafts("a", BATCH)).await;
+            server.emit(&batch).await;
         }
     };
-    let following = async |late: usize| {
-        let begin = late * 250;
-        while (server.get("/api/event-bus/latest").await.json().as_i64()) < Some(begin as i64) {}
-        let mut stream = stream(&server, &format!("cursor={}", begin / 2), LINES).await;
+    let following = async |comes_at: i64| {
+        let begin = comes_at / 2;
+        while server.get("/api/event-bus/latest").await.json().as_i64() < Some(comes_at) {}
+        let mut stream = stream(&server, &format!("cursor={begin}"), LINES).await;
         let head = stream.expect("subscribed").await.get_i64("head").unwrap();
-        let (mut next, mut replayed) = (begin as i64 / 2 + 1, None);
-        while next <= EVENTS as i64 || replayed.is_none() {
+        let (mut next, mut replayed) = (begin + 1, None);
+        while next <= EVENTS || replayed.is_none() {
             let line = stream.line().await.unwrap();
             let message = simd_json::to_owned_value(&mut line.into_bytes()).unwrap();
             if message.get_str("type") == Some("replay_complete") {
@@ -297,18 +298,18 @@ async fn history_meets_what_comes_without_a_gap_or_a_duplicate() {
                 next += 1;
             }
         }
-        assert_eq!(replayed, Some(head - begin as i64 / 2));
+        assert_eq!(replayed, Some(head - begin));
     };
     let all = async {
         tokio::join!(
             following(0),
-            following(3),
-            following(8),
-            following(15),
-            following(20)
+            following(700),
+            following(2000),
+            following(3500),
+            following(5000)
         )
     };
-    within(async { tokio::join!(emitting, all) }).await;
+    within(Box::pin(async { tokio::join!(emitting, all) })).await;
 }
 
 #[tokio::test]
@@ -468,7 +469,7 @@ async fn flood(server: &TestServer, events: usize) {
 
 #[tokio::test]
 async fn a_slow_client_slows_nobody_else_and_misses_nothing() {
-    const EVENTS: usize = 60;
+    const EVENTS: u8 = 60;
     let server = TestServer::start().await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(8 << 10).unwrap();
@@ -478,11 +479,12 @@ async fn a_slow_client_slows_nobody_else_and_misses_nothing() {
     let mut slow = slow.ok().unwrap();
     let mut quick = stream(&server, "", LINES).await;
     quick.expect("subscribed").await;
-    let all: Vec<_> = (1..=EVENTS as i64).collect();
-    let (cursors, ()) = tokio::join!(quick.cursors(EVENTS), flood(&server, EVENTS));
+    let all: Vec<_> = (1..=i64::from(EVENTS)).collect();
+    let count = usize::from(EVENTS);
+    let (cursors, ()) = tokio::join!(quick.cursors(count), flood(&server, count));
     assert_eq!(cursors, all, "while the other takes nothing");
     slow.expect("subscribed").await;
-    assert_eq!(slow.cursors(EVENTS).await, all);
+    assert_eq!(slow.cursors(count).await, all);
 }
 
 #[tokio::test]
