@@ -406,8 +406,8 @@ impl Display for Refusal {
             Self::TransferCoding => f.write_str("Transfer-Encoding must be chunked, given once"),
             Self::NotFound => f.write_str(
                 "no such path; see /events, /ws/event-bus, /api/event-bus, /api/event-bus/emit, /api/event-bus/latest, \
-                 /api/event-bus/replay, /api/event-bus/stream, /api/event-bus/tickets, /api/event-bus/seek, \
-                 /api/event-bus/histogram, /api/event-bus/facets, /health, /metrics",
+                 /api/event-bus/replay, /api/event-bus/seek, /api/event-bus/histogram, /api/event-bus/facets, \
+                 /api/event-bus/stream, /api/event-bus/tickets, /health, /metrics",
             ),
             Self::Method { allow } => write!(f, "this path answers {allow}"),
             Self::Unauthorised => f.write_str(
