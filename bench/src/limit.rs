@@ -29,14 +29,17 @@ use jiff::Timestamp;
 use rustix::net::sockopt::set_tcp_congestion;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
+use todoki::auth::Auth;
 use todoki::hub::Hub;
 use todoki::hub::shard::Settings as ShardSettings;
 use todoki::listen;
 use todoki::log::{
     AppendError, Batch, Bounds, Facets, Histogram, Log, Page, PageRequest, ReadError,
 };
+use todoki::subscriber::Arrival;
+use todoki::subscriber::access::{Access, Generation};
 use todoki::subscriber::outgoing::send_each;
-use todoki::subscriber::{Arrival, place::place};
+use todoki::subscriber::place::place;
 use todoki_codec::decode::{self, Emit, Form};
 use todoki_codec::{Cursor, Draft, Event, Filter, Windows, encode, frame, query};
 use tokio::io::AsyncReadExt;
@@ -269,6 +272,9 @@ async fn measure(cases: &mut [Case], pairs: u128, reader: Option<Core>) -> Outco
     room.close().await
 }
 
+/// Lets the subscribers in.
+const TOKEN: &str = "limit";
+
 /// Sockets that are written to in one go, as a shard does.
 const CHUNK: usize = 64;
 
@@ -291,16 +297,17 @@ impl Room {
     async fn open(count: usize, reader: Option<Core>) -> Outcome<Self> {
         let (hub, unstarted) = Hub::new(1);
         let (log, done) = (Arc::new(Nothing), CancellationToken::new());
+        let auth = Arc::new(Auth::new(TOKEN));
         spawn_local({
-            let (log, done) = (Arc::clone(&log), done.clone());
+            let (log, auth, done) = (Arc::clone(&log), Arc::clone(&auth), done.clone());
             let never = CancellationToken::new();
-            async move { unstarted.run_here(&log, SHARD, &never, &done).await }
+            async move { unstarted.run_here(&log, &auth, SHARD, &never, &done).await }
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let subscribers = TaskTracker::new();
         let (mut sockets, mut clients) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            let (socket, client) = subscribe(&hub, &log, &listener, &subscribers).await?;
+            let (socket, client) = subscribe(&hub, &log, &auth, &listener, &subscribers).await?;
             sockets.push(socket);
             clients.push(client);
         }
@@ -415,7 +422,8 @@ enum Sender {
 /// A connection with a subscriber at one end. Gives the server's socket once more, and the client's.
 async fn subscribe(
     hub: &Hub,
-    log: &Arc<Nothing>,
+    log: &Nothing,
+    auth: &Auth,
     listener: &TcpListener,
     subscribers: &TaskTracker,
 ) -> Outcome<(TcpStream, TcpStream)> {
@@ -426,11 +434,17 @@ async fn subscribe(
     set_tcp_congestion(&server, CONGESTION)?;
     let server = server.into_std()?;
     let again = server.try_clone()?;
+    let admission = auth
+        .admit_token(TOKEN)
+        .await
+        .map_err(|refusal| refusal.to_string())?;
+    let place = place(log, &admission.principal, query::subscription("")?, None).await;
     hub.admit(Arrival {
         stream: server,
         early: BytesMut::new(),
         is_compressed: false,
-        place: place(log, query::subscription("")?, None).await?,
+        place: place.map_err(|refusal| refusal.to_string())?,
+        access: Access::new(admission, Generation::of(auth)),
         permit: None,
         token: subscribers.token(),
     })

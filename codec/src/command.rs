@@ -9,7 +9,7 @@ use std::fmt;
 use simd_json::{Node, StaticNode};
 
 use crate::json::{Fault, Member, Reader};
-use crate::limits::{INBOUND_MESSAGE_BYTES, REFERENCE_BYTES};
+use crate::limits::{INBOUND_MESSAGE_BYTES, REFERENCE_BYTES, TOKEN_BYTES};
 use crate::query::{self, QueryError, Subscription, SubscriptionFields};
 
 /// A command, with the `ref` that its answer repeats.
@@ -34,6 +34,31 @@ pub enum Action {
     Pong,
     /// `subscribe`: replace filter and position.
     Subscribe(Subscription),
+    /// `auth`: go on with another token of the same principal.
+    Auth(Token),
+}
+
+/// A token, which is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(Box<str>);
+
+impl Token {
+    /// For whoever has to tell a right one from a wrong one.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Token {
+    fn from(secret: &str) -> Self {
+        Self(secret.into())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
 }
 
 /// Why a command is refused.
@@ -89,7 +114,7 @@ impl fmt::Display for CommandReason {
             Self::UnknownType(name) => {
                 write!(
                     f,
-                    "unknown command {name:?}; the commands are ping, pong, subscribe"
+                    "unknown command {name:?}; the commands are auth, ping, pong, subscribe"
                 )
             }
             Self::UnknownMember(name) => write!(f, "unknown member {name:?}"),
@@ -149,6 +174,7 @@ fn action(text: &[u8], members: &[Member<'_>]) -> Result<Action, CommandReason> 
         "ping" => ping(text, own),
         "pong" => nothing(own).map(|()| Action::Pong),
         "subscribe" => subscribe(text, own),
+        "auth" => auth(own),
         _ => Err(CommandReason::UnknownType(name.into())),
     }
 }
@@ -178,6 +204,26 @@ fn ping<'a, 'm: 'a>(
         }
     }
     Ok(Action::Ping { t })
+}
+
+fn auth<'a, 'm: 'a>(
+    members: impl Iterator<Item = &'a Member<'m>>,
+) -> Result<Action, CommandReason> {
+    let refusal = CommandReason::Type {
+        member: "token",
+        expected: "a string of 1 to 8192 bytes",
+    };
+    let mut token = None;
+    for member in members {
+        match (member.key, member.value) {
+            ("token", Node::String(text)) if (1..=TOKEN_BYTES).contains(&text.len()) => {
+                token = Some(Token::from(text));
+            }
+            ("token", _) => return Err(refusal),
+            (unknown, _) => return Err(CommandReason::UnknownMember(unknown.into())),
+        }
+    }
+    token.map(Action::Auth).ok_or(refusal)
 }
 
 /// From the text, since a large number's node does not carry its value.
@@ -266,6 +312,27 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_read_and_never_shown() {
+        let command = read(br#"{"type":"auth","token":"s3cret","ref":"a1"}"#).unwrap();
+        assert_eq!(command.action, Action::Auth(Token::from("s3cret")));
+        let shown = format!("{command:?}");
+        assert!(!shown.contains("s3cret"), "{shown}");
+        let expected = "token must be a string of 1 to 8192 bytes";
+        let long = format!(
+            r#"{{"type":"auth","token":"{}"}}"#,
+            "x".repeat(TOKEN_BYTES + 1)
+        );
+        for text in [
+            r#"{"type":"auth"}"#,
+            r#"{"type":"auth","token":""}"#,
+            r#"{"type":"auth","token":7}"#,
+            &long,
+        ] {
+            assert_eq!(refusal(text).1, expected);
+        }
+    }
+
+    #[test]
     fn a_ping_keeps_its_number() {
         let t = |text: &str| read(text.as_bytes()).map(|command| command.action);
         assert_eq!(t(r#"{"type":"ping"}"#).unwrap(), Action::Ping { t: None });
@@ -279,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_which_command_and_why() {
-        let commands = "the commands are ping, pong, subscribe";
+        let commands = "the commands are auth, ping, pong, subscribe";
         let kinds = "kinds must be an array of patterns, or a string of them joined by commas";
         let object = "expected a command, which is a JSON object with a type";
         for (text, reference, reason) in [

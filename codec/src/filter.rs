@@ -98,11 +98,11 @@ impl Filter {
         if allowed.is_all() {
             return Some(self.clone());
         }
-        Self::of(self.scopes().and(allowed))
+        Self::of(self.as_scopes().and(allowed))
     }
 
     /// What is picked, as scopes.
-    pub fn scopes(&self) -> Scopes {
+    pub fn as_scopes(&self) -> Scopes {
         if self.scopes.is_nothing() {
             let within = self.wanted.within();
             Scopes::new(vec![Scope::new(self.patterns.to_vec(), within)])
@@ -117,7 +117,7 @@ impl Filter {
         let patterns = each.iter().flat_map(Scope::patterns).cloned().collect();
         let wanted = WantedIds::common(each)?;
         let filter = Self::new(patterns, wanted);
-        Some(if filter.scopes() == scopes {
+        Some(if filter.as_scopes() == scopes {
             filter
         } else {
             Self { scopes, ..filter }
@@ -156,9 +156,20 @@ impl Filter {
         !self.is_scoped() || self.scopes.matches(kind, ids)
     }
 
+    /// What the filter was narrowed to, where kind and ids are not judged one by one: an event is picked when one of these
+    /// lets it through. Empty otherwise.
+    pub fn scopes(&self) -> &[Scope] {
+        self.scopes.as_slice()
+    }
+
+    /// The ids that an event can have and be picked, each list sorted; `None` takes any, also none.
+    pub fn within(&self) -> Within {
+        self.scopes.hull().unwrap_or_else(|| self.wanted.within())
+    }
+
     /// Whether a kind can be picked; the log asks this once per kind, not per event.
     pub fn matches_kind(&self, kind: &str) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(kind))
+        kind::is_picked(&self.patterns, kind)
     }
 
     /// Whether an event with these ids can be picked.

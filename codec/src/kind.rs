@@ -4,6 +4,7 @@
 //! A pattern is a kind, or a prefix that ends in `*` (`task.*`, `task.st*`), or `*` for all. The prefix is a string
 //! prefix: `task.*` also picks `task.review.done`.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +13,9 @@ use crate::limits::KIND_BYTES;
 /// How kinds that tell of a failure end: `task.failed`, `agent.qa_test_failed`, `permission.denied`. A convention of
 /// names, since no member of an event says so. Timelines in browsers hold the same list, to mark rows without asking.
 pub const FAILURES: [&str; 4] = ["failed", "error", "denied", "expired"];
+
+/// Patterns that are tried one by one: more of them are halved.
+const FEW: usize = 8;
 
 /// A well-formed kind. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -121,14 +125,52 @@ impl fmt::Display for Pattern {
 /// These patterns (none means all kinds), sorted, and without those that another one covers.
 pub(crate) fn canonical(mut patterns: Vec<Pattern>) -> Box<[Pattern]> {
     patterns.sort_unstable();
-    patterns.dedup();
     if patterns.is_empty() {
         patterns.push(Pattern::All);
     }
-    let is_covered =
-        |one: &Pattern| (patterns.iter()).any(|other| other != one && other.covers(one));
-    let kept = patterns.iter().filter(|one| !is_covered(one));
-    kept.cloned().collect()
+    // In their order, whatever covers a pattern comes before it.
+    let mut kept = Vec::with_capacity(patterns.len());
+    for pattern in patterns {
+        if !is_covered(&kept, &pattern) {
+            kept.push(pattern);
+        }
+    }
+    kept.into()
+}
+
+/// Whether one of these patterns, which are canonical, covers `pattern`.
+pub(crate) fn is_covered(patterns: &[Pattern], pattern: &Pattern) -> bool {
+    match pattern {
+        Pattern::All => patterns.first() == Some(&Pattern::All),
+        Pattern::Prefix(prefix) => {
+            last_before(patterns, prefix).is_some_and(|one| one.covers(pattern))
+        }
+        Pattern::Exact(kind) => is_picked(patterns, kind.as_str()),
+    }
+}
+
+/// Whether one of these patterns, which are canonical, picks `kind`.
+pub(crate) fn is_picked(patterns: &[Pattern], kind: &str) -> bool {
+    if patterns.len() <= FEW {
+        return patterns.iter().any(|pattern| pattern.matches(kind));
+    }
+    let exact = |one: &Pattern| match one {
+        Pattern::All | Pattern::Prefix(_) => Ordering::Less,
+        Pattern::Exact(exact) => exact.as_str().cmp(kind),
+    };
+    last_before(patterns, kind).is_some_and(|one| one.matches(kind))
+        || patterns.binary_search_by(exact).is_ok()
+}
+
+/// The only one of these canonical patterns that can pick what begins with `text` by being a prefix of it, or all:
+/// between a prefix of a text and the text there is only what has that prefix too, and would be covered by it.
+fn last_before<'a>(patterns: &'a [Pattern], text: &str) -> Option<&'a Pattern> {
+    let place = patterns.partition_point(|one| match one {
+        Pattern::All => true,
+        Pattern::Prefix(prefix) => **prefix <= *text,
+        Pattern::Exact(_) => false,
+    });
+    patterns.get(place.checked_sub(1)?)
 }
 
 /// Why a text is not a kind or a pattern. Offsets are bytes from its start.
@@ -285,6 +327,32 @@ mod tests {
         assert!(pattern("task*").matches("task"));
         assert!(pattern("*").matches("anything.at_all"));
         assert!(!pattern("task.created").matches("task.created2"));
+    }
+
+    #[test]
+    fn many_patterns_pick_what_each_of_them_picks() {
+        let texts = |numbers: std::ops::Range<u32>| {
+            let each =
+                numbers.flat_map(|n| [format!("a{n}.*"), format!("b{n}"), format!("c.d{n}*")]);
+            each.collect::<Vec<_>>()
+        };
+        let all: Vec<_> = texts(0..30).iter().map(|text| pattern(text)).collect();
+        let kept = canonical(all.iter().rev().cloned().collect());
+        assert!(kept.is_sorted());
+        for text in texts(0..40) {
+            let kind = text.replace('*', "x");
+            let is_picked_by_one = all.iter().any(|one| one.matches(&kind));
+            assert_eq!(is_picked(&kept, &kind), is_picked_by_one, "{kind}");
+            let is_covered_by_one = all.iter().any(|one| one.covers(&pattern(&text)));
+            assert_eq!(
+                is_covered(&kept, &pattern(&text)),
+                is_covered_by_one,
+                "{text}"
+            );
+        }
+        let is_kept = |one: &&Pattern| !all.iter().any(|other| other != *one && other.covers(one));
+        assert_eq!(kept.len(), all.iter().filter(is_kept).count());
+        assert!(!is_covered(&kept, &Pattern::All));
     }
 
     #[test]

@@ -11,6 +11,13 @@ pub const KIND_BYTES: usize = 128;
 /// Patterns in one filter: more than the built-in vocabulary has families, few enough to match in a loop.
 pub const PATTERNS: usize = 64;
 
+/// Grants of one principal: more than a role has lines, and few enough that each subscription is narrowed in a moment.
+pub const GRANTS: usize = 64;
+
+/// Ids in one list of a grant: the projects of a large team. Who may see more than that may see all, or is several
+/// principals; every filter that is narrowed to the list has a copy of it, of 4 KiB at this length.
+pub const GRANT_IDS: usize = 256;
+
 /// Largest emit body: one group of a thousand ordinary events; larger loads arrive as several requests.
 pub const BODY_BYTES: usize = 1 << 20;
 
@@ -37,6 +44,9 @@ pub const MESSAGE_FRAGMENTS: usize = 1024;
 
 /// Longest `ref` of a command: a UUID or a counter with a prefix.
 pub const REFERENCE_BYTES: usize = 64;
+
+/// Longest token of an `auth` command: more than any issuer signs, and no more than a request's head has room for.
+pub const TOKEN_BYTES: usize = 8 << 10;
 
 /// Events in one page: a screenful for people, and small beside the page's byte bound for machines.
 pub const PAGE_EVENTS: usize = 1000;

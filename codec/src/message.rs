@@ -61,8 +61,10 @@ pub enum Message {
     Lag {
         /// Which of the two.
         state: LagState,
-        /// Events between where the stream stands and the head, whether the filter picks them or not.
-        lag_events: u64,
+        /// Events between where the stream stands and the head, whether the filter picks them or not; not told to whom
+        /// some of them are hidden.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        lag_events: Option<u64>,
         /// For how long it has been lagging.
         lag_ms: u64,
     },
@@ -95,6 +97,21 @@ pub enum Message {
         /// The server's clock.
         #[serde(with = "time")]
         time: Timestamp,
+        /// Of the command that this answers.
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none", default)]
+        reference: Option<String>,
+    },
+    /// The token that let the client in ends soon; another one keeps the connection.
+    TokenExpiring {
+        /// When it ends.
+        expires_in_ms: u64,
+    },
+    /// The answer to `auth`, or the news that the grants of the client are others now.
+    Authorised {
+        /// What comes after this cursor is judged by the new grants, everything before it was by the old ones.
+        cursor: Cursor,
+        /// When the token ends; it may have no end.
+        expires_in_ms: Option<u64>,
         /// Of the command that this answers.
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none", default)]
         reference: Option<String>,

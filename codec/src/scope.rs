@@ -1,11 +1,21 @@
 //! What somebody may see or send: the union of what each grant lets through.
 //!
-//! Scopes are canonical, as filters are: equal sets of grants are equal, and narrow a filter to equal filters.
+//! Scopes are canonical, as filters are: sets of grants that let the same through are equal, whatever their order and
+//! however they are cut up, and narrow a filter to equal filters.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::event::Ids;
 use crate::kind::{self, Pattern};
+use crate::limits::{GRANT_IDS, GRANTS, PATTERNS};
+
+/// Patterns and ids that are gone through to find the canonical form: a few milliseconds. Grants of which each names ids
+/// of its own in all four lists have a form of as many parts as there are ways to combine them.
+const STEPS: usize = 1 << 15;
 
 /// What one grant lets through: a kind that one of the patterns matches, with ids that are in the lists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,14 +40,13 @@ pub struct Within {
 
 impl Scope {
     /// The canonical scope of these patterns (none means all kinds) and ids.
-    pub fn new(patterns: Vec<Pattern>, within: Within) -> Self {
+    pub fn new(patterns: Vec<Pattern>, mut within: Within) -> Self {
+        for ids in within.each_mut().into_iter().flatten() {
+            ids.sort_unstable();
+            ids.dedup();
+        }
         Self {
-            within: within.map(|ids| {
-                let mut ids = ids?;
-                ids.sort_unstable();
-                ids.dedup();
-                Some(ids)
-            }),
+            within,
             patterns: kind::canonical(patterns),
         }
     }
@@ -54,34 +63,51 @@ impl Scope {
 
     /// Whether an event of this kind with these ids is let through.
     pub fn matches(&self, kind: &str, ids: &Ids) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(kind)) && self.within.matches(ids)
+        self.within.matches(ids) && self.matches_kind(kind)
+    }
+
+    /// Whether an event of this kind is let through, with the right ids.
+    pub fn matches_kind(&self, kind: &str) -> bool {
+        kind::is_picked(&self.patterns, kind)
     }
 
     /// Whether everything that `other` lets through is let through here too.
     fn covers(&self, other: &Self) -> bool {
-        let covers = |pattern: &Pattern| self.patterns.iter().any(|one| one.covers(pattern));
-        other.patterns.iter().all(covers) && self.within.covers(&other.within)
+        let is_covered = |pattern| kind::is_covered(&self.patterns, pattern);
+        self.within.covers(&other.within) && other.patterns.iter().all(is_covered)
     }
 
     /// What both let through; `None` when that is nothing.
     fn and(&self, other: &Self) -> Option<Self> {
         let within = self.within.and(&other.within)?;
-        let pairs = self
-            .patterns
-            .iter()
-            .flat_map(|one| other.patterns.iter().map(move |other| (one, other)));
-        let patterns: Vec<_> = pairs
-            .filter_map(|(one, other)| {
-                // Of two patterns that share a kind, one covers the other.
-                let narrower = if one.covers(other) { other } else { one };
-                (one.covers(other) || other.covers(one)).then(|| narrower.clone())
-            })
-            .collect();
+        // Of two patterns that share a kind, one covers the other.
+        let narrower = |one: &Self, wide: &Self| -> Vec<Pattern> {
+            let is_covered = |pattern: &&Pattern| kind::is_covered(&wide.patterns, pattern);
+            one.patterns.iter().filter(is_covered).cloned().collect()
+        };
+        let mut patterns = narrower(self, other);
+        patterns.append(&mut narrower(other, self));
         (!patterns.is_empty()).then(|| Self::new(patterns, within))
+    }
+
+    fn check(&self, place: usize) -> Result<(), ScopesError> {
+        let found = self.patterns.len();
+        if found > PATTERNS {
+            return Err(ScopesError::TooManyPatterns { place, found });
+        }
+        for (list, ids) in Within::NAMES.into_iter().zip(self.within.each()) {
+            let found = ids.as_ref().map_or(0, Vec::len);
+            if found > GRANT_IDS {
+                return Err(ScopesError::TooManyIds { place, list, found });
+            }
+        }
+        Ok(())
     }
 }
 
 impl Within {
+    const NAMES: [&str; 4] = ["agent_id", "session_id", "task_id", "project_id"];
+
     fn each(&self) -> [&Option<Vec<Uuid>>; 4] {
         [
             &self.agent_id,
@@ -91,16 +117,17 @@ impl Within {
         ]
     }
 
-    fn map(self, mut change: impl FnMut(Option<Vec<Uuid>>) -> Option<Vec<Uuid>>) -> Self {
-        Self {
-            agent_id: change(self.agent_id),
-            session_id: change(self.session_id),
-            task_id: change(self.task_id),
-            project_id: change(self.project_id),
-        }
+    fn each_mut(&mut self) -> [&mut Option<Vec<Uuid>>; 4] {
+        [
+            &mut self.agent_id,
+            &mut self.session_id,
+            &mut self.task_id,
+            &mut self.project_id,
+        ]
     }
 
-    fn matches(&self, ids: &Ids) -> bool {
+    /// Whether an event with these ids is in all lists, which are sorted.
+    pub fn matches(&self, ids: &Ids) -> bool {
         let own = [
             Some(ids.agent_id),
             ids.session_id,
@@ -125,36 +152,81 @@ impl Within {
 
     /// `None` when a list would be empty.
     fn and(&self, other: &Self) -> Option<Self> {
-        let mut lists = self
-            .each()
+        let mut both = Self::default();
+        for ((list, one), other) in both
+            .each_mut()
             .into_iter()
+            .zip(self.each())
             .zip(other.each())
-            .map(|lists| match lists {
-                (list, None) | (None, list) => list.clone(),
+        {
+            *list = match (one, other) {
+                (one, None) | (None, one) => one.clone(),
                 (Some(one), Some(other)) => {
-                    let both = one.iter().filter(|id| other.binary_search(id).is_ok());
-                    Some(both.copied().collect())
+                    let is_in_other = |id: &&Uuid| other.binary_search(id).is_ok();
+                    Some(one.iter().filter(is_in_other).copied().collect())
                 }
-            });
-        let both = Self {
-            agent_id: lists.next()?,
-            session_id: lists.next()?,
-            task_id: lists.next()?,
-            project_id: lists.next()?,
-        };
-        let is_empty = |list: &Option<Vec<Uuid>>| list.as_ref().is_some_and(Vec::is_empty);
-        let is_possible = !both.each().into_iter().any(is_empty);
-        is_possible.then_some(both)
+            };
+            if list.as_ref().is_some_and(Vec::is_empty) {
+                return None;
+            }
+        }
+        Some(both)
+    }
+
+    /// What is in either, list by list: at least what one of the two takes.
+    fn hull(mut self, other: &Self) -> Self {
+        for (list, other) in self.each_mut().into_iter().zip(other.each()) {
+            *list = match (list.take(), other) {
+                (Some(mut ids), Some(other)) => {
+                    ids.extend(other);
+                    ids.sort_unstable();
+                    ids.dedup();
+                    Some(ids)
+                }
+                _ => None,
+            };
+        }
+        self
     }
 }
 
 /// The union of scopes: what the grants of somebody let through together. The default lets nothing through.
+///
+/// Cheap to clone: whoever is narrowed to the same has the same lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Scopes(Box<[Scope]>);
+pub struct Scopes(Arc<[Scope]>);
 
 impl Scopes {
-    /// The canonical union: sorted, those with equal ids in one, none covered by another.
-    pub fn new(mut scopes: Vec<Scope>) -> Self {
+    /// The canonical union.
+    ///
+    /// Of grants that [`checked`](Self::checked) refuses as tangled, some that let the same through are not equal. They
+    /// share no work, and that is all.
+    pub fn new(scopes: Vec<Scope>) -> Self {
+        Self::canonical(&scopes).unwrap_or_else(|| Self::sorted(scopes))
+    }
+
+    /// The canonical union of the grants of one principal, or which of them breaks a limit.
+    pub fn checked(scopes: &[Scope]) -> Result<Self, ScopesError> {
+        if scopes.len() > GRANTS {
+            return Err(ScopesError::TooMany {
+                found: scopes.len(),
+            });
+        }
+        for (place, scope) in scopes.iter().enumerate() {
+            scope.check(place)?;
+        }
+        Self::canonical(scopes).ok_or(ScopesError::Tangled)
+    }
+
+    fn canonical(scopes: &[Scope]) -> Option<Self> {
+        let scopes: Vec<_> = scopes.iter().collect();
+        let mut parts = split(&scopes, 0, &mut STEPS.clone())?;
+        parts.sort_unstable();
+        Some(Self(parts.into()))
+    }
+
+    /// The union with what is easy to see put together: the same ids, and what another scope covers.
+    fn sorted(mut scopes: Vec<Scope>) -> Self {
         scopes.retain(|scope| scope.within.and(&Within::default()).is_some());
         scopes.sort_unstable();
         scopes.dedup_by(|next, merged| {
@@ -165,26 +237,21 @@ impl Scopes {
             }
             is_mergeable
         });
-        let kept = scopes
-            .iter()
-            .filter(|one| {
-                !scopes
-                    .iter()
-                    .any(|other| other != *one && other.covers(one))
-            })
-            .cloned()
-            .collect();
-        Self(kept)
+        let kept = scopes.iter().filter(|one| {
+            let mut others = scopes.iter().filter(|other| other != one);
+            !others.any(|other| other.covers(one))
+        });
+        Self(kept.cloned().collect())
     }
 
     /// Lets everything through.
     pub fn all() -> Self {
-        Self(Box::new([Scope::new(Vec::new(), Within::default())]))
+        Self(Arc::new([Scope::new(Vec::new(), Within::default())]))
     }
 
     /// Whether everything is let through.
     pub fn is_all(&self) -> bool {
-        *self == Self::all()
+        matches!(&*self.0, [one] if *one.patterns == [Pattern::All] && one.within == Within::default())
     }
 
     /// Whether nothing is.
@@ -202,9 +269,22 @@ impl Scopes {
         self.0.iter().any(|scope| scope.matches(kind, ids))
     }
 
+    /// The ids that what is let through has, list by list: not all that has such ids is let through. `None` when nothing is.
+    pub(crate) fn hull(&self) -> Option<Within> {
+        let (first, others) = self.0.split_first()?;
+        let hull = |within: Within, scope: &Scope| within.hull(&scope.within);
+        Some(others.iter().fold(first.within.clone(), hull))
+    }
+
     /// What both let through.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
+        if self.is_all() {
+            return other.clone();
+        }
+        if other.is_all() {
+            return self.clone();
+        }
         let pairs = self
             .0
             .iter()
@@ -212,6 +292,133 @@ impl Scopes {
         Self::new(pairs.filter_map(|(one, other)| one.and(other)).collect())
     }
 }
+
+/// The canonical parts of a union, by its lists from the one at `level` on; those before it take any id. `None` when that
+/// takes too many steps.
+///
+/// An id that no scope names gets what the scopes without a list let through. An id that some name gets that and what
+/// those let through. Either is a union with one list less, so it is split in the same way, and ids that get the same are
+/// in one list. Nothing of this depends on how the union was put together.
+fn split(scopes: &[&Scope], level: usize, steps: &mut usize) -> Option<Vec<Scope>> {
+    if scopes.is_empty() {
+        return Some(Vec::new());
+    }
+    if level == Within::NAMES.len() {
+        return leaf(scopes, steps).map(|scope| vec![scope]);
+    }
+    let mut any = Vec::new();
+    let mut named: BTreeMap<Uuid, Vec<usize>> = BTreeMap::new();
+    for (place, scope) in scopes.iter().enumerate() {
+        let Some(ids) = scope.within.each()[level] else {
+            any.push(*scope);
+            continue;
+        };
+        *steps = steps.checked_sub(ids.len())?;
+        for id in ids {
+            named.entry(*id).or_default().push(place);
+        }
+    }
+    let of_any = split(&any, level + 1, steps)?;
+    let mut by_names: BTreeMap<Vec<usize>, Vec<Uuid>> = BTreeMap::new();
+    for (id, places) in named {
+        by_names.entry(places).or_default().push(id);
+    }
+    let mut by_parts: BTreeMap<Vec<Scope>, Vec<Uuid>> = BTreeMap::new();
+    for (places, mut ids) in by_names {
+        let own = places.iter().map(|place| scopes[*place]);
+        let all: Vec<_> = any.iter().copied().chain(own).collect();
+        let parts = split(&all, level + 1, steps)?;
+        by_parts.entry(parts).or_default().append(&mut ids);
+    }
+    let mut parts = of_any.clone();
+    for (of_named, mut ids) in by_parts {
+        ids.sort_unstable();
+        for mut part in of_named
+            .into_iter()
+            .filter_map(|part| beyond(part, &of_any))
+        {
+            *part.within.each_mut()[level] = Some(ids.clone());
+            parts.push(part);
+        }
+    }
+    Some(parts)
+}
+
+/// The union of scopes without lists.
+fn leaf(scopes: &[&Scope], steps: &mut usize) -> Option<Scope> {
+    let count = scopes.iter().map(|scope| scope.patterns.len()).sum();
+    *steps = steps.checked_sub(count)?;
+    let patterns = scopes.iter().flat_map(|scope| &*scope.patterns);
+    Some(Scope {
+        within: Within::default(),
+        patterns: kind::canonical(patterns.cloned().collect()),
+    })
+}
+
+/// A part without the patterns that are let through anyway.
+fn beyond(mut part: Scope, anyway: &[Scope]) -> Option<Scope> {
+    let wider: Vec<_> = anyway
+        .iter()
+        .filter(|wide| wide.within.covers(&part.within))
+        .collect();
+    let is_beyond = |pattern: &&Pattern| {
+        !wider
+            .iter()
+            .any(|wide| kind::is_covered(&wide.patterns, pattern))
+    };
+    part.patterns = part.patterns.iter().filter(is_beyond).cloned().collect();
+    (!part.patterns.is_empty()).then_some(part)
+}
+
+/// Why grants are not those of a principal. Places count from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ScopesError {
+    /// Over [`GRANTS`].
+    TooMany {
+        /// Grants found.
+        found: usize,
+    },
+    /// One has over [`PATTERNS`].
+    TooManyPatterns {
+        /// Which.
+        place: usize,
+        /// Patterns found, without those that others cover.
+        found: usize,
+    },
+    /// A list of one is over [`GRANT_IDS`].
+    TooManyIds {
+        /// Which grant.
+        place: usize,
+        /// Which list.
+        list: &'static str,
+        /// Ids found.
+        found: usize,
+    },
+    /// They name ids in so many combinations that it would take too long to narrow each subscription to them.
+    Tangled,
+}
+
+impl fmt::Display for ScopesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany { found } => write!(f, "{found} grants; the limit is {GRANTS}"),
+            Self::TooManyPatterns { place, found } => write!(
+                f,
+                "grant {place} has {found} patterns; the limit is {PATTERNS}"
+            ),
+            Self::TooManyIds { place, list, found } => write!(
+                f,
+                "grant {place} has {found} ids in {list}; the limit is {GRANT_IDS}"
+            ),
+            Self::Tangled => f.write_str(
+                "the grants name agents, sessions, tasks and projects in too many combinations; give each less lists",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ScopesError {}
 
 #[cfg(test)]
 mod tests {
@@ -280,5 +487,93 @@ mod tests {
         assert_eq!(one.and(&other), both);
         assert_eq!(other.and(&one), both);
         assert_eq!(one.and(&Scopes::all()), one);
+    }
+
+    #[test]
+    fn grants_that_are_cut_up_are_the_same_scopes() {
+        let whole = scopes(&[scope(&["a", "b"], &[1, 2]), scope(&["a"], &[3])]);
+        let by_kind = [scope(&["b"], &[2, 1]), scope(&["a"], &[1, 2, 3])];
+        let by_project = [
+            scope(&["a", "b"], &[1]),
+            scope(&["b"], &[2]),
+            scope(&["a"], &[2]),
+            scope(&["a"], &[3]),
+        ];
+        assert_eq!(whole, scopes(&by_kind));
+        assert_eq!(whole, scopes(&by_project));
+    }
+
+    #[test]
+    fn what_is_let_through_anyway_is_not_said_again() {
+        let both = scopes(&[scope(&["a.*"], &[]), scope(&["a.b", "c"], &[1])]);
+        let said = [scope(&["a.*"], &[]), scope(&["c"], &[1])];
+        assert_eq!(both.as_slice(), said);
+    }
+
+    #[test]
+    fn grants_beyond_a_limit_are_refused_by_name() {
+        let ids = |count: usize| -> Vec<_> { (1..=count as u128).collect() };
+        let patterns = |count: usize| -> Vec<_> {
+            let names = (0..count).map(|n| Pattern::parse(&format!("k{n}")).unwrap());
+            names.collect()
+        };
+        let many = |count| Scope::new(patterns(count), Within::default());
+        let found = |given: &[Scope]| Scopes::checked(given).map(|_| ());
+        for (given, told) in [
+            (vec![scope(&[], &ids(GRANT_IDS))], ""),
+            (
+                vec![scope(&[], &ids(GRANT_IDS + 1))],
+                "grant 0 has 257 ids in project_id; the limit is 256",
+            ),
+            (vec![many(PATTERNS)], ""),
+            (
+                vec![many(1), many(PATTERNS + 1)],
+                "grant 1 has 65 patterns; the limit is 64",
+            ),
+            (vec![many(1); GRANTS], ""),
+            (vec![many(1); GRANTS + 1], "65 grants; the limit is 64"),
+        ] {
+            let refusal = found(&given)
+                .err()
+                .map_or_else(String::new, |error| error.to_string());
+            assert_eq!(refusal, told);
+        }
+    }
+
+    /// Sixty-four grants of which each shares each id of each list with half of the others.
+    fn tangled() -> Vec<Scope> {
+        let ids = |grant: u128, list: u128| {
+            let shared =
+                (0..12).filter(|id| (grant.wrapping_mul(0x9e37_79b9 + list) >> id) & 1 == 0);
+            Some(shared.map(Uuid::from_u128).collect())
+        };
+        let one = |grant| Within {
+            agent_id: ids(grant, 2),
+            session_id: ids(grant, 4),
+            task_id: ids(grant, 6),
+            project_id: ids(grant, 8),
+        };
+        let pattern = |grant| Pattern::parse(&format!("k{grant}")).unwrap();
+        let grants = (0..GRANTS as u128).map(|grant| Scope::new(vec![pattern(grant)], one(grant)));
+        grants.collect()
+    }
+
+    #[test]
+    fn tangled_grants_are_refused_and_would_mean_what_they_say() {
+        let grants = tangled();
+        assert_eq!(Scopes::checked(&grants), Err(ScopesError::Tangled));
+        let scopes = Scopes::new(grants.clone());
+        for number in 0..12_u128 {
+            let ids = Ids {
+                agent_id: Uuid::from_u128(number),
+                session_id: Some(Uuid::from_u128(number / 2)),
+                task_id: Some(Uuid::from_u128(number / 3)),
+                project_id: Some(Uuid::from_u128(11 - number)),
+            };
+            for grant in &grants {
+                let kind = grant.patterns()[0].to_string();
+                assert_eq!(scopes.matches(&kind, &ids), grant.matches(&kind, &ids));
+            }
+        }
     }
 }

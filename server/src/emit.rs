@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use hyper::{Request, Response};
+use sha2::{Digest, Sha256};
 use todoki_codec::decode::{self, Emit, Form};
 use todoki_codec::limits::BODY_BYTES;
 use todoki_codec::{Cursor, Draft, query};
@@ -47,8 +50,11 @@ async fn append<L: Log>(
         Emit::One(mut draft) => {
             *read = 1;
             draft.id = draft.id.or(key);
-            let drafts = vec![draft];
-            principal.check_emit(&drafts)?;
+            let mut drafts = vec![draft];
+            principal
+                .check_emit(&drafts)
+                .map_err(|_| Refusal::ForbiddenDraft { index: None })?;
+            own_ids(&mut drafts, principal);
             let cursors = app.log.append(drafts).await?;
             cursors.first().map(ToString::to_string).unwrap_or_default()
         }
@@ -58,6 +64,7 @@ async fn append<L: Log>(
                 name_each(&mut drafts, key)?;
             }
             principal.check_emit(&drafts)?;
+            own_ids(&mut drafts, principal);
             array(&app.log.append(drafts).await?)
         }
     })
@@ -118,6 +125,23 @@ fn name_each(drafts: &mut [Draft], key: &str) -> Result<(), Refusal> {
         draft.id = Some(id);
     }
     Ok(())
+}
+
+/// Makes the ids of somebody from whom events are hidden their own: the id of an event that they must not know of is free
+/// for them, and stays so for its owner. The log keeps such an id as a digest of the name and the id.
+fn own_ids(drafts: &mut [Draft], principal: &Principal) {
+    if !principal.is_restricted() {
+        return;
+    }
+    for id in drafts.iter_mut().filter_map(|draft| draft.id.as_mut()) {
+        let digest = Sha256::new()
+            .chain_update(principal.name().as_bytes())
+            // No name has it, so no two pairs of name and id are the same bytes.
+            .chain_update([0])
+            .chain_update(id.as_bytes())
+            .finalize();
+        *id = URL_SAFE_NO_PAD.encode(digest).into();
+    }
 }
 
 fn array(cursors: &[Cursor]) -> String {

@@ -31,5 +31,6 @@ pub mod subscriber;
 pub mod timeline;
 pub mod traffic;
 pub mod upgrade;
+pub mod visible;
 
 pub use server::{Server, ServerError};

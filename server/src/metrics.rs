@@ -17,6 +17,7 @@ use prometheus_client::encoding::{
 };
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
+use todoki_codec::frame::CloseCode;
 use todoki_codec::query;
 
 use crate::histogram::Histogram;
@@ -335,8 +336,9 @@ impl Scrape {
         let survey = tokio::time::timeout(SURVEY_DEADLINE, app.hub.survey());
         let mut survey = survey.await.ok().flatten()?;
         let traffic = &app.traffic;
-        let turned_away = traffic.turned_away.get();
-        survey.counts.subscribers.turned_away(turned_away);
+        let endings = &mut survey.counts.subscribers;
+        endings.turned_away(CloseCode::UNAUTHORISED, traffic.turned_away.get());
+        endings.turned_away(CloseCode::FORBIDDEN, traffic.forbidden.get());
         Some(Self {
             survey,
             shards: app.hub.shards(),

@@ -9,20 +9,16 @@ use hyper::Response;
 use hyper::header::HeaderMap;
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::query::{self, Direction, PageQuery, ReplayQuery};
-use todoki_codec::{Cursor, Event, encode};
+use todoki_codec::{Cursor, Event, Filter, encode};
 
 use crate::auth::Principal;
-use crate::log::{Log, Page, PageRequest, ReadError};
+use crate::log::{Log, PageRequest, ReadError};
 use crate::negotiate;
 use crate::reply::{self, Body, Refusal};
+use crate::visible::{self, filled_page, settled_page};
 
 /// Chunks of a replay that may wait for the client: one on its way, one being read.
 const REPLAY_CHUNKS: usize = 2;
-
-/// Times that one request has the log look further for its first event. Each is bounded by the log, some 50 ms of work: a
-/// filter that picks next to nothing comes back empty-handed with where to go on, so that whoever walks through a long log
-/// sees how far they are, and whoever gave up is not looked for any more.
-const LOOKS: usize = 5;
 
 /// `GET /api/event-bus`: `{"events":[…],"next_cursor":…,"has_more":…,"earliest":…}`.
 pub async fn page<L: Log>(
@@ -35,15 +31,19 @@ pub async fn page<L: Log>(
         direction,
         limit,
     } = query::page(query)?;
-    refuse_ahead(log, direction)?;
+    let filter = principal.stored(&filter)?;
+    refuse_ahead(log, principal, direction).await?;
     let request = PageRequest {
-        filter: principal.stored(&filter)?,
+        filter,
         direction,
         until: None,
         max_events: limit,
         max_bytes: PAGE_BYTES,
     };
-    let page = filled_page(log, request).await?;
+    let mut page = filled_page(log, request.clone()).await?;
+    if principal.is_restricted() {
+        page = settled_page(log, request, page).await?;
+    }
     let mut json = br#"{"events":["#.to_vec();
     json.reserve(bytes_of(&page.events) + 64);
     write_array(&page.events, &mut json);
@@ -55,34 +55,37 @@ pub async fn page<L: Log>(
     Ok(reply::json(json))
 }
 
-/// A selective filter may cross a long stretch of other events; the caller asked for events, not for the stretch.
-async fn filled_page<L: Log>(log: &L, mut request: PageRequest) -> Result<Page, ReadError> {
-    let mut page = log.page(request.clone()).await?;
-    for _ in 1..LOOKS {
-        if !page.events.is_empty() || !page.has_more {
-            break;
-        }
-        request.direction = match request.direction {
-            Direction::After(_) => Direction::After(page.reached),
-            Direction::Before(_) => Direction::Before(page.reached),
-        };
-        page = log.page(request.clone()).await?;
-    }
-    Ok(page)
-}
-
-fn refuse_ahead<L: Log>(log: &L, direction: Direction) -> Result<(), Refusal> {
+/// Refuses a position beyond the head, for everyone: going on from there could miss what comes. Whoever tries learns where
+/// the head is, as whoever emits does; where it is told, it is their own.
+async fn refuse_ahead<L: Log>(
+    log: &L,
+    principal: &Principal,
+    direction: Direction,
+) -> Result<(), Refusal> {
     let bounds = log.bounds();
     match direction {
-        Direction::After(cursor) if cursor > bounds.head => Err(Refusal::Ahead { cursor, bounds }),
+        Direction::After(cursor) if cursor > bounds.head => Err(Refusal::Ahead {
+            cursor,
+            bounds: visible::bounds(log, principal, bounds).await?,
+        }),
         _ => Ok(()),
     }
 }
 
-/// `GET /api/event-bus/latest`: the newest cursor, 0 when there is none.
-pub fn latest<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusal> {
+/// `GET /api/event-bus/latest`: the newest cursor that they may see, 0 when there is none.
+pub async fn latest<L: Log>(
+    log: &L,
+    principal: &Principal,
+    query: &str,
+) -> Result<Response<Body>, Refusal> {
     query::nothing(query)?;
-    Ok(reply::json(log.bounds().head.to_string()))
+    principal.stored(&Filter::default())?;
+    let bounds = log.bounds();
+    let newest = visible::newest(log, principal, bounds.head).await?;
+    // The position before everything that is stored is no event of theirs.
+    let is_event = !principal.is_restricted() || newest >= Some(bounds.earliest);
+    let latest = newest.filter(|_| is_event).unwrap_or(Cursor::ORIGIN);
+    Ok(reply::json(latest.to_string()))
 }
 
 /// How the events of a replay are put together.
@@ -95,7 +98,7 @@ enum Form {
 }
 
 /// `POST /api/event-bus/replay`: the events in `(from_cursor, to_cursor]`, read as the client takes them.
-pub fn replay<L: Log>(
+pub async fn replay<L: Log>(
     log: &Arc<L>,
     principal: &Principal,
     headers: &HeaderMap,
@@ -105,11 +108,11 @@ pub fn replay<L: Log>(
     replay.filter = principal.stored(&replay.filter)?;
     let bounds = log.bounds();
     let from = replay.from.unwrap_or(bounds.earliest.before());
-    refuse_ahead(&**log, Direction::After(from))?;
+    refuse_ahead(&**log, principal, Direction::After(from)).await?;
     if from < bounds.earliest.before() {
         return Err(Refusal::Gone {
             cursor: from,
-            bounds,
+            bounds: visible::bounds(&**log, principal, bounds).await?,
         });
     }
     let form = if negotiate::prefers_lines(headers, "application/json") {
@@ -210,11 +213,12 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use jiff::Timestamp;
-    use todoki_codec::{Draft, Filter, Windows};
+    use todoki_codec::{Draft, Windows};
     use uuid::Uuid;
 
     use super::*;
-    use crate::log::{AppendError, Bounds, Facets, Histogram};
+    use crate::log::{AppendError, Bounds, Facets, Histogram, Page};
+    use crate::visible::LOOKS;
 
     /// A log that goes on for ever and has nothing that anyone looks for.
     #[derive(Default)]

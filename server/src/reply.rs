@@ -179,8 +179,8 @@ pub enum Refusal {
     Forbidden,
     /// What the token lets its holder do is not to emit this draft.
     ForbiddenDraft {
-        /// Its place in the request.
-        index: usize,
+        /// Its place in the batch.
+        index: Option<usize>,
     },
     /// A page of another site asks.
     ForeignOrigin,
@@ -365,7 +365,7 @@ impl Refusal {
         };
         match self {
             Self::Emit(error) => problem.index = error.index,
-            Self::ForbiddenDraft { index } => problem.index = Some(*index),
+            Self::ForbiddenDraft { index } => problem.index = *index,
             Self::Append(AppendError::Conflict { index, cursor }) => {
                 (problem.index, problem.cursor) = (Some(*index), Some(*cursor));
             }
@@ -414,10 +414,12 @@ impl Display for Refusal {
                 "send the server's token: Authorization: Bearer TOKEN, or the todoki.v1 subprotocol",
             ),
             Self::Forbidden => f.write_str("the grants of this token do not allow this"),
-            Self::ForbiddenDraft { index } => write!(
-                f,
-                "draft {index}: the grants of this token do not allow to emit this kind with these ids"
-            ),
+            Self::ForbiddenDraft { index } => {
+                if let Some(index) = index {
+                    write!(f, "draft {index}: ")?;
+                }
+                f.write_str("the grants of this token do not allow to emit this kind with these ids")
+            }
             Self::ForeignOrigin => f.write_str(
                 "pages of this origin may not connect; start the server with --allow-origin ORIGIN to let them",
             ),

@@ -36,7 +36,7 @@ pub struct App<L> {
     /// Cancelled when the server drains.
     pub stop: CancellationToken,
     /// Who may come in.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
     /// Which pages may connect.
     pub origins: Origins,
     /// Whether clients that offer it are sent compressed messages.
@@ -264,9 +264,9 @@ async fn answer_principal<L: Log>(
     match endpoint {
         Endpoint::Emit => emit::emit(app, principal, request).await,
         Endpoint::Page => page::page(&*app.log, principal, query).await,
-        Endpoint::Latest => page::latest(&*app.log, query),
-        Endpoint::Replay => page::replay(&app.log, principal, request.headers(), query),
-        Endpoint::Seek => timeline::seek(&*app.log, query).await,
+        Endpoint::Latest => page::latest(&*app.log, principal, query).await,
+        Endpoint::Replay => page::replay(&app.log, principal, request.headers(), query).await,
+        Endpoint::Seek => timeline::seek(&*app.log, principal, query).await,
         Endpoint::Histogram => {
             timeline::histogram(&*app.log, &app.counting, principal, query).await
         }
@@ -301,7 +301,7 @@ fn issue_ticket(
     let filter = query::filter(query)?;
     // A ticket that nobody could use is refused to those who can do something about it.
     admission.principal.live(&filter)?;
-    let ticket = tickets.issue(admission, filter.scopes())?;
+    let ticket = tickets.issue(admission, filter.as_scopes())?;
     Ok(reply::json_of(&TicketAnswer {
         ticket,
         expires_in_ms: subscriber::millis(TICKET_LIFETIME),

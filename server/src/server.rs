@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{self, Auth, FileError, Tickets};
 use crate::config::{self, Serve};
 use crate::hub::Hub;
-use crate::hub::shard::Settings;
+use crate::hub::shard::{Settings, Unstarted};
 use crate::listen;
 use crate::log::{
     AnyLog, Bounds, DatabaseError, DatabaseOptions, Embedded, Log, OpenError, Options, Postgres,
@@ -135,12 +135,14 @@ impl Server {
         let of_file = auth_file(&config, given.as_deref())?;
         let stop = CancellationToken::new();
         let recorder = Arc::<Recorder>::default();
-        let (log, hub, shards) = open_log(&config, &recorder, &stop).await?;
+        let (log, hub, unstarted) = open_log(&config, &recorder).await?;
         let (auth, token) = match (of_file, given) {
             (Some(of_file), _) => of_file,
             (None, Some(token)) => (Auth::new(&token), Token::Given),
             (None, None) => generated_token(&config)?,
         };
+        let auth = Arc::new(auth.with_query_token(config.allow_query_token));
+        let shards = start_shards(&config, unstarted, &log, &auth, &stop)?;
         if config.allow_query_token {
             tracing::warn!(
                 "tokens are taken from addresses (--allow-query-token), which proxies and browsers keep: change clients to \
@@ -157,7 +159,7 @@ impl Server {
             hub,
             assets: config.assets.clone(),
             stop,
-            auth: auth.with_query_token(config.allow_query_token),
+            auth,
             origins: Origins::new(config.allow_origin.clone()),
             is_compressing: config.compression,
             has_open_metrics: config.open_metrics,
@@ -265,8 +267,7 @@ impl Server {
 async fn open_log(
     config: &Serve,
     recorder: &Arc<Recorder>,
-    stop: &CancellationToken,
-) -> Result<(Arc<AnyLog>, Arc<Hub>, Shards), ServerError> {
+) -> Result<(Arc<AnyLog>, Arc<Hub>, Unstarted), ServerError> {
     let (hub, unstarted) = Hub::new(shards());
     let hub = Arc::new(hub);
     let releasing = Arc::clone(&hub);
@@ -276,7 +277,16 @@ async fn open_log(
     let log = tokio::task::spawn_blocking(move || open_any(&opened, recorder, release))
         .await
         .expect("opening does not panic")?;
-    let log = Arc::new(log);
+    Ok((Arc::new(log), hub, unstarted))
+}
+
+fn start_shards(
+    config: &Serve,
+    unstarted: Unstarted,
+    log: &Arc<AnyLog>,
+    auth: &Arc<Auth>,
+    stop: &CancellationToken,
+) -> Result<Shards, ServerError> {
     let settings = Settings {
         coalesce: Duration::from_millis(config.coalesce_ms),
         heartbeat: config.heartbeat,
@@ -286,14 +296,13 @@ async fn open_log(
     // Held from here on: whatever fails from now on ends the threads that have started.
     let guard = done.clone().drop_guard();
     let threads = unstarted
-        .start(&log, settings, stop, &done, &ended)
+        .start(log, auth, settings, stop, &done, &ended)
         .map_err(ServerError::Threads)?;
-    let shards = Shards {
+    Ok(Shards {
         done: guard,
         ended,
         threads,
-    };
-    Ok((log, hub, shards))
+    })
 }
 
 fn open_any(

@@ -6,12 +6,13 @@ use hyper::Response;
 use jiff::Timestamp;
 use serde::Serialize;
 use todoki_codec::query::{self, FacetsQuery, HistogramQuery};
-use todoki_codec::{Cursor, time};
+use todoki_codec::{Cursor, Filter, time};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::auth::Principal;
 use crate::log::{Frequent, Log};
 use crate::reply::{self, Body, Refusal};
+use crate::visible;
 
 /// Counts that are under way or wait for their turn. A log may make them one after the other, with a rest between: so many
 /// take some seconds, as long as anyone looks at a page that does not answer.
@@ -40,8 +41,14 @@ struct Position {
 }
 
 /// `GET /api/event-bus/seek`: the position before the first event at a time or later.
-pub async fn seek<L: Log>(log: &L, query: &str) -> Result<Response<Body>, Refusal> {
-    let cursor = log.seek(query::seek(query)?).await?;
+pub async fn seek<L: Log>(
+    log: &L,
+    principal: &Principal,
+    query: &str,
+) -> Result<Response<Body>, Refusal> {
+    let time = query::seek(query)?;
+    principal.stored(&Filter::default())?;
+    let cursor = visible::position(log, principal, log.seek(time).await?).await?;
     Ok(reply::json_of(&Position { cursor }))
 }
 
@@ -69,7 +76,9 @@ pub async fn histogram<L: Log>(
     let HistogramQuery { filter, windows } = query::histogram(query)?;
     let filter = principal.stored(&filter)?;
     let _room = counting.room()?;
-    let histogram = log.histogram(filter, windows).await?;
+    let histogram = log.histogram(filter.clone(), windows).await?;
+    let from_cursor = histogram.reach.from_cursor;
+    let from_cursor = visible::counted_from(log, principal, filter, from_cursor).await?;
     let families = &histogram.families;
     Ok(reply::json_of(&HistogramAnswer {
         from: windows.from(),
@@ -79,7 +88,7 @@ pub async fn histogram<L: Log>(
         counts: families.iter().map(|family| &*family.counts).collect(),
         failures: &histogram.failures,
         is_complete: histogram.reach.is_complete,
-        from_cursor: histogram.reach.from_cursor,
+        from_cursor,
     }))
 }
 
@@ -110,7 +119,9 @@ pub async fn facets<L: Log>(
     let FacetsQuery { filter, limit } = query::facets(query)?;
     let filter = principal.stored(&filter)?;
     let _room = counting.room()?;
-    let facets = log.facets(filter, limit).await?;
+    let facets = log.facets(filter.clone(), limit).await?;
+    let from_cursor = facets.reach.from_cursor;
+    let from_cursor = visible::counted_from(log, principal, filter, from_cursor).await?;
     Ok(reply::json_of(&FacetsAnswer {
         kinds: values(facets.kinds),
         agents: values(facets.agents),
@@ -118,7 +129,7 @@ pub async fn facets<L: Log>(
         tasks: values(facets.tasks),
         events: facets.events,
         is_complete: facets.reach.is_complete,
-        from_cursor: facets.reach.from_cursor,
+        from_cursor,
     }))
 }
 

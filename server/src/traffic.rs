@@ -94,6 +94,8 @@ pub struct Traffic {
     pub refused_connections: Count,
     /// Browsers that were upgraded only to be told that they have no token.
     pub turned_away: Count,
+    /// Browsers that were upgraded only to be told that their grants do not allow it.
+    pub forbidden: Count,
 }
 
 impl Default for Traffic {
@@ -108,6 +110,7 @@ impl Default for Traffic {
             resumed: Count::default(),
             refused_connections: Count::default(),
             turned_away: Count::default(),
+            forbidden: Count::default(),
         }
     }
 }

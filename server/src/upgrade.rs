@@ -28,6 +28,7 @@ use crate::log::Log;
 use crate::origin::{Origin, only};
 use crate::reply::{Body, Refusal};
 use crate::route::App;
+use crate::subscriber::access::{Access, Generation};
 use crate::subscriber::place::{Place, place};
 use crate::subscriber::{self, Arrival};
 
@@ -39,21 +40,18 @@ pub async fn upgrade<L: Log>(
     check_handshake(&request)?;
     let query = request.uri().query().unwrap_or_default().to_owned();
     let origin = app.origins.check(request.headers())?;
-    if let Err(refusal) = app.admit_reader(request.headers(), &query).await {
-        return match origin {
-            // A browser cannot see a refused upgrade's status, only the code of a close behind it.
-            Origin::Allowed => {
-                let (response, socket) = accept(&mut request)?;
-                app.traffic.turned_away.add(1);
-                app.tasks.spawn(turn_away(socket));
-                Ok(response)
-            }
-            Origin::None => Err(refusal),
-        };
-    }
+    let generation = Generation::of(&app.auth);
+    let admission = match app.admit_reader(request.headers(), &query).await {
+        Ok(admission) => admission,
+        Err(refusal) => return turned_away(app, request, origin, refusal),
+    };
     let subscription = query::subscription(&query)?;
     let is_resumed = resumes(subscription.start);
-    let place = place(&app.log, subscription, None).await?;
+    let place = match place(&*app.log, &admission.principal, subscription, None).await {
+        Ok(place) => place,
+        Err(refusal) => return turned_away(app, request, origin, refusal),
+    };
+    let access = Access::new(admission, generation);
     let extension = agreed_extension(app, request.headers());
     let (mut response, socket) = accept(&mut request)?;
     if let Some(extension) = extension {
@@ -68,10 +66,38 @@ pub async fn upgrade<L: Log>(
     let permit = request.extensions().get::<Permit>().cloned();
     let app = Arc::clone(app);
     app.tasks.clone().spawn(async move {
-        if let Err(error) = admit(&app, socket, extension.is_some(), place, permit).await {
+        let is_compressed = extension.is_some();
+        if let Err(error) = admit(&app, socket, is_compressed, place, access, permit).await {
             tracing::debug!(%error, "upgrade failed");
         }
     });
+    Ok(response)
+}
+
+/// Refuses somebody who has no right to what they ask. A browser cannot see a refused upgrade's status, only the code of a
+/// close behind it.
+fn turned_away<L: Log>(
+    app: &Arc<App<L>>,
+    mut request: Request<Incoming>,
+    origin: Origin,
+    refusal: Refusal,
+) -> Result<Response<Body>, Refusal> {
+    let (count, code, reason) = match (origin, &refusal) {
+        (Origin::Allowed, Refusal::Unauthorised) => (
+            &app.traffic.turned_away,
+            CloseCode::UNAUTHORISED,
+            "no token, or a wrong one",
+        ),
+        (Origin::Allowed, Refusal::Forbidden) => (
+            &app.traffic.forbidden,
+            CloseCode::FORBIDDEN,
+            "the grants of this token do not allow this",
+        ),
+        _ => return Err(refusal),
+    };
+    let (response, socket) = accept(&mut request)?;
+    count.add(1);
+    app.tasks.spawn(turn_away(socket, code, reason));
     Ok(response)
 }
 
@@ -86,6 +112,7 @@ async fn admit<L: Log>(
     upgraded: UpgradeFut,
     is_compressed: bool,
     place: Place,
+    access: Box<Access>,
     permit: Option<Permit>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (socket, early) = taken_back(upgraded).await?;
@@ -94,6 +121,7 @@ async fn admit<L: Log>(
         early,
         is_compressed,
         place,
+        access,
         permit,
         token: app.tasks.token(),
     };
@@ -163,16 +191,12 @@ async fn taken_back(
     Ok((parts.io.into_inner(), BytesMut::from(&*parts.read_buf)))
 }
 
-async fn turn_away(upgraded: UpgradeFut) {
+async fn turn_away(upgraded: UpgradeFut, code: CloseCode, reason: &'static str) {
     let Ok((socket, _)) = taken_back(upgraded).await else {
         return;
     };
     // Whether the client hears it or not, the connection ends here.
-    subscriber::refuse(
-        socket.into_inner(),
-        CloseCode::UNAUTHORISED,
-        "no token, or a wrong one",
-    )
-    .await
-    .ok();
+    subscriber::refuse(socket.into_inner(), code, reason)
+        .await
+        .ok();
 }

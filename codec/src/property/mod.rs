@@ -5,4 +5,5 @@ pub mod emit;
 pub mod frame;
 pub mod message;
 pub mod query;
+pub mod scope;
 pub mod splice;

@@ -23,6 +23,7 @@ struct Expect {
     ping: Option<Ping>,
     pong: Option<Pong>,
     subscribe: Option<String>,
+    auth: Option<String>,
     #[serde(rename = "ref")]
     reference: Option<String>,
 }
@@ -60,6 +61,9 @@ fn action(expect: &Expect) -> Action {
             subscribe: Some(query),
             ..
         } => Action::Subscribe(query::subscription(query).unwrap()),
+        Expect {
+            auth: Some(token), ..
+        } => Action::Auth(token.as_str().into()),
         _ => panic!("a row expects a command"),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, panic};
 
-use todoki_codec::property::{command, deflate, emit, frame, message, query, splice};
+use todoki_codec::property::{command, deflate, emit, frame, message, query, scope, splice};
 
 use crate::fastwebsockets_differential;
 
@@ -51,6 +51,11 @@ fn grown_json_holds() {
 fn queries_and_filters_hold() {
     let properties = [query::queries_read_back, query::filters_pick_like_naive];
     replay("query", &properties);
+}
+
+#[test]
+fn grants_hold() {
+    replay("scope", &[scope::grants_narrow_like_naive]);
 }
 
 #[test]

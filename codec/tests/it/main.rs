@@ -13,5 +13,6 @@ mod frame_properties;
 mod frame_vectors;
 mod message_vectors;
 mod query_vectors;
+mod scope_properties;
 mod vectors;
 mod wire_document;

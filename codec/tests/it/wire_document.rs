@@ -49,7 +49,7 @@ fn messages() -> Vec<Message> {
         },
         Message::Lag {
             state: LagState::Live,
-            lag_events: 1,
+            lag_events: Some(1),
             lag_ms: 1,
         },
         Message::Error {
@@ -62,6 +62,12 @@ fn messages() -> Vec<Message> {
         Message::Pong {
             t: Some(1),
             time,
+            reference: text(),
+        },
+        Message::TokenExpiring { expires_in_ms: 1 },
+        Message::Authorised {
+            cursor,
+            expires_in_ms: Some(1),
             reference: text(),
         },
         Message::Drain {

@@ -125,7 +125,7 @@ impl Principal {
     pub fn check_emit(&self, drafts: &[Draft]) -> Result<(), Refusal> {
         let is_allowed = |draft: &Draft| self.emit.matches(draft.kind.as_str(), &draft.ids);
         match drafts.iter().position(|draft| !is_allowed(draft)) {
-            Some(index) => Err(Refusal::ForbiddenDraft { index }),
+            Some(index) => Err(Refusal::ForbiddenDraft { index: Some(index) }),
             None => Ok(()),
         }
     }

@@ -184,7 +184,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_came_with_a_ticket_stays_within_what_it_is_for() {
         let (auth, tickets) = (Auth::new("secret"), Tickets::default());
-        let bound = filter("task.*").scopes();
+        let bound = filter("task.*").as_scopes();
         let text = tickets.issue(admitted(&auth).await, bound).unwrap();
         let admission = tickets.redeem(&auth, &text).unwrap();
         for admission in [auth.readmit(&admission).unwrap(), admission] {

@@ -245,6 +245,21 @@ impl<S: Sink> Floor<S> {
         }
     }
 
+    /// The newest event up to this position that a member's group was given, as far as that is known; the origin otherwise.
+    pub fn newest_until(&self, id: MemberId, position: Cursor) -> Cursor {
+        let group = &self.groups[self.members[id.0].group];
+        if group.newest <= position {
+            return group.newest;
+        }
+        let newest = group.strand.newest_until(position);
+        newest.unwrap_or(Cursor::ORIGIN)
+    }
+
+    /// Where a member's bytes go.
+    pub fn sink(&self, id: MemberId) -> &S {
+        &self.members[id.0].sink
+    }
+
     /// Bytes and events that wait in a member's ring.
     pub fn lag(&self, id: MemberId) -> Lag {
         self.members[id.0].ring.lag()

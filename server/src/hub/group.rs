@@ -46,6 +46,8 @@ pub struct Group {
     pub(super) key: Key,
     pub(super) strand: Strand,
     pub(super) members: Vec<usize>,
+    /// The newest event that was added; the origin before there is one.
+    pub(super) newest: Cursor,
     /// Whether the distribution under way has brought something.
     pub(super) is_touched: bool,
     /// Runs of the distribution under way, to be pushed to every member.
@@ -84,6 +86,7 @@ impl Group {
             key,
             strand: Strand::new(start),
             members: Vec::new(),
+            newest: Cursor::ORIGIN,
             is_touched: false,
             fresh: Vec::new(),
             lines: Lines::default(),
@@ -140,6 +143,7 @@ impl Group {
 
     /// Appends a frame.
     fn put(&mut self, content: Content, text: &[u8]) {
+        self.newest = content.last;
         let (is_opening, payload) = match &mut self.window {
             Some(window) => window.deflate(content, text),
             None => (true, text),

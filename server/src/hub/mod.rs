@@ -184,11 +184,10 @@ impl Hub {
         survey::ask(self.shards.iter().map(|shard| &shard.questions)).await
     }
 
-    /// Hands a client to the shard with the fewest members.
     /// Hands a client to a shard: to one that has its group already, or else to the one with the fewest members.
     pub async fn admit(&self, arrival: Arrival) {
         let key = Key {
-            filter: arrival.place.filter.clone(),
+            filter: arrival.place.view.filter.clone(),
             encoding: arrival.place.encoding,
             is_compressed: arrival.is_compressed,
         };

@@ -224,6 +224,14 @@ impl Strand {
         place > ended.checked_sub(1).map_or(0, |before| units[before].end)
     }
 
+    /// The last event of the units that end at `position` or before it, as far back as there are any.
+    pub fn newest_until(&self, position: Cursor) -> Option<Cursor> {
+        self.segments.iter().rev().find_map(|segment| {
+            let ended = segment.units.partition_point(|unit| unit.last <= position);
+            Some(segment.units[ended.checked_sub(1)?].last)
+        })
+    }
+
     /// How a reader of everything after `position` comes in.
     pub fn entry(&self, position: Cursor) -> Entry {
         let mut runs = Vec::new();
@@ -310,6 +318,34 @@ mod tests {
         }
         // 26 of 10,000 bytes fit into a segment.
         assert_eq!((strand.len(), strand.bytes() / SEGMENT_BYTES), (4, 4));
+    }
+
+    #[test]
+    fn the_newest_event_up_to_a_position_is_found_in_any_segment() {
+        let mut strand = Strand::new(Cursor::ORIGIN);
+        let at = |number| Cursor::new(number).unwrap();
+        assert_eq!(strand.newest_until(at(9)), None);
+        for number in [2, 4, 6] {
+            let content = Content {
+                first: at(number),
+                last: at(number),
+                events: 1,
+            };
+            // Each fills a segment.
+            strand.append(content, true, SEGMENT_BYTES, |out| {
+                out.resize(out.len() + SEGMENT_BYTES, 0);
+            });
+        }
+        assert_eq!(strand.len(), 3);
+        for (position, newest) in [
+            (1, None),
+            (2, Some(2)),
+            (3, Some(2)),
+            (5, Some(4)),
+            (9, Some(6)),
+        ] {
+            assert_eq!(strand.newest_until(at(position)), newest.map(at));
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::floor::Floor;
 use super::survey::{QUESTIONS, Question, Survey};
 use super::{ARRIVALS, Door, Hub, Inbox, Released};
+use crate::auth::Auth;
 use crate::clock;
 use crate::log::{Log, PageRequest};
 use crate::subscriber::{self, Arrival, Line};
@@ -57,6 +58,9 @@ pub struct Shard<L> {
     pub(crate) reads: Semaphore,
     pub(crate) wheel: RefCell<subscriber::beat::Wheel>,
     pub(crate) settings: Settings,
+    /// Who may go on.
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) watch: subscriber::access::Watch,
     inbox: Arc<Inbox>,
     is_stopping: Cell<bool>,
 }
@@ -135,6 +139,7 @@ impl Unstarted {
     pub fn start<L: Log>(
         self,
         log: &Arc<L>,
+        auth: &Arc<Auth>,
         settings: Settings,
         stop: &CancellationToken,
         done: &CancellationToken,
@@ -147,7 +152,8 @@ impl Unstarted {
                 arriving,
                 asking,
             } = inside;
-            let (log, stop, done) = (Arc::clone(log), stop.clone(), done.clone());
+            let (log, auth) = (Arc::clone(log), Arc::clone(auth));
+            let (stop, done) = (stop.clone(), done.clone());
             let ended = ended.clone().drop_guard();
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -156,7 +162,7 @@ impl Unstarted {
                 .name(format!("shard-{number}"))
                 .spawn(move || {
                     let _ended = ended;
-                    let shard = Shard::new(log, settings, inbox);
+                    let shard = Shard::new(log, auth, settings, inbox);
                     LocalSet::new().block_on(&runtime, shard.run(arriving, asking, stop, done));
                 })?;
             threads.push(thread);
@@ -169,6 +175,7 @@ impl Unstarted {
     pub async fn run_here<L: Log>(
         self,
         log: &Arc<L>,
+        auth: &Arc<Auth>,
         settings: Settings,
         stop: &CancellationToken,
         done: &CancellationToken,
@@ -180,7 +187,7 @@ impl Unstarted {
             asking,
         } in self.shards
         {
-            let shard = Shard::new(Arc::clone(log), settings, inbox);
+            let shard = Shard::new(Arc::clone(log), Arc::clone(auth), settings, inbox);
             shards.spawn_local(shard.run(arriving, asking, stop.clone(), done.clone()));
         }
         shards.join_all().await;
@@ -188,7 +195,7 @@ impl Unstarted {
 }
 
 impl<L: Log> Shard<L> {
-    fn new(log: Arc<L>, settings: Settings, inbox: Arc<Inbox>) -> Rc<Self> {
+    fn new(log: Arc<L>, auth: Arc<Auth>, settings: Settings, inbox: Arc<Inbox>) -> Rc<Self> {
         let position = log.bounds().head;
         Rc::new(Self {
             log,
@@ -198,6 +205,8 @@ impl<L: Log> Shard<L> {
             reads: Semaphore::new(READS),
             wheel: RefCell::default(),
             settings,
+            watch: subscriber::access::Watch::new(&auth),
+            auth,
             inbox,
             is_stopping: Cell::new(false),
         })
@@ -212,6 +221,7 @@ impl<L: Log> Shard<L> {
     ) {
         let mut rounds = tokio::task::spawn_local(Rc::clone(&self).rounds());
         let mut beats = tokio::task::spawn_local(subscriber::beat::beat(Rc::clone(&self)));
+        let mut watch = tokio::task::spawn_local(subscriber::access::watch(Rc::clone(&self)));
         let mut members = JoinSet::new();
         loop {
             tokio::select! {
@@ -226,10 +236,13 @@ impl<L: Log> Shard<L> {
                 // Only a panic ends them. Without rounds nobody is given anything, so the thread ends, which is noticed.
                 _ = &mut rounds => break,
                 _ = &mut beats => break,
+                // Whoever is revoked would stay.
+                _ = &mut watch => break,
             }
         }
         rounds.abort();
         beats.abort();
+        watch.abort();
     }
 
     fn survey(&self) -> Survey {
@@ -373,6 +386,7 @@ mod tests {
 
     use super::*;
     use crate::log::{AppendError, Batch, Bounds, Facets, Histogram, Page, ReadError};
+    use crate::subscriber::access::{Access, Generation};
     use crate::subscriber::place::place;
 
     /// A log of five events whose reader panics: a bug that nobody has foreseen.
@@ -416,6 +430,10 @@ mod tests {
         Cursor::new(number).unwrap()
     }
 
+    fn auth() -> Arc<Auth> {
+        Arc::new(Auth::new("secret"))
+    }
+
     fn start() -> (Hub, CancellationToken, CancellationToken) {
         let (hub, unstarted) = Hub::new(1);
         let (done, ended) = (CancellationToken::new(), CancellationToken::new());
@@ -426,7 +444,7 @@ mod tests {
         };
         let stop = CancellationToken::new();
         unstarted
-            .start(&Arc::new(Broken), settings, &stop, &done, &ended)
+            .start(&Arc::new(Broken), &auth(), settings, &stop, &done, &ended)
             .unwrap();
         (hub, done, ended)
     }
@@ -457,11 +475,15 @@ mod tests {
                 tokio::join!(tokio::net::TcpStream::connect(address), listener.accept());
             let _client = client.unwrap();
             let subscription = query::subscription("cursor=0").unwrap();
+            let auth = auth();
+            let admission = auth.admit_token("secret").await.unwrap();
+            let place = place(&Broken, &admission.principal, subscription, None).await;
             hub.admit(Arrival {
                 stream: server.unwrap().0.into_std().unwrap(),
                 early: bytes::BytesMut::new(),
                 is_compressed: false,
-                place: place(&Arc::new(Broken), subscription, None).await.unwrap(),
+                place: place.unwrap(),
+                access: Access::new(admission, Generation::of(&auth)),
                 permit: None,
                 token: tasks.token(),
             })

@@ -21,21 +21,21 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming};
 use hyper::{Method, Request, Response};
+use todoki_codec::Cursor;
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::message::{GapReason, Message};
 use todoki_codec::query::{self, Direction, Start};
-use todoki_codec::{Cursor, Filter};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::auth::{Admission, Auth, LEEWAY, Principal};
+use crate::auth::{Admission, Auth, LEEWAY};
 use crate::clock;
 use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
 use crate::reply::{self, Body, Refusal};
 use crate::route::App;
-use crate::subscriber::place::{Gap, Place, missing, place};
+use crate::subscriber::place::{Gap, Place, View, missing, place};
 use crate::subscriber::{FIRST_PAGE_EVENTS, READ_RETRY, RECONNECT_AFTER_MS, millis, unavailable};
 use form::{Form, LastEventId};
 
@@ -57,10 +57,6 @@ const REST_MOST: Duration = Duration::from_millis(100);
 /// A client that is to be told its last message has so long to make room for it.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
-/// Times that the log looks for the newest event that somebody may see; each is bounded by the log. One that is further back
-/// is not told of, which makes nobody miss an event.
-const LOOKS: usize = 5;
-
 /// Answers with a stream, which goes on until its client leaves, its admission ends or the server stops.
 pub async fn stream<L: Log>(
     app: &Arc<App<L>>,
@@ -74,32 +70,18 @@ pub async fn stream<L: Log>(
         subscription.start = Some(Start::After(id.cursor));
     }
     let form = Form::accepted(request.headers());
-    let asked = subscription.filter;
-    let is_replaying = !matches!(subscription.start, None | Some(Start::Head));
-    subscription.filter = narrowed(&admission.principal, &asked, is_replaying)?;
-    let mut place = place(&app.log, subscription, None).await?;
+    let mut place = place(&*app.log, &admission.principal, subscription, None).await?;
     if last.is_some_and(|id| id.epoch != place.bounds.epoch) {
         leave_history(&mut place);
     }
-    let told = Told::of(&*app.log, &admission.principal, &place).await?;
     let (sender, chunks) = mpsc::channel(CHUNKS);
     if request.method() != Method::HEAD {
-        let stream = Stream {
+        let shared = Shared {
             log: Arc::clone(&app.log),
-            admission,
-            asked,
-            filter: place.filter.clone(),
-            form,
-            epoch: place.bounds.epoch,
-            position: place.position,
-            told,
-            replay: Replay::of(&place, told),
-            sender,
             news: app.hub.news(),
             heartbeat: app.heartbeat,
-            beat_at: Instant::now() + app.heartbeat,
-            read_at: Instant::now(),
         };
+        let stream = Stream::new(shared, admission, form, sender, &place);
         let app = Arc::clone(app);
         app.tasks
             .clone()
@@ -112,98 +94,15 @@ pub async fn stream<L: Log>(
     })
 }
 
-/// What of a filter they may see, from history on or of what comes.
-fn narrowed(principal: &Principal, asked: &Filter, is_replaying: bool) -> Result<Filter, Refusal> {
-    if is_replaying {
-        principal.resumed(asked)
-    } else {
-        principal.live(asked)
-    }
-}
-
 /// Begins at the head, since the position that was asked for is one in another history.
 fn leave_history(place: &mut Place) {
-    let head = place.bounds.head;
-    place.position = head;
+    // Whoever names a position has a replay, which ends at the head.
+    place.position = place.replay_through.unwrap_or(place.position);
     place.gap = Some(Gap {
         reason: GapReason::Ahead,
         requested: place.requested,
-        resume_at: head,
+        resume_at: place.bounds.head,
     });
-}
-
-/// What is said of positions, besides those of events. To whom some events are hidden, no position is named but those of
-/// events that they may see, and those that they named.
-#[derive(Clone, Copy, Debug)]
-struct Told {
-    is_restricted: bool,
-    /// The newest of them.
-    newest: Cursor,
-}
-
-impl Told {
-    async fn of<L: Log>(log: &L, principal: &Principal, place: &Place) -> Result<Self, ReadError> {
-        let is_restricted = principal.is_restricted();
-        if !is_restricted {
-            let newest = place.bounds.head;
-            return Ok(Self {
-                is_restricted,
-                newest,
-            });
-        }
-        let head = place.bounds.head;
-        let visible = newest_visible(log, &place.filter, head).await?;
-        let named = place.replay_through.map(|_| place.requested);
-        let named = named.filter(|named| *named <= head).unwrap_or_default();
-        Ok(Self {
-            is_restricted,
-            newest: visible.max(named),
-        })
-    }
-
-    /// What is said instead of the log's head.
-    fn head(self, bounds: Bounds) -> Cursor {
-        if self.is_restricted {
-            self.newest
-        } else {
-            bounds.head
-        }
-    }
-
-    /// What is said instead of this position.
-    fn position(self, position: Cursor) -> Cursor {
-        if self.is_restricted {
-            position.min(self.newest)
-        } else {
-            position
-        }
-    }
-}
-
-async fn newest_visible<L: Log>(
-    log: &L,
-    filter: &Filter,
-    head: Cursor,
-) -> Result<Cursor, ReadError> {
-    let mut before = head.next();
-    for _ in 0..LOOKS {
-        let request = PageRequest {
-            filter: filter.clone(),
-            direction: Direction::Before(before),
-            until: None,
-            max_events: 1,
-            max_bytes: PAGE_BYTES,
-        };
-        let page = log.page(request).await?;
-        if let Some(event) = page.events.last() {
-            return Ok(event.cursor);
-        }
-        if !page.has_more {
-            break;
-        }
-        before = page.reached;
-    }
-    Ok(Cursor::ORIGIN)
 }
 
 /// What a stream has to say, as its task hands it over; when the connection ends, the task learns of it.
@@ -232,6 +131,14 @@ enum Ending {
     Refused(Refusal),
 }
 
+/// What streams of one server share.
+struct Shared<L> {
+    log: Arc<L>,
+    /// The last cursor that the log has released.
+    news: watch::Receiver<Cursor>,
+    heartbeat: Duration,
+}
+
 struct Replay {
     through: Cursor,
     /// What is said instead.
@@ -239,29 +146,19 @@ struct Replay {
     count: u64,
 }
 
-impl Replay {
-    fn of(place: &Place, told: Told) -> Option<Self> {
-        place.replay_through.map(|through| Self {
-            through,
-            told: told.head(place.bounds),
-            count: 0,
-        })
-    }
-}
-
 /// See the [module](self).
 struct Stream<L> {
     log: Arc<L>,
     admission: Admission,
-    /// The filter that was asked for.
-    asked: Filter,
-    /// What of it they may see.
-    filter: Filter,
+    /// What was asked for, and what of it they may see.
+    view: View,
     form: Form,
     epoch: Uuid,
     /// Everything up to here was delivered, or is not for this stream.
     position: Cursor,
-    told: Told,
+    /// The position that they know of, to whom some events are hidden: of an event that they were given, or one that they named.
+    /// `None` when no event is, so that they may be told where the log stands.
+    told: Option<Cursor>,
     replay: Option<Replay>,
     sender: mpsc::Sender<Bytes>,
     news: watch::Receiver<Cursor>,
@@ -273,22 +170,54 @@ struct Stream<L> {
 }
 
 impl<L: Log> Stream<L> {
+    /// A stream from this place on. The hub's `news` moves after the log's head does.
+    fn new(
+        shared: Shared<L>,
+        admission: Admission,
+        form: Form,
+        sender: mpsc::Sender<Bytes>,
+        place: &Place,
+    ) -> Self {
+        let Shared {
+            log,
+            news,
+            heartbeat,
+        } = shared;
+        let known = place.gap.map_or(place.requested, |gap| gap.resume_at);
+        let is_restricted = admission.principal.is_restricted();
+        Self {
+            log,
+            admission,
+            view: place.view.clone(),
+            form,
+            epoch: place.bounds.epoch,
+            position: place.position,
+            told: is_restricted.then_some(known),
+            replay: place.replay_through.map(|through| Replay {
+                through,
+                told: place.bounds.head,
+                count: 0,
+            }),
+            sender,
+            news,
+            heartbeat,
+            beat_at: Instant::now() + heartbeat,
+            read_at: Instant::now(),
+        }
+    }
+
     /// Says where the stream stands, and what it cannot have.
     fn opening(&self, place: &Place) -> Vec<u8> {
         let mut out = Vec::new();
-        let kinds = place.filter.patterns().iter().map(ToString::to_string);
-        let cursor = match place.replay_through {
-            Some(_) => place.requested,
-            None => self.told.position(place.requested),
-        };
+        let kinds = place.view.filter.patterns().iter();
         self.form.retry(RECONNECT_AFTER_MS, &mut out);
         self.say(
             &Message::Subscribed {
-                kinds: kinds.collect(),
-                cursor,
+                kinds: kinds.map(ToString::to_string).collect(),
+                cursor: place.requested,
                 epoch: place.bounds.epoch,
                 earliest: place.bounds.earliest,
-                head: self.told.head(place.bounds),
+                head: place.bounds.head,
                 server_time: clock::now(),
                 heartbeat_ms: millis(self.heartbeat),
                 reference: None,
@@ -296,7 +225,7 @@ impl<L: Log> Stream<L> {
             &mut out,
         );
         if let Some(gap) = place.gap {
-            self.say_gap(gap, &mut out);
+            self.say_gap(gap, place.bounds, &mut out);
         }
         out
     }
@@ -356,8 +285,13 @@ impl<L: Log> Stream<L> {
     fn readmit(&mut self, auth: &Auth) -> Result<(), Refusal> {
         self.admission = auth.readmit(&self.admission)?;
         let principal = &self.admission.principal;
-        self.filter = narrowed(principal, &self.asked, self.replay.is_some())?;
-        self.told.is_restricted = principal.is_restricted();
+        let View {
+            asked, is_resumed, ..
+        } = self.view.clone();
+        self.view = View::new(asked, is_resumed, principal)?;
+        // So far they may have been told of every position.
+        let is_restricted = principal.is_restricted();
+        self.told = is_restricted.then(|| self.told.unwrap_or(self.position));
         Ok(())
     }
 
@@ -412,7 +346,7 @@ impl<L: Log> Stream<L> {
         // So that the end of the replay is said right behind it.
         let until = self.replay.as_ref().map_or(head, |replay| replay.through);
         let request = PageRequest {
-            filter: self.filter.clone(),
+            filter: self.view.filter.clone(),
             direction: Direction::After(self.position),
             until: Some(until),
             max_events: if is_first {
@@ -438,11 +372,14 @@ impl<L: Log> Stream<L> {
         if let Some(resume_at) = missing(self.position, page.earliest) {
             let gap = Gap {
                 reason: GapReason::Retention,
-                requested: self.told.position(self.position),
+                requested: self.told.unwrap_or(self.position),
                 resume_at,
             };
             self.position = resume_at;
-            self.say_gap(gap, out);
+            self.tell(resume_at);
+            let mut bounds = self.log.bounds();
+            bounds.head = self.told.unwrap_or(bounds.head);
+            self.say_gap(gap, bounds, out);
             return self.finish_replay(out);
         }
         if let Some(replay) = &mut self.replay {
@@ -453,7 +390,7 @@ impl<L: Log> Stream<L> {
             self.form.event(&self.epoch, event, out);
         }
         if let Some(event) = page.events.last() {
-            self.told.newest = self.told.newest.max(event.cursor);
+            self.tell(event.cursor);
         }
         self.position = page.reached;
         self.finish_replay(out);
@@ -463,6 +400,7 @@ impl<L: Log> Stream<L> {
         let position = self.position;
         let complete = self.replay.take_if(|replay| replay.through <= position);
         if let Some(Replay { told, count, .. }) = complete {
+            self.tell(told);
             self.say(
                 &Message::ReplayComplete {
                     cursor: told,
@@ -485,7 +423,7 @@ impl<L: Log> Stream<L> {
         }
         let ping = Message::Ping {
             time: clock::now(),
-            cursor: self.told.position(self.position),
+            cursor: self.told.unwrap_or(self.position),
         };
         self.say(&ping, out);
     }
@@ -494,20 +432,19 @@ impl<L: Log> Stream<L> {
         self.form.message(message, out);
     }
 
-    fn say_gap(&self, gap: Gap, out: &mut Vec<u8>) {
-        let bounds = self.log.bounds();
-        let resume_at = match gap.reason {
-            // A position that retention decides says nothing of who publishes.
-            GapReason::Retention => gap.resume_at,
-            _ => self.told.position(gap.resume_at),
-        };
+    /// Notes that they know of a later position.
+    fn tell(&mut self, position: Cursor) {
+        self.told = self.told.map(|told| told.max(position));
+    }
+
+    fn say_gap(&self, gap: Gap, bounds: Bounds, out: &mut Vec<u8>) {
         self.say(
             &Message::Gap {
                 reason: gap.reason,
                 requested: gap.requested,
-                resume_at,
+                resume_at: gap.resume_at,
                 earliest: bounds.earliest,
-                head: self.told.head(bounds).max(resume_at),
+                head: bounds.head,
             },
             out,
         );

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use jiff::Timestamp;
 use simd_json::OwnedValue;
 use simd_json::prelude::*;
-use todoki_codec::{Draft, Ids, Kind, Windows};
+use todoki_codec::{Draft, Filter, Ids, Kind, Windows};
 
 use super::*;
 use crate::log::{AppendError, Embedded, Facets, Histogram, Options};
@@ -104,28 +104,16 @@ impl Stage {
 
     async fn stream(&self, query: &str, heartbeat: Duration) -> Listener {
         let subscription = query::stream(query).unwrap();
-        let (asked, admission) = (subscription.filter.clone(), self.auth.admit_token("secret"));
-        let admission = admission.await.unwrap();
-        let place = place(&self.log, subscription, None).await.unwrap();
-        let told = Told::of(&*self.log, &admission.principal, &place).await;
-        let told = told.unwrap();
+        let admission = self.auth.admit_token("secret").await.unwrap();
+        let place = place(&*self.log, &admission.principal, subscription, None);
+        let place = place.await.unwrap();
         let (sender, chunks) = mpsc::channel(CHUNKS);
-        let stream = Stream {
+        let shared = Shared {
             log: Arc::clone(&self.log),
-            admission,
-            asked,
-            filter: place.filter.clone(),
-            form: Form::Lines,
-            epoch: place.bounds.epoch,
-            position: place.position,
-            told,
-            replay: Replay::of(&place, told),
-            sender,
             news: self.news.clone(),
             heartbeat,
-            beat_at: Instant::now() + heartbeat,
-            read_at: Instant::now(),
         };
+        let stream = Stream::new(shared, admission, Form::Lines, sender, &place);
         let (auth, stop) = (Arc::clone(&self.auth), self.stop.clone());
         tokio::spawn(async move { stream.run(&place, &auth, &stop).await });
         Listener {

@@ -93,9 +93,11 @@ fn attend<L: Log>(shard: &Shard<L>, line: &Rc<Line>, now: Instant) {
     if line.blocked_since().is_some() {
         return;
     }
+    let watermark = floor.watermark(id);
+    let told = line.tell(floor.newest_until(id, watermark));
     let ping = Message::Ping {
         time: clock::now(),
-        cursor: floor.watermark(id),
+        cursor: told.unwrap_or(watermark),
     };
     let mut frames = Vec::new();
     if shard.log.is_away() {

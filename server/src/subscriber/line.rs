@@ -2,10 +2,12 @@
 
 use std::cell::Cell;
 use std::io;
+use std::num::NonZeroI64;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
 
+use todoki_codec::Cursor;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -24,6 +26,8 @@ pub(crate) enum Order {
     Silent,
     /// Close: the server drains.
     Drain,
+    /// See whether the client may go on, and with what.
+    Look,
 }
 
 /// See the [module](self).
@@ -50,6 +54,9 @@ pub(crate) struct Line {
     /// When it last began to take nothing from us, whether it still does or not.
     stalled_at: Cell<Option<Instant>>,
     order: Cell<Option<Order>>,
+    /// One more than the position that the client knows, when it is one from whom events are hidden; in one word, since
+    /// every idle client has it.
+    told: Cell<Option<NonZeroI64>>,
 }
 
 impl Line {
@@ -68,17 +75,38 @@ impl Line {
             unacknowledged: Cell::new(0),
             stalled_at: Cell::new(None),
             order: Cell::new(None),
+            told: Cell::new(None),
         }
     }
 
-    /// Tells the subscriber what to do.
+    /// Tells the subscriber what to do. One that is to close has nothing to look at any more.
     pub(crate) fn order(&self, order: Order) {
-        self.order.set(Some(order));
+        let pending = self.order.take().filter(|_| order == Order::Look);
+        self.order.set(pending.or(Some(order)));
         self.nudged.notify_one();
     }
 
     pub(super) fn take_order(&self) -> Option<Order> {
         self.order.take()
+    }
+
+    /// The position that the client knows: of an event that it was given, or one that it named itself. `None` when no event
+    /// is hidden from it, so that it may be told where the log stands.
+    pub(super) fn told(&self) -> Option<Cursor> {
+        Cursor::new(self.told.get()?.get() - 1)
+    }
+
+    /// Sets what the client knows.
+    pub(super) fn set_told(&self, told: Option<Cursor>) {
+        self.told
+            .set(told.and_then(|told| NonZeroI64::new(told.get() + 1)));
+    }
+
+    /// Notes that a client from whom events are hidden knows of a later position, and gives what it knows.
+    pub(super) fn tell(&self, position: Cursor) -> Option<Cursor> {
+        let told = self.told()?.max(position);
+        self.set_told(Some(told));
+        Some(told)
     }
 
     /// Since when the socket takes nothing.

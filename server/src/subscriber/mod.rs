@@ -7,6 +7,7 @@
 //! The task ends in one of few ways: the client closes, we close (a close frame is the last thing said), or the socket
 //! fails. Knows no HTTP.
 
+pub mod access;
 pub(crate) mod beat;
 mod counts;
 mod line;
@@ -17,11 +18,12 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use todoki_codec::Cursor;
-use todoki_codec::command::{self, Action, CommandError};
+use todoki_codec::command::{self, Action, CommandError, Token};
 use todoki_codec::frame::{self, CloseCode, CloseFrame, Decoder, Incoming, Limits, Role};
 use todoki_codec::limits::{INBOUND_MESSAGE_BYTES, PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::message::{GapReason, LagState, Message};
@@ -29,13 +31,17 @@ use todoki_codec::query::{Direction, Slow, Subscription};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
+use crate::auth::Admission;
 use crate::clock;
 use crate::hub::floor::{MemberId, Next, Turn};
 use crate::hub::group::{self, Key};
 use crate::hub::shard::Shard;
 use crate::listen::Permit;
-use crate::log::{Log, Page, PageRequest, ReadError};
-use place::{Gap, Place, missing, place};
+use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
+use crate::reply::Refusal;
+use crate::visible;
+use access::{Access, Due};
+use place::{Gap, Place, View, missing, place};
 
 pub use counts::Counts;
 pub(crate) use line::{Line, Order};
@@ -66,6 +72,8 @@ pub struct Arrival {
     pub is_compressed: bool,
     /// Where its subscription begins.
     pub place: Place,
+    /// What lets it go on.
+    pub access: Box<Access>,
     /// Counts the connection.
     pub permit: Option<Permit>,
     /// Makes the end of the server wait for it.
@@ -96,12 +104,13 @@ pub(crate) fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) -> impl Futur
         early,
         is_compressed,
         place,
+        access,
         permit,
         token,
     } = arrival;
     let counting = Rc::clone(&shard);
     let mut joined = TcpStream::from_std(stream)
-        .map(|stream| Subscriber::join(shard, stream, is_compressed, &place));
+        .map(|stream| Subscriber::join(shard, stream, is_compressed, &place, access));
     async move {
         let closed = match &mut joined {
             Ok(subscriber) => {
@@ -128,6 +137,7 @@ struct Subscriber<L> {
     id: MemberId,
     key: Key,
     slow: Slow,
+    access: Box<Access>,
     decoder: Decoder,
     replay: Option<Replay>,
     /// A page of the log on its way.
@@ -142,6 +152,8 @@ struct Subscriber<L> {
 #[derive(Debug)]
 struct Replay {
     through: Cursor,
+    /// The same, as the client is told it.
+    told: Cursor,
     count: u64,
 }
 
@@ -167,10 +179,16 @@ enum Wait {
 }
 
 impl<L: Log> Subscriber<L> {
-    fn join(shard: Rc<Shard<L>>, stream: TcpStream, is_compressed: bool, place: &Place) -> Self {
+    fn join(
+        shard: Rc<Shard<L>>,
+        stream: TcpStream,
+        is_compressed: bool,
+        place: &Place,
+        access: Box<Access>,
+    ) -> Self {
         let line = Rc::new(Line::new(stream, shard.settings.heartbeat));
         let key = Key {
-            filter: place.filter.clone(),
+            filter: place.view.filter.clone(),
             encoding: place.encoding,
             is_compressed,
         };
@@ -186,6 +204,7 @@ impl<L: Log> Subscriber<L> {
             id,
             key,
             slow: place.slow,
+            access,
             decoder: Decoder::new(Role::Server, Limits::inbound()).with_deflate(is_compressed),
             replay: None,
             reading: None,
@@ -194,21 +213,31 @@ impl<L: Log> Subscriber<L> {
             closing: None,
         };
         subscriber.begin(place, None);
+        if subscriber.access.is_outdated(&subscriber.shard.watch) {
+            subscriber.line.order(Order::Look);
+        }
+        subscriber.watch();
         subscriber
     }
 
     /// Says where the stream stands, and what it cannot have.
     fn begin(&mut self, place: &Place, reference: Option<String>) {
-        self.replay = place
-            .replay_through
-            .map(|through| Replay { through, count: 0 });
+        self.replay = place.replay_through.map(|through| Replay {
+            through,
+            told: place.bounds.head,
+            count: 0,
+        });
+        let View {
+            asked,
+            filter,
+            is_resumed,
+        } = &place.view;
+        self.access.note(asked, filter, *is_resumed);
+        let known = place.gap.map_or(place.requested, |gap| gap.resume_at);
+        let is_restricted = self.access.admission.principal.is_restricted();
+        self.line.set_told(is_restricted.then_some(known));
         self.say(&Message::Subscribed {
-            kinds: place
-                .filter
-                .patterns()
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            kinds: filter.patterns().iter().map(ToString::to_string).collect(),
             cursor: place.requested,
             epoch: place.bounds.epoch,
             earliest: place.bounds.earliest,
@@ -218,7 +247,7 @@ impl<L: Log> Subscriber<L> {
             reference,
         });
         if let Some(gap) = place.gap {
-            self.say_gap(gap);
+            self.say_gap(gap, place.bounds);
         }
     }
 
@@ -227,8 +256,10 @@ impl<L: Log> Subscriber<L> {
             self.line.order(Order::Drain);
         }
         loop {
-            if let Some(order) = self.line.take_order() {
-                self.obey(order);
+            match self.line.take_order() {
+                Some(Order::Look) => Box::pin(self.look()).await,
+                Some(order) => self.obey(order),
+                None => {}
             }
             if let Some(closed) = self.finished() {
                 return closed;
@@ -372,16 +403,24 @@ impl<L: Log> Subscriber<L> {
 
     /// Gives up what it could not take in time, and says exactly what that is.
     fn skip(&mut self) {
-        let (requested, resume_at) = {
+        let (requested, resume_at, newest) = {
             let mut floor = self.shard.floor.borrow_mut();
             let resume_at = floor.position();
-            (floor.move_to(self.id, resume_at), resume_at)
+            let newest = floor.newest_until(self.id, resume_at);
+            (floor.move_to(self.id, resume_at), resume_at, newest)
         };
-        self.say_gap(Gap {
+        let bounds = self.shard.log.bounds();
+        let known = self.line.told();
+        let (requested, resume_at) = match (known, self.line.tell(newest)) {
+            (Some(known), Some(told)) => (known, told),
+            _ => (requested, resume_at),
+        };
+        let gap = Gap {
             reason: GapReason::Slow,
             requested,
             resume_at,
-        });
+        };
+        self.say_gap(gap, self.told_bounds(bounds));
     }
 
     fn became_live(&mut self) {
@@ -396,8 +435,9 @@ impl<L: Log> Subscriber<L> {
     fn finish_replay(&mut self) {
         let position = self.shard.floor.borrow().watermark(self.id);
         if let Some(replay) = self.replay.take_if(|replay| replay.through <= position) {
+            self.line.tell(replay.told);
             self.say(&Message::ReplayComplete {
-                cursor: replay.through,
+                cursor: replay.told,
                 count: replay.count,
             });
         }
@@ -434,11 +474,18 @@ impl<L: Log> Subscriber<L> {
         // As the page found it, not as it is now: the log may have forgotten events since the page was asked for.
         if let Some(resume_at) = missing(position, page.earliest) {
             self.shard.floor.borrow_mut().move_to(self.id, resume_at);
-            return self.say_gap(Gap {
+            let requested = self.line.told().unwrap_or(position);
+            self.line.tell(resume_at);
+            let bounds = self.told_bounds(self.shard.log.bounds());
+            let gap = Gap {
                 reason: GapReason::Retention,
-                requested: position,
+                requested,
                 resume_at,
-            });
+            };
+            return self.say_gap(gap, bounds);
+        }
+        if let Some(last) = page.events.last() {
+            self.line.tell(last.cursor);
         }
         if let Some(replay) = &mut self.replay {
             replay.count += page.events.len() as u64;
@@ -550,6 +597,7 @@ impl<L: Log> Subscriber<L> {
                 Action::Subscribe(subscription) => {
                     self.subscribe(subscription, command.reference).await;
                 }
+                Action::Auth(token) => self.authorise(&token, command.reference).await,
                 _ => unreachable!("the codec and the server are built together"),
             },
             Err(CommandError { reference, reason }) => self.say(&Message::Error {
@@ -563,20 +611,28 @@ impl<L: Log> Subscriber<L> {
 
     /// Replaces filter and position in one step: what was handed out before is written before.
     async fn subscribe(&mut self, subscription: Subscription, reference: Option<String>) {
-        let standing = self.shard.floor.borrow_mut().stand(self.id);
+        let principal = Arc::clone(&self.access.admission.principal);
+        let was_resumed = self.access.is_resumed;
+        // Before anything is disturbed: what is refused leaves the stream as it is.
+        if let Err(refusal) = View::of(&subscription, was_resumed, &principal) {
+            return self.refuse(&refusal, reference);
+        }
+        let position = self.shard.floor.borrow_mut().stand(self.id);
         let standing = place::Standing {
-            position: standing,
+            position,
+            told: self.known(position).unwrap_or(position),
+            is_resumed: was_resumed,
             encoding: self.key.encoding,
             slow: self.slow,
         };
-        match place(&self.shard.log, subscription, Some(standing)).await {
+        match place(&*self.shard.log, &principal, subscription, Some(standing)).await {
             Ok(place) => {
                 self.reading = None;
                 self.was_live = false;
                 self.line.lagged_since.take();
                 self.slow = place.slow;
                 self.key = Key {
-                    filter: place.filter.clone(),
+                    filter: place.view.filter.clone(),
                     encoding: place.encoding,
                     is_compressed: self.key.is_compressed,
                 };
@@ -585,13 +641,118 @@ impl<L: Log> Subscriber<L> {
                 drop(floor);
                 self.begin(&place, reference);
             }
-            Err(error) => self.say(&Message::Error {
-                code: "log_unavailable".into(),
-                message: error.to_string(),
-                retry_after_ms: Some(millis(READ_RETRY)),
-                reference,
-            }),
+            Err(refusal) => self.refuse(&refusal, reference),
         }
+    }
+
+    /// Goes on with another token of the same principal. A wrong one changes nothing.
+    async fn authorise(&mut self, token: &Token, reference: Option<String>) {
+        let name = Arc::clone(self.access.admission.principal.name());
+        match self.shard.auth.admit_token(token.secret()).await {
+            Ok(admission) if *admission.principal.name() != name => {
+                self.close(CloseCode::FORBIDDEN, "the token is another principal's");
+            }
+            Ok(admission) => {
+                if let Err(refusal) = self.adopt(admission, reference.clone()).await {
+                    self.refuse(&refusal, reference);
+                }
+            }
+            Err(refusal) => self.refuse(&refusal, reference),
+        }
+    }
+
+    /// Sees whether the client may go on, and with what: who may come in has changed, or its time has come.
+    async fn look(&mut self) {
+        if self.closing.is_some() {
+            return;
+        }
+        match self.access.due(clock::now()) {
+            Due::End => return self.close(CloseCode::UNAUTHORISED, "the token has expired"),
+            Due::Warning(expires_in_ms) => self.say(&Message::TokenExpiring { expires_in_ms }),
+            Due::Nothing => {}
+        }
+        let admission = &self.access.admission;
+        match self.shard.auth.readmit(admission) {
+            Err(_) => self.close(CloseCode::UNAUTHORISED, "the token was revoked"),
+            Ok(new) if new.principal == admission.principal && new.expires == admission.expires => {
+                self.watch();
+            }
+            Ok(new) => {
+                if self.adopt(new, None).await.is_err() {
+                    self.close(
+                        CloseCode::FORBIDDEN,
+                        "the grants of this token no longer allow this",
+                    );
+                }
+            }
+        }
+    }
+
+    /// Judges what comes from now on by another admission, and says from where on that is.
+    async fn adopt(
+        &mut self,
+        admission: Admission,
+        reference: Option<String>,
+    ) -> Result<(), Refusal> {
+        let principal = Arc::clone(&admission.principal);
+        let (asked, is_resumed) = (self.access.asked(&self.key.filter), self.access.is_resumed);
+        let view = View::new(asked, is_resumed, &principal)?;
+        let position = if view.filter == self.key.filter {
+            self.shard.floor.borrow().watermark(self.id)
+        } else {
+            self.shard.floor.borrow_mut().stand(self.id)
+        };
+        let told = if principal.is_restricted() {
+            let newest = visible::newest(&*self.shard.log, &principal, position).await;
+            let newest = newest.ok().flatten();
+            // Who was told everything so far knows the position; a log that cannot be read tells nothing new.
+            match (self.known(position), newest) {
+                (Some(known), Some(newest)) => Some(known.max(newest)),
+                (known, newest) => Some(newest.or(known).unwrap_or(position)),
+            }
+        } else {
+            None
+        };
+        self.access.renew(admission);
+        self.access.note(&view.asked, &view.filter, is_resumed);
+        self.line.set_told(told);
+        if view.filter != self.key.filter {
+            self.reading = None;
+            self.was_live = false;
+            self.key.filter = view.filter;
+            let mut floor = self.shard.floor.borrow_mut();
+            floor.rejoin(self.id, self.key.clone(), position);
+        }
+        self.watch();
+        self.say(&Message::Authorised {
+            cursor: told.unwrap_or(position),
+            expires_in_ms: self.access.expires_in_ms(clock::now()),
+            reference,
+        });
+        Ok(())
+    }
+
+    /// What a client from whom events are hidden knows of where it stands: the last event that it was given. `None` when
+    /// none is hidden.
+    fn known(&self, position: Cursor) -> Option<Cursor> {
+        let newest = self.shard.floor.borrow().newest_until(self.id, position);
+        self.line.tell(newest)
+    }
+
+    /// Has its access looked at in time.
+    fn watch(&mut self) {
+        self.shard.watch.set(self.id, &mut self.access);
+    }
+
+    /// A command was refused; the stream goes on.
+    fn refuse(&mut self, refusal: &Refusal, reference: Option<String>) {
+        let is_passing = matches!(refusal, Refusal::Read(_));
+        self.say(&Message::Error {
+            code: refusal.status().1.into(),
+            message: refusal.to_string(),
+            retry_after_ms: is_passing.then(|| millis(READ_RETRY)),
+            reference,
+        });
     }
 
     fn say(&mut self, message: &Message) {
@@ -607,9 +768,14 @@ impl<L: Log> Subscriber<L> {
         self.turn();
     }
 
-    fn say_gap(&mut self, gap: Gap) {
+    /// Bounds as the client may be told them: whoever has events hidden from them knows of no head but their own.
+    fn told_bounds(&self, bounds: Bounds) -> Bounds {
+        let head = self.line.told().unwrap_or(bounds.head);
+        Bounds { head, ..bounds }
+    }
+
+    fn say_gap(&mut self, gap: Gap, bounds: Bounds) {
         self.shard.count(|counts| counts.gap(gap.reason));
-        let bounds = self.shard.log.bounds();
         self.say(&Message::Gap {
             reason: gap.reason,
             requested: gap.requested,
@@ -622,9 +788,14 @@ impl<L: Log> Subscriber<L> {
     fn say_lag(&mut self, state: LagState) {
         let position = self.shard.floor.borrow().watermark(self.id);
         let since = self.line.lagged_since.get();
+        let head = self.shard.log.bounds().head;
         self.say(&Message::Lag {
             state,
-            lag_events: self.shard.log.bounds().head.count_since(position),
+            lag_events: self
+                .line
+                .told()
+                .is_none()
+                .then(|| head.count_since(position)),
             lag_ms: since.map_or(0, |since| millis(since.elapsed())),
         });
     }
@@ -640,6 +811,7 @@ impl<L: Log> Subscriber<L> {
             return;
         }
         match order {
+            Order::Look => {}
             Order::Silent => self.close(CloseCode::TIMEOUT, "nothing heard for two heartbeats"),
             Order::Drain => {
                 self.say(&Message::Drain {
@@ -691,6 +863,7 @@ impl<L: Log> Subscriber<L> {
 impl<L> Drop for Subscriber<L> {
     /// Leaves the floor, in whichever way it ends: also a task that panicked must not stay a member.
     fn drop(&mut self) {
+        self.shard.watch.forget(self.id, &mut self.access);
         drop(self.shard.floor.borrow_mut().leave(self.id));
         self.line.id.set(None);
     }

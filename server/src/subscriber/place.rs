@@ -1,23 +1,24 @@
-//! Where a subscription begins in the log.
-
-use std::sync::Arc;
+//! Where a subscription begins in the log, and what of it somebody may see.
 
 use todoki_codec::message::GapReason;
 use todoki_codec::query::{Encoding, Slow, Start, Subscription};
 use todoki_codec::{Cursor, Filter};
 
-use crate::log::{Bounds, Log, ReadError};
+use crate::auth::Principal;
+use crate::log::{Bounds, Log};
+use crate::reply::Refusal;
+use crate::visible;
 
 /// A subscription that has its place.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Which events.
-    pub filter: Filter,
+    /// What was asked for, and what of it is given.
+    pub view: View,
     /// In which form.
     pub encoding: Encoding,
     /// What to do when it is too slow.
     pub slow: Slow,
-    /// The position that was asked for.
+    /// The position that was asked for, as the client is told it.
     pub requested: Cursor,
     /// The position to begin after.
     pub position: Cursor,
@@ -25,8 +26,49 @@ pub struct Place {
     pub replay_through: Option<Cursor>,
     /// What cannot be delivered.
     pub gap: Option<Gap>,
-    /// The log's bounds then.
+    /// The log's bounds then, with the head as the client is told it.
     pub bounds: Bounds,
+}
+
+/// Which events somebody is given of those that they asked for.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What they asked for.
+    pub asked: Filter,
+    /// What of it their grants let them have.
+    pub filter: Filter,
+    /// Whether it began with what is stored, which needs more than what only comes.
+    pub is_resumed: bool,
+}
+
+impl View {
+    /// What somebody is given of a subscription. One that does not say where it begins goes on as the one before it.
+    pub fn of(
+        subscription: &Subscription,
+        was_resumed: bool,
+        principal: &Principal,
+    ) -> Result<Self, Refusal> {
+        let is_resumed = match subscription.start {
+            Some(Start::Head) => false,
+            Some(_) => true,
+            None => was_resumed,
+        };
+        Self::new(subscription.filter.clone(), is_resumed, principal)
+    }
+
+    /// What somebody is given of a filter: the only place that decides it for streams.
+    pub fn new(asked: Filter, is_resumed: bool, principal: &Principal) -> Result<Self, Refusal> {
+        let filter = if is_resumed {
+            principal.resumed(&asked)?
+        } else {
+            principal.live(&asked)?
+        };
+        Ok(Self {
+            asked,
+            filter,
+            is_resumed,
+        })
+    }
 }
 
 /// A hole that cannot be filled.
@@ -45,39 +87,57 @@ pub struct Gap {
 pub struct Standing {
     /// Where it stands.
     pub position: Cursor,
+    /// The same, as the client is told it.
+    pub told: Cursor,
+    /// Whether it began with what is stored.
+    pub is_resumed: bool,
     /// Its form.
     pub encoding: Encoding,
     /// What to do when it is too slow.
     pub slow: Slow,
 }
 
-/// Finds the place of a new subscription, or of one that replaces another.
+/// Finds the place of somebody's new subscription, or of one that replaces another.
 pub async fn place<L: Log>(
-    log: &Arc<L>,
+    log: &L,
+    principal: &Principal,
     subscription: Subscription,
     standing: Option<Standing>,
-) -> Result<Place, ReadError> {
+) -> Result<Place, Refusal> {
+    let was_resumed = standing.is_some_and(|standing| standing.is_resumed);
+    let view = View::of(&subscription, was_resumed, principal)?;
     let asked = match subscription.start {
         Some(Start::After(cursor)) => Some(cursor),
         Some(Start::Earliest) => Some(log.bounds().earliest.before()),
-        Some(Start::Time(time)) => Some(log.seek(time).await?),
+        Some(Start::Time(time)) => {
+            let position = log.seek(time).await?;
+            Some(visible::position(log, principal, position).await?)
+        }
         Some(Start::Head) => None,
         None => standing.map(|standing| standing.position),
     };
-    let bounds = log.bounds();
-    let requested = asked.unwrap_or(bounds.head);
-    let gap = if requested > bounds.head {
-        Some((GapReason::Ahead, bounds.head))
-    } else {
-        missing(requested, bounds.earliest).map(|resume_at| (GapReason::Retention, resume_at))
+    let real = log.bounds();
+    let (head, position) = (real.head, asked.unwrap_or(real.head));
+    let named = match (subscription.start, standing) {
+        (None, Some(standing)) => {
+            let newest = visible::newest(log, principal, standing.position).await?;
+            Some(newest.map_or(standing.told, |newest| newest.max(standing.told)))
+        }
+        _ => asked,
     };
-    let gap = gap.map(|(reason, resume_at)| Gap {
-        reason,
-        requested,
-        resume_at,
-    });
+    // Whoever named a position knows it, unless there is no such position yet.
+    let given = named.filter(|named| *named <= head);
+    let mut bounds = visible::bounds(log, principal, real).await?;
+    bounds.head = bounds.head.max(given.unwrap_or(Cursor::ORIGIN));
+    let requested = named.unwrap_or(bounds.head);
+    let hole = if position > head {
+        Some((GapReason::Ahead, head, bounds.head))
+    } else {
+        missing(position, bounds.earliest)
+            .map(|resume_at| (GapReason::Retention, resume_at, resume_at))
+    };
     Ok(Place {
-        filter: subscription.filter,
+        view,
         encoding: subscription
             .encoding
             .or(standing.map(|standing| standing.encoding))
@@ -87,9 +147,13 @@ pub async fn place<L: Log>(
             .or(standing.map(|standing| standing.slow))
             .unwrap_or_default(),
         requested,
-        position: gap.map_or(requested, |gap| gap.resume_at),
-        replay_through: asked.map(|_| bounds.head),
-        gap,
+        position: hole.map_or(position, |(_, resume_at, _)| resume_at),
+        replay_through: asked.map(|_| head),
+        gap: hole.map(|(reason, _, told)| Gap {
+            reason,
+            requested,
+            resume_at: told,
+        }),
         bounds,
     })
 }

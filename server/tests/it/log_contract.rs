@@ -4,12 +4,14 @@
 
 mod append;
 mod count;
+mod grants;
 mod keys;
 mod read;
 mod retention;
 
 pub(crate) use append::*;
 pub(crate) use count::*;
+pub(crate) use grants::*;
 pub(crate) use keys::*;
 pub(crate) use read::*;
 pub(crate) use retention::*;
@@ -60,6 +62,9 @@ macro_rules! log_contract {
             a_histogram_is_what_a_naive_count_gives,
             facets_are_what_a_naive_count_gives,
             counts_of_nothing_are_complete,
+            a_page_has_what_grants_let_through,
+            a_histogram_counts_what_grants_let_through,
+            facets_are_of_what_grants_let_through,
             trimmed_events_are_gone_and_the_rest_is_there,
             a_page_tells_what_it_has_missed,
             cursors_are_never_used_twice,

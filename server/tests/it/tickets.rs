@@ -123,11 +123,21 @@ async fn whoever_came_with_a_ticket_sees_what_it_is_for_and_no_more() {
     let subscribed = stream.expect("subscribed").await;
     assert_eq!(subscribed["kinds"].encode(), r#"["task.*"]"#);
     stream.expect("replay_complete").await;
+    let by_socket = format!("kinds=task.a,agent.*&{}", narrow().await);
+    let mut socket = server.upgrade(&by_socket, "").await.ok().unwrap();
+    let subscribed = socket.expect("subscribed").await;
+    assert_eq!(subscribed["kinds"].encode(), r#"["task.a"]"#);
     server.emit(&draft("task.b", ONE)).await;
     server.emit(&draft("task.a", OTHER)).await;
     server.emit(&draft("agent.a", ONE)).await;
     server.emit(&draft("task.a", ONE)).await;
     assert_eq!(stream.cursors(2).await, [1, 4]);
+    assert_eq!(socket.cursors(1).await, [4]);
+    // A command is bounded as the query is.
+    socket.send(r#"{"type":"subscribe","cursor":0}"#).await;
+    let subscribed = socket.expect("subscribed").await;
+    assert_eq!(subscribed["kinds"].encode(), r#"["task.*"]"#);
+    assert_eq!(socket.cursors(2).await, [1, 4]);
     let outside = format!("kinds=agent.*&{}", narrow().await);
     let refused = Streaming::open(&server, &outside, LINES)
         .await

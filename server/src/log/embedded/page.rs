@@ -60,7 +60,7 @@ impl Found {
     fn walk(
         connection: &Connection,
         span: Span,
-        picked: &Picked,
+        picked: &Picked<'_>,
         kinds: &[Kind],
         request: &PageRequest,
     ) -> Result<Self> {

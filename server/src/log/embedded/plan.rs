@@ -4,11 +4,11 @@
 //! It narrows what is visited; the filter is then checked on each visited row.
 
 use rusqlite::{Connection, OptionalExtension, Result, ToSql, params_from_iter};
-use todoki_codec::{Cursor, WantedIds};
+use todoki_codec::{Cursor, Within};
 use uuid::Uuid;
 
-/// Kinds that are looked up one by one; with more of them the table itself is quicker to walk.
-const KINDS_MERGED: usize = 8;
+/// Kinds, or ids, that are looked up one by one; with more of them the table itself is quicker to walk.
+const KEYS_MERGED: usize = 8;
 
 /// Entries of an index by which its density is judged.
 const PROBE_ENTRIES: i64 = 32;
@@ -69,24 +69,26 @@ pub(super) enum Plan {
 }
 
 impl Plan {
-    /// The narrowest walk for what is wanted. `kinds` are the ids of those that match; `None` when any does.
-    pub(super) fn new(kinds: Option<&[i64]>, wanted: WantedIds) -> Self {
-        // The system's events have no entry in the index of agents.
-        let agent_id = wanted.agent_id.filter(|id| !id.is_nil());
+    /// The narrowest walk for events with these ids. `kinds` are the ids of those kinds that match; `None` when any does.
+    pub(super) fn new(kinds: Option<&[i64]>, within: &Within) -> Self {
         let narrowest_first = [
-            ("task_id", wanted.task_id),
-            ("session_id", wanted.session_id),
-            ("agent_id", agent_id),
-            ("project_id", wanted.project_id),
+            ("task_id", &within.task_id),
+            ("session_id", &within.session_id),
+            ("agent_id", &within.agent_id),
+            ("project_id", &within.project_id),
         ];
-        for (column, id) in narrowest_first {
-            if let Some(id) = id {
-                let keys = vec![Key::Id(id)];
+        for (column, ids) in narrowest_first {
+            // The system's events have no entry in the index of agents.
+            let is_indexed = |ids: &&Vec<Uuid>| {
+                ids.len() <= KEYS_MERGED && !(column == "agent_id" && ids.contains(&Uuid::nil()))
+            };
+            if let Some(ids) = ids.as_ref().filter(is_indexed) {
+                let keys = ids.iter().copied().map(Key::Id).collect();
                 return Self::Index { column, keys };
             }
         }
         match kinds {
-            Some(kinds) if kinds.len() <= KINDS_MERGED => Self::Index {
+            Some(kinds) if kinds.len() <= KEYS_MERGED => Self::Index {
                 column: "kind",
                 keys: kinds.iter().copied().map(Key::Kind).collect(),
             },
@@ -189,8 +191,10 @@ mod tests {
         let connection = schema::open(&path, &super::super::Options::default())
             .unwrap()
             .connection;
-        let id = Some(Uuid::from_u128(1));
-        let wanted = |task_id, session_id, agent_id, project_id| WantedIds {
+        let any = Within::default();
+        let ids = |count: u128| Some((1..=count).map(Uuid::from_u128).collect());
+        let one = || ids(1);
+        let within = |task_id, session_id, agent_id, project_id| Within {
             agent_id,
             session_id,
             task_id,
@@ -203,26 +207,27 @@ mod tests {
                 newest_first,
             };
             for (plan, walks) in [
-                (Plan::new(None, WantedIds::default()), "PRIMARY KEY"),
-                (Plan::new(Some(&[3]), WantedIds::default()), "events_kind"),
+                (Plan::new(None, &any), "PRIMARY KEY"),
+                (Plan::new(Some(&[3]), &any), "events_kind"),
+                (Plan::new(Some(&[1, 2, 5]), &any), "events_kind"),
                 (
-                    Plan::new(Some(&[1, 2, 5]), WantedIds::default()),
-                    "events_kind",
-                ),
-                (
-                    Plan::new(Some(&[1]), wanted(id, id, id, id)),
+                    Plan::new(Some(&[1]), &within(one(), one(), one(), one())),
                     "events_task_id",
                 ),
                 (
-                    Plan::new(Some(&[1]), wanted(None, id, id, id)),
+                    Plan::new(Some(&[1]), &within(None, one(), one(), one())),
                     "events_session_id",
                 ),
                 (
-                    Plan::new(None, wanted(None, None, id, id)),
+                    Plan::new(None, &within(None, None, one(), one())),
                     "events_agent_id",
                 ),
                 (
-                    Plan::new(None, wanted(None, None, None, id)),
+                    Plan::new(None, &within(None, None, None, one())),
+                    "events_project_id",
+                ),
+                (
+                    Plan::new(None, &within(None, None, None, ids(KEYS_MERGED as u128))),
                     "events_project_id",
                 ),
             ] {
@@ -234,13 +239,16 @@ mod tests {
     }
 
     #[test]
-    fn the_system_and_many_kinds_are_looked_for_along_the_table() {
-        let system = WantedIds {
-            agent_id: Some(Uuid::nil()),
-            ..WantedIds::default()
+    fn the_system_and_many_kinds_or_ids_are_looked_for_along_the_table() {
+        let by_agent = |ids: &[u128]| Within {
+            agent_id: Some(ids.iter().copied().map(Uuid::from_u128).collect()),
+            ..Within::default()
         };
-        assert_eq!(Plan::new(None, system), Plan::Table);
+        assert_eq!(Plan::new(None, &by_agent(&[0])), Plan::Table);
+        assert_eq!(Plan::new(None, &by_agent(&[0, 1])), Plan::Table);
         let many: Vec<_> = (1..=20).collect();
-        assert_eq!(Plan::new(Some(&many), WantedIds::default()), Plan::Table);
+        assert_eq!(Plan::new(None, &by_agent(&many)), Plan::Table);
+        let many: Vec<_> = (1..=20).collect();
+        assert_eq!(Plan::new(Some(&many), &Within::default()), Plan::Table);
     }
 }

@@ -35,13 +35,18 @@ pub(super) fn event(row: &Row<'_>, kinds: &[Kind]) -> Result<Event> {
         cursor,
         time,
         kind: kinds[kind_place(row, kinds.len())?].clone(),
-        ids: Ids {
-            agent_id: id(row, AGENT_ID)?.unwrap_or_default(),
-            session_id: id(row, SESSION_ID)?,
-            task_id: id(row, TASK_ID)?,
-            project_id: id(row, PROJECT_ID)?,
-        },
+        ids: ids(row)?,
         json: Bytes::copy_from_slice(row.get_ref(7)?.as_bytes()?),
+    })
+}
+
+/// Whom and what the event of a row is about.
+pub(super) fn ids(row: &Row<'_>) -> Result<Ids> {
+    Ok(Ids {
+        agent_id: id(row, AGENT_ID)?.unwrap_or_default(),
+        session_id: id(row, SESSION_ID)?,
+        task_id: id(row, TASK_ID)?,
+        project_id: id(row, PROJECT_ID)?,
     })
 }
 

@@ -4,23 +4,25 @@ use std::ops::ControlFlow;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result, Row};
-use todoki_codec::{Cursor, Filter, Kind, WantedIds};
+use todoki_codec::{Cursor, Filter, Kind};
 use uuid::Uuid;
 
 use super::plan::{Plan, Span};
 use super::row;
 
 /// What a filter picks, in terms of columns.
-pub(super) struct Picked {
-    /// By place in the list of kinds; `None` when all are.
+pub(super) struct Picked<'a> {
+    filter: &'a Filter,
+    /// The kinds of the log.
+    names: &'a [Kind],
+    /// By place in that list; `None` when all are.
     kinds: Option<Vec<bool>>,
-    wanted: WantedIds,
     /// Columns and what they must hold.
     ids: Vec<(usize, Option<Uuid>)>,
 }
 
-impl Picked {
-    pub(super) fn new(filter: &Filter, kinds: &[Kind]) -> Self {
+impl<'a> Picked<'a> {
+    pub(super) fn new(filter: &'a Filter, kinds: &'a [Kind]) -> Self {
         let wanted = filter.wanted();
         let is_picked: Vec<_> = kinds
             .iter()
@@ -33,8 +35,9 @@ impl Picked {
             (row::PROJECT_ID, wanted.project_id),
         ];
         Self {
+            filter,
+            names: kinds,
             kinds: is_picked.contains(&false).then_some(is_picked),
-            wanted,
             ids: ids
                 .into_iter()
                 .filter_map(|(column, id)| Some((column, id?)))
@@ -55,7 +58,7 @@ impl Picked {
 
     /// Whether kinds alone decide.
     pub(super) fn is_by_kind(&self) -> bool {
-        self.ids.is_empty()
+        self.ids.is_empty() && !self.filter.is_scoped()
     }
 
     /// Whether the kind of this place is picked.
@@ -68,7 +71,7 @@ impl Picked {
             let numbered = (1..).zip(kinds);
             numbered.filter(|(_, is)| **is).map(|(id, _)| id).collect()
         });
-        Plan::new(kinds.as_deref(), self.wanted)
+        Plan::new(kinds.as_deref(), &self.filter.within())
     }
 
     fn picks(&self, row: &Row<'_>) -> Result<bool> {
@@ -86,6 +89,10 @@ impl Picked {
                 return Ok(false);
             }
         }
+        if self.filter.is_scoped() {
+            let kind = &self.names[row::kind_place(row, self.names.len())?];
+            return Ok(self.filter.matches_scopes(kind.as_str(), &row::ids(row)?));
+        }
         Ok(true)
     }
 }
@@ -95,7 +102,7 @@ impl Picked {
 pub(super) fn walk(
     connection: &Connection,
     span: Span,
-    picked: &Picked,
+    picked: &Picked<'_>,
     columns: &str,
     max_rows: usize,
     mut take: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>>,

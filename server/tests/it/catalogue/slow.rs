@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use jiff::Timestamp;
 use simd_json::prelude::*;
 use tempfile::TempDir;
+use todoki::auth::Auth;
 use todoki::hub::Hub;
 use todoki::hub::shard::Settings;
 use todoki::listen::Deadlines;
@@ -17,6 +18,7 @@ use todoki::log::{
     AppendError, Bounds, Embedded, Facets, Histogram, Log, Options, Page, PageRequest, ReadError,
 };
 use todoki::subscriber::Arrival;
+use todoki::subscriber::access::{Access, Generation};
 use todoki::subscriber::place::place;
 use todoki_codec::frame::CloseCode;
 use todoki_codec::{Cursor, Draft, Filter, Windows, decode, query};
@@ -314,17 +316,28 @@ async fn a_subscriber_that_takes_nothing_costs_a_page_or_two() {
         heartbeat: Duration::from_secs(30),
         write_stall: SHORT,
     };
+    let auth = Arc::new(Auth::new("secret"));
     unstarted
-        .start(&log, settings, &stop, &done, &CancellationToken::new())
+        .start(
+            &log,
+            &auth,
+            settings,
+            &stop,
+            &done,
+            &CancellationToken::new(),
+        )
         .unwrap();
     let (_takes_nothing, stream) = pair().await;
     let tasks = TaskTracker::new();
     let subscription = query::subscription("cursor=0").unwrap();
+    let admission = auth.admit_token("secret").await.unwrap();
+    let place = place(&*log, &admission.principal, subscription, None).await;
     hub.admit(Arrival {
         stream,
         early: BytesMut::new(),
         is_compressed: false,
-        place: place(&log, subscription, None).await.unwrap(),
+        place: place.unwrap(),
+        access: Access::new(admission, Generation::of(&auth)),
         permit: None,
         token: tasks.token(),
     })

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::*;
 
 /// Appends events over some time.
-async fn fill(log: &impl Log, runner: &mut TestRunner) {
+pub(super) async fn fill(log: &impl Log, runner: &mut TestRunner) {
     for _ in 0..30 {
         let batch = prop::collection::vec(drafts(), 60);
         let batch = batch.new_tree(runner).unwrap().current();
@@ -25,7 +25,7 @@ async fn fill(log: &impl Log, runner: &mut TestRunner) {
 }
 
 /// Some of time, in windows, around the events of a log.
-fn windows(events: &[Event]) -> impl Strategy<Value = Windows> + use<> {
+pub(super) fn windows(events: &[Event]) -> impl Strategy<Value = Windows> + use<> {
     let times: Vec<_> = events.iter().map(|event| event.time).collect();
     let from = (prop::sample::select(times), -5000..5000_i64);
     let span_us = prop_oneof![1..2000_i64, 1..100_000_i64, Just(3_600_000_000)];
@@ -37,11 +37,14 @@ fn windows(events: &[Event]) -> impl Strategy<Value = Windows> + use<> {
     })
 }
 
-/// What the filter picks in each window, by family, and the failures.
-fn naive_histogram(events: &[Event], filter: &Filter, windows: Windows) -> (Vec<Family>, Vec<u64>) {
+/// These events in each window, by family, and the failures.
+fn naive_histogram<'a>(
+    picked: impl Iterator<Item = &'a Event>,
+    windows: Windows,
+) -> (Vec<Family>, Vec<u64>) {
     let mut families = BTreeMap::new();
     let mut failures = vec![0; windows.count()];
-    for event in events.iter().filter(|event| filter.matches(event)) {
+    for event in picked {
         let kind = event.kind.as_str();
         for window in 0..windows.count() {
             if event.time < windows.edge(window) || event.time >= windows.edge(window + 1) {
@@ -62,6 +65,24 @@ fn naive_histogram(events: &[Event], filter: &Filter, windows: Windows) -> (Vec<
     (families.collect(), failures)
 }
 
+/// Checks a histogram against a count of the events that the filter picks.
+pub(super) async fn check_histogram<'a>(
+    log: &impl Log,
+    filter: &Filter,
+    windows: Windows,
+    picked: impl Iterator<Item = &'a Event>,
+) {
+    let histogram = log.histogram(filter.clone(), windows).await.unwrap();
+    let naive = naive_histogram(picked, windows);
+    let context = format!("{filter:?} {windows:?}");
+    assert_eq!((histogram.families, histogram.failures), naive, "{context}");
+    let reach = Reach {
+        from_cursor: log.seek(windows.from()).await.unwrap().next(),
+        is_complete: true,
+    };
+    assert_eq!(histogram.reach, reach, "{context}");
+}
+
 pub(crate) async fn a_histogram_is_what_a_naive_count_gives(store: &impl Store) {
     let mut runner = TestRunner::deterministic();
     let log = store.open(no_release());
@@ -71,15 +92,8 @@ pub(crate) async fn a_histogram_is_what_a_naive_count_gives(store: &impl Store) 
         for _ in 0..100 {
             let request = (filters(), windows(&events));
             let (filter, windows) = request.new_tree(&mut runner).unwrap().current();
-            let histogram = log.histogram(filter.clone(), windows).await.unwrap();
-            let naive = naive_histogram(&events, &filter, windows);
-            let context = format!("{filter} {windows:?}");
-            assert_eq!((histogram.families, histogram.failures), naive, "{context}");
-            let reach = Reach {
-                from_cursor: log.seek(windows.from()).await.unwrap().next(),
-                is_complete: true,
-            };
-            assert_eq!(histogram.reach, reach, "{context}");
+            let picked = events.iter().filter(|event| filter.matches(event));
+            check_histogram(&log, &filter, windows, picked).await;
         }
         if round == 0 {
             log.trim(at(700)).await.unwrap();
@@ -100,6 +114,33 @@ fn naive_frequent<T: Ord>(values: impl Iterator<Item = T>, limit: usize) -> Freq
     counts
 }
 
+/// Checks facets against a count of the events that the filter picks.
+pub(super) async fn check_facets<'a>(
+    log: &impl Log,
+    filter: &Filter,
+    limit: usize,
+    picked: impl Iterator<Item = &'a Event>,
+) {
+    let facets = log.facets(filter.clone(), limit).await.unwrap();
+    let picked: Vec<_> = picked.collect();
+    let ids = |id: fn(&Ids) -> Option<Uuid>| {
+        let ids = picked.iter().filter_map(|event| id(&event.ids));
+        naive_frequent(ids, limit)
+    };
+    let kinds = picked.iter().map(|event| event.kind.clone());
+    assert_eq!(facets.kinds, naive_frequent(kinds, limit), "{filter:?}");
+    let agents = ids(|ids| Some(ids.agent_id).filter(|id| !id.is_nil()));
+    assert_eq!(facets.agents, agents, "{filter:?}");
+    assert_eq!(facets.sessions, ids(|ids| ids.session_id), "{filter:?}");
+    assert_eq!(facets.tasks, ids(|ids| ids.task_id), "{filter:?}");
+    assert_eq!(facets.events, picked.len() as u64, "{filter:?}");
+    let reach = Reach {
+        from_cursor: log.bounds().earliest,
+        is_complete: true,
+    };
+    assert_eq!(facets.reach, reach, "{filter:?}");
+}
+
 pub(crate) async fn facets_are_what_a_naive_count_gives(store: &impl Store) {
     let mut runner = TestRunner::deterministic();
     let log = store.open(no_release());
@@ -110,27 +151,8 @@ pub(crate) async fn facets_are_what_a_naive_count_gives(store: &impl Store) {
         for _ in 0..100 {
             let request = (filter(), prop_oneof![1..5_usize, 1..50_usize]);
             let (filter, limit) = request.new_tree(&mut runner).unwrap().current();
-            let facets = log.facets(filter.clone(), limit).await.unwrap();
-            let picked: Vec<_> = events
-                .iter()
-                .filter(|event| filter.matches(event))
-                .collect();
-            let ids = |id: fn(&Ids) -> Option<Uuid>| {
-                let ids = picked.iter().filter_map(|event| id(&event.ids));
-                naive_frequent(ids, limit)
-            };
-            let kinds = picked.iter().map(|event| event.kind.clone());
-            assert_eq!(facets.kinds, naive_frequent(kinds, limit), "{filter}");
-            let agents = ids(|ids| Some(ids.agent_id).filter(|id| !id.is_nil()));
-            assert_eq!(facets.agents, agents, "{filter}");
-            assert_eq!(facets.sessions, ids(|ids| ids.session_id), "{filter}");
-            assert_eq!(facets.tasks, ids(|ids| ids.task_id), "{filter}");
-            assert_eq!(facets.events, picked.len() as u64, "{filter}");
-            let reach = Reach {
-                from_cursor: log.bounds().earliest,
-                is_complete: true,
-            };
-            assert_eq!(facets.reach, reach, "{filter}");
+            let picked = events.iter().filter(|event| filter.matches(event));
+            check_facets(&log, &filter, limit, picked).await;
         }
         if round == 0 {
             log.trim(at(700)).await.unwrap();

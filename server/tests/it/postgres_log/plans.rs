@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use todoki::log::{Log, PageRequest};
 use todoki_codec::query::Direction;
-use todoki_codec::{Cursor, Filter, Pattern, WantedIds, Windows};
+use todoki_codec::{Cursor, Filter, Pattern, Scope, Scopes, WantedIds, Windows, Within};
 use uuid::Uuid;
 
 use crate::database::Cluster;
@@ -58,6 +58,54 @@ fn filters() -> Vec<Filter> {
         filter(&[], by(None, None, None, id(7))),
         filter(&["family2.k2"], by(id(8), id(5), id(3), id(7))),
     ]
+    .into_iter()
+    .chain(narrowed())
+    .collect()
+}
+
+/// Filters of principals whose grants say more than kinds and ids can.
+fn narrowed() -> Vec<Filter> {
+    let ids = |numbers: &[u128]| Some(numbers.iter().copied().map(Uuid::from_u128).collect());
+    let scope = |patterns: &[&str], agent_id, task_id, project_id| {
+        let patterns = patterns.iter().map(|text| Pattern::parse(text).unwrap());
+        let within = Within {
+            agent_id,
+            session_id: None,
+            task_id,
+            project_id,
+        };
+        Scope::new(patterns.collect(), within)
+    };
+    let many: Vec<u128> = (0..40).collect();
+    [
+        // Few projects, of which one has events.
+        vec![scope(&[], None, None, ids(&[7, 8, 9]))],
+        vec![
+            scope(&["family0.*"], None, None, ids(&[7])),
+            scope(&["family1.k1"], None, None, ids(&[8])),
+        ],
+        // Many tasks.
+        vec![scope(&[], None, ids(&many), None)],
+        // The system, beside agents.
+        vec![scope(&["family2.*"], ids(&[0, 4]), None, None)],
+        // Nothing in common.
+        vec![
+            scope(&["family2.k2"], None, None, None),
+            scope(&["family0.*"], ids(&[8]), None, ids(&[7])),
+            scope(&[], None, ids(&[3, 6]), None),
+        ],
+        vec![
+            scope(&["family2.k2"], ids(&[8]), None, ids(&[7])),
+            scope(&["family1.k4"], ids(&[8]), ids(&[3]), None),
+        ],
+    ]
+    .into_iter()
+    .map(|scopes| {
+        let filter = Filter::default().narrowed(&Scopes::new(scopes)).unwrap();
+        assert!(filter.is_scoped(), "{filter:?}");
+        filter
+    })
+    .collect()
 }
 
 /// Runs everything that a log asks of its database.

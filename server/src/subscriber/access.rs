@@ -1,0 +1,274 @@
+//! What lets a client go on: its admission, looked at again when it may have changed, and when it ends.
+//!
+//! One watch for all subscribers of a shard waits for changes of who may come in, and for the times at which single
+//! admissions want to be looked at; it holds no more than those times. What is done then is the subscriber's matter.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use todoki_codec::Filter;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::line::Order;
+use super::reached;
+use crate::auth::{Admission, Auth, LEEWAY};
+use crate::clock;
+use crate::hub::floor::MemberId;
+use crate::hub::shard::Shard;
+use crate::log::Log;
+
+/// A client is told that its token ends so long before it does: enough to ask for another one, and again if that fails.
+const WARNING: Duration = Duration::from_mins(1);
+
+/// Up to so much earlier, so that clients that came together do not all ask for new tokens at once.
+const WARNING_JITTER_MS: i64 = 10_000;
+
+/// A look that comes early would have to come again: timers and the wall's clock round differently.
+const LATE: Duration = Duration::from_millis(2);
+
+/// See the [module](self). Every client has one, so it is small and in a box.
+#[derive(Debug)]
+pub struct Access {
+    /// Who came in, and until when.
+    pub(super) admission: Admission,
+    /// What was asked for, when that is not what is given.
+    asked: Option<Box<Filter>>,
+    /// Whether the subscription began with what is stored.
+    pub(super) is_resumed: bool,
+    /// When the client is to be told that its token ends; `None` when that is done, or it never ends.
+    warns_at: Option<Timestamp>,
+    /// When the watch has it looked at.
+    looked_at: Option<Instant>,
+    /// Changes of who may come in that the admission knows of.
+    generation: u64,
+}
+
+/// Which state of things somebody is let in by: taken before they are, so that no change is missed in between.
+#[derive(Clone, Copy, Debug)]
+pub struct Generation(u64);
+
+impl Generation {
+    /// The present one.
+    pub fn of(auth: &Auth) -> Self {
+        Self(*auth.changes().borrow())
+    }
+}
+
+/// What the time asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nothing yet.
+    Nothing,
+    /// Telling that the token ends in so many milliseconds.
+    Warning(u64),
+    /// The end.
+    End,
+}
+
+impl Access {
+    /// The access of somebody who was let in.
+    pub fn new(admission: Admission, generation: Generation) -> Box<Self> {
+        let warns_at = warning(admission.expires, clock::now());
+        Box::new(Self {
+            admission,
+            asked: None,
+            is_resumed: false,
+            warns_at,
+            looked_at: None,
+            generation: generation.0,
+        })
+    }
+
+    /// Whether who may come in has changed since they were let in and before the watch knew of them.
+    pub(super) fn is_outdated(&self, watch: &Watch) -> bool {
+        self.generation != watch.generation.get()
+    }
+
+    /// Goes on with another admission of the same principal.
+    pub(super) fn renew(&mut self, admission: Admission) {
+        self.warns_at = warning(admission.expires, clock::now());
+        self.admission = admission;
+    }
+
+    /// Notes what was asked for, and what is given of it.
+    pub(super) fn note(&mut self, asked: &Filter, given: &Filter, is_resumed: bool) {
+        self.asked = (asked != given).then(|| Box::new(asked.clone()));
+        self.is_resumed = is_resumed;
+    }
+
+    /// What was asked for, when this is given.
+    pub(super) fn asked(&self, given: &Filter) -> Filter {
+        self.asked.as_deref().unwrap_or(given).clone()
+    }
+
+    /// What the time asks for now. A warning is due once.
+    pub(super) fn due(&mut self, now: Timestamp) -> Due {
+        let Some(expires) = self.admission.expires else {
+            return Due::Nothing;
+        };
+        if ends(expires).is_none_or(|end| end <= now) {
+            return Due::End;
+        }
+        match self.warns_at.take_if(|at| *at <= now) {
+            Some(_) => Due::Warning(millis_until(expires, now)),
+            None => Due::Nothing,
+        }
+    }
+
+    /// For how long the token still counts, as the client is told it.
+    pub(super) fn expires_in_ms(&self, now: Timestamp) -> Option<u64> {
+        let expires = self.admission.expires?;
+        Some(millis_until(expires, now))
+    }
+
+    /// When it wants to be looked at next.
+    fn next_look(&self) -> Option<Timestamp> {
+        let end = ends(self.admission.expires?)?;
+        Some(self.warns_at.map_or(end, |at| at.min(end)))
+    }
+}
+
+/// When a token that expires then does not count any more.
+fn ends(expires: Timestamp) -> Option<Timestamp> {
+    expires.checked_add(LEEWAY).ok()
+}
+
+/// When to tell that a token ends: a minute and some seconds before, or when half of what was left is gone.
+fn warning(expires: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let expires = expires?;
+    let left = expires.duration_since(now).max(SignedDuration::ZERO);
+    let jitter = SignedDuration::from_millis(fastrand::i64(0..=WARNING_JITTER_MS));
+    let ahead = (left / 2).min(SignedDuration::try_from(WARNING).ok()? + jitter);
+    expires.checked_sub(ahead).ok()
+}
+
+fn millis_until(then: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(then.duration_since(now).as_millis()).unwrap_or(0)
+}
+
+/// The times at which subscribers of a shard are to be looked at.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    due: RefCell<BTreeSet<(Instant, MemberId)>>,
+    /// Rings when another time comes first.
+    bell: Notify,
+    /// Changes of who may come in that everyone on the floor was told of.
+    generation: Cell<u64>,
+}
+
+impl Watch {
+    pub(crate) fn new(auth: &Auth) -> Self {
+        Self {
+            due: RefCell::default(),
+            bell: Notify::new(),
+            generation: Cell::new(Generation::of(auth).0),
+        }
+    }
+
+    /// Has a subscriber looked at when its access wants it, and at no other time.
+    pub(super) fn set(&self, id: MemberId, access: &mut Access) {
+        self.forget(id, access);
+        let Some(at) = access.next_look() else { return };
+        let wait = Duration::try_from(at.duration_since(clock::now())).unwrap_or_default();
+        // A time that no clock will show is never.
+        let Some(at) = Instant::now().checked_add(wait.saturating_add(LATE)) else {
+            return;
+        };
+        access.looked_at = Some(at);
+        let mut due = self.due.borrow_mut();
+        due.insert((at, id));
+        if due.first() == Some(&(at, id)) {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Has a subscriber not looked at any more.
+    pub(super) fn forget(&self, id: MemberId, access: &mut Access) {
+        if let Some(at) = access.looked_at.take() {
+            self.due.borrow_mut().remove(&(at, id));
+        }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        self.due.borrow().first().map(|(at, _)| *at)
+    }
+
+    /// Those whose time has come. They stay until they are set anew or forgotten, unless another look is on its way.
+    fn take_due(&self, now: Instant) -> Vec<MemberId> {
+        let mut due = self.due.borrow_mut();
+        let mut members = Vec::new();
+        while let Some((at, id)) = due.first().copied().filter(|(at, _)| *at <= now) {
+            due.remove(&(at, id));
+            members.push(id);
+        }
+        members
+    }
+}
+
+/// Watches for as long as the shard lives.
+pub(crate) async fn watch<L: Log>(shard: Rc<Shard<L>>) {
+    let mut changes = shard.auth.changes();
+    loop {
+        let next = shard.watch.next();
+        tokio::select! {
+            changed = changes.changed() => {
+                // The shard holds the sender, so it is there.
+                if changed.is_err() {
+                    return;
+                }
+                shard.watch.generation.set(*changes.borrow_and_update());
+                for line in shard.floor.borrow().sinks() {
+                    line.order(Order::Look);
+                }
+            }
+            () = shard.watch.bell.notified() => {}
+            () = reached(next) => {
+                let floor = shard.floor.borrow();
+                for id in shard.watch.take_due(Instant::now()) {
+                    floor.sink(id).order(Order::Look);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_warning_comes_a_minute_before_the_end_or_at_half_of_a_short_life() {
+        for _ in 0..100 {
+            let warns = warning(Some(at(10_000)), at(0)).unwrap();
+            assert!((at(9_930)..=at(9_940)).contains(&warns), "{warns}");
+        }
+        assert_eq!(warning(Some(at(20)), at(0)), Some(at(10)));
+        assert_eq!(warning(Some(at(20)), at(25)), Some(at(20)));
+        assert_eq!(warning(None, at(0)), None);
+    }
+
+    #[tokio::test]
+    async fn a_client_is_warned_once_and_ended_after_the_leeway() {
+        let auth = Auth::new("secret");
+        let mut admission = auth.admit_token("secret").await.unwrap();
+        let now = clock::now();
+        let after = |seconds| now + SignedDuration::from_secs(seconds);
+        admission.expires = Some(after(20));
+        let mut access = Access::new(admission, Generation::of(&auth));
+        assert_eq!(access.due(now), Due::Nothing);
+        assert_eq!(access.due(after(12)), Due::Warning(8_000));
+        assert_eq!(access.due(after(13)), Due::Nothing);
+        assert_eq!(access.due(after(29)), Due::Nothing);
+        assert_eq!(access.due(after(30)), Due::End);
+        access.admission.expires = None;
+        assert_eq!(access.due(after(1_000_000)), Due::Nothing);
+    }
+}
