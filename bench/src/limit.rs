@@ -444,7 +444,8 @@ async fn subscribe(
         early: BytesMut::new(),
         is_compressed: false,
         place: place.map_err(|refusal| refusal.to_string())?,
-        access: Access::new(admission, Generation::of(auth)),
+        access: Access::new(admission),
+        generation: Generation::of(auth),
         permit: None,
         token: subscribers.token(),
     })

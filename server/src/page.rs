@@ -11,7 +11,7 @@ use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::query::{self, Direction, PageQuery, ReplayQuery};
 use todoki_codec::{Cursor, Event, Filter, encode};
 
-use crate::auth::Principal;
+use crate::auth::{Admission, Auth, Principal};
 use crate::log::{Log, PageRequest, ReadError};
 use crate::negotiate;
 use crate::reply::{self, Body, Refusal};
@@ -97,15 +97,18 @@ enum Form {
     Lines,
 }
 
-/// `POST /api/event-bus/replay`: the events in `(from_cursor, to_cursor]`, read as the client takes them.
+/// `POST /api/event-bus/replay`: the events in `(from_cursor, to_cursor]`, read as the client takes them, for as long as they
+/// may have them.
 pub async fn replay<L: Log>(
     log: &Arc<L>,
-    principal: &Principal,
+    auth: &Arc<Auth>,
+    admission: &Admission,
     headers: &HeaderMap,
     query: &str,
 ) -> Result<Response<Body>, Refusal> {
-    let mut replay = query::replay(query)?;
-    replay.filter = principal.stored(&replay.filter)?;
+    let replay = query::replay(query)?;
+    let principal = &admission.principal;
+    principal.stored(&replay.filter)?;
     let bounds = log.bounds();
     let from = replay.from.unwrap_or(bounds.earliest.before());
     refuse_ahead(&**log, principal, Direction::After(from)).await?;
@@ -121,7 +124,15 @@ pub async fn replay<L: Log>(
         Form::Array
     };
     let (sender, body) = Channel::new(REPLAY_CHUNKS);
-    tokio::spawn(send_replay(Arc::clone(log), from, replay, form, sender));
+    let access = (Arc::clone(auth), admission.clone());
+    tokio::spawn(send_replay(
+        Arc::clone(log),
+        access,
+        from,
+        replay,
+        form,
+        sender,
+    ));
     let body = body.boxed_unsync();
     Ok(match form {
         Form::Array => reply::json_body(body),
@@ -129,10 +140,11 @@ pub async fn replay<L: Log>(
     })
 }
 
-/// Writes the replay page by page. A client that leaves ends it; a log that fails or forgets cuts the body short of its end, so
-/// that a client cannot mistake a part for the whole.
+/// Writes the replay page by page, each by the grants of then. A client that leaves ends it; a log that fails or forgets, or a
+/// token that no longer counts, cuts the body short of its end, so that a client cannot mistake a part for the whole.
 async fn send_replay<L: Log>(
     log: Arc<L>,
+    (auth, admission): (Arc<Auth>, Admission),
     mut from: Cursor,
     replay: ReplayQuery,
     form: Form,
@@ -141,8 +153,14 @@ async fn send_replay<L: Log>(
     let until = replay.to.unwrap_or(Cursor::MAX).min(log.bounds().head);
     let mut is_first = true;
     while from < until {
+        let filter = auth
+            .readmit(&admission)
+            .and_then(|admission| admission.principal.stored(&replay.filter));
+        let Ok(filter) = filter else {
+            return body.abort(ReadError("the token no longer allows it".into()));
+        };
         let request = PageRequest {
-            filter: replay.filter.clone(),
+            filter,
             direction: Direction::After(from),
             until: Some(until),
             max_events: PAGE_EVENTS,

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::assets::Assets;
-use crate::auth::{Admission, Auth, Principal, TICKET_LIFETIME, Tickets};
+use crate::auth::{Admission, Auth, TICKET_LIFETIME, Tickets};
 use crate::hub::Hub;
 use crate::listen::Deadlines;
 use crate::log::{Log, Recorder};
@@ -248,7 +248,7 @@ async fn answer_route<L: Log>(
         Endpoint::Metrics if app.has_open_metrics => metrics::metrics(&**app, query).await,
         _ => {
             let admission = app.auth.admit(request.headers(), query).await?;
-            answer_principal(app, endpoint, &admission.principal, request).await
+            answer_principal(app, endpoint, &admission, request).await
         }
     }
 }
@@ -257,15 +257,18 @@ async fn answer_route<L: Log>(
 async fn answer_principal<L: Log>(
     app: &Arc<App<L>>,
     endpoint: Endpoint,
-    principal: &Principal,
+    admission: &Admission,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let query = request.uri().query().unwrap_or_default();
+    let principal = &*admission.principal;
     match endpoint {
         Endpoint::Emit => emit::emit(app, principal, request).await,
         Endpoint::Page => page::page(&*app.log, principal, query).await,
         Endpoint::Latest => page::latest(&*app.log, principal, query).await,
-        Endpoint::Replay => page::replay(&app.log, principal, request.headers(), query).await,
+        Endpoint::Replay => {
+            page::replay(&app.log, &app.auth, admission, request.headers(), query).await
+        }
         Endpoint::Seek => timeline::seek(&*app.log, principal, query).await,
         Endpoint::Histogram => {
             timeline::histogram(&*app.log, &app.counting, principal, query).await

@@ -51,7 +51,7 @@ pub async fn upgrade<L: Log>(
         Ok(place) => place,
         Err(refusal) => return turned_away(app, request, origin, refusal),
     };
-    let access = Access::new(admission, generation);
+    let access = Access::new(admission);
     let extension = agreed_extension(app, request.headers());
     let (mut response, socket) = accept(&mut request)?;
     if let Some(extension) = extension {
@@ -67,7 +67,8 @@ pub async fn upgrade<L: Log>(
     let app = Arc::clone(app);
     app.tasks.clone().spawn(async move {
         let is_compressed = extension.is_some();
-        if let Err(error) = admit(&app, socket, is_compressed, place, access, permit).await {
+        let entrance = (access, generation);
+        if let Err(error) = admit(&app, socket, is_compressed, place, entrance, permit).await {
             tracing::debug!(%error, "upgrade failed");
         }
     });
@@ -112,7 +113,7 @@ async fn admit<L: Log>(
     upgraded: UpgradeFut,
     is_compressed: bool,
     place: Place,
-    access: Box<Access>,
+    (access, generation): (Box<Access>, Generation),
     permit: Option<Permit>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (socket, early) = taken_back(upgraded).await?;
@@ -122,6 +123,7 @@ async fn admit<L: Log>(
         is_compressed,
         place,
         access,
+        generation,
         permit,
         token: app.tasks.token(),
     };

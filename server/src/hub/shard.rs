@@ -483,7 +483,8 @@ mod tests {
                 early: bytes::BytesMut::new(),
                 is_compressed: false,
                 place: place.unwrap(),
-                access: Access::new(admission, Generation::of(&auth)),
+                access: Access::new(admission),
+                generation: Generation::of(&auth),
                 permit: None,
                 token: tasks.token(),
             })

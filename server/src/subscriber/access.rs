@@ -22,10 +22,10 @@ use crate::hub::shard::Shard;
 use crate::log::Log;
 
 /// A client is told that its token ends so long before it does: enough to ask for another one, and again if that fails.
-const WARNING: Duration = Duration::from_mins(1);
+const WARNING_MS: u32 = 60_000;
 
 /// Up to so much earlier, so that clients that came together do not all ask for new tokens at once.
-const WARNING_JITTER_MS: i64 = 10_000;
+const WARNING_JITTER_MS: u32 = 10_000;
 
 /// A look that comes early would have to come again: timers and the wall's clock round differently.
 const LATE: Duration = Duration::from_millis(2);
@@ -39,16 +39,14 @@ pub struct Access {
     asked: Option<Box<Filter>>,
     /// Whether the subscription began with what is stored.
     pub(super) is_resumed: bool,
-    /// When the client is to be told that its token ends; `None` when that is done, or it never ends.
-    warns_at: Option<Timestamp>,
+    /// How long before its token ends the client is to be told so; `None` when that is done, or it never ends.
+    warns_ahead_ms: Option<u32>,
     /// When the watch has it looked at.
     looked_at: Option<Instant>,
-    /// Changes of who may come in that the admission knows of.
-    generation: u64,
 }
 
-/// Which state of things somebody is let in by: taken before they are, so that no change is missed in between.
-#[derive(Clone, Copy, Debug)]
+/// The state of things that somebody is let in by: taken before they are, so that no change is missed in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Generation(u64);
 
 impl Generation {
@@ -71,26 +69,20 @@ pub(super) enum Due {
 
 impl Access {
     /// The access of somebody who was let in.
-    pub fn new(admission: Admission, generation: Generation) -> Box<Self> {
-        let warns_at = warning(admission.expires, clock::now());
+    pub fn new(admission: Admission) -> Box<Self> {
+        let warns_ahead_ms = warning(admission.expires, clock::now());
         Box::new(Self {
             admission,
             asked: None,
             is_resumed: false,
-            warns_at,
+            warns_ahead_ms,
             looked_at: None,
-            generation: generation.0,
         })
-    }
-
-    /// Whether who may come in has changed since they were let in and before the watch knew of them.
-    pub(super) fn is_outdated(&self, watch: &Watch) -> bool {
-        self.generation != watch.generation.get()
     }
 
     /// Goes on with another admission of the same principal.
     pub(super) fn renew(&mut self, admission: Admission) {
-        self.warns_at = warning(admission.expires, clock::now());
+        self.warns_ahead_ms = warning(admission.expires, clock::now());
         self.admission = admission;
     }
 
@@ -113,10 +105,11 @@ impl Access {
         if ends(expires).is_none_or(|end| end <= now) {
             return Due::End;
         }
-        match self.warns_at.take_if(|at| *at <= now) {
-            Some(_) => Due::Warning(millis_until(expires, now)),
-            None => Due::Nothing,
+        if self.warns_at().is_none_or(|at| now < at) {
+            return Due::Nothing;
         }
+        self.warns_ahead_ms = None;
+        Due::Warning(millis_until(expires, now))
     }
 
     /// For how long the token still counts, as the client is told it.
@@ -128,7 +121,12 @@ impl Access {
     /// When it wants to be looked at next.
     fn next_look(&self) -> Option<Timestamp> {
         let end = ends(self.admission.expires?)?;
-        Some(self.warns_at.map_or(end, |at| at.min(end)))
+        Some(self.warns_at().map_or(end, |at| at.min(end)))
+    }
+
+    fn warns_at(&self) -> Option<Timestamp> {
+        let ahead = SignedDuration::from_millis(self.warns_ahead_ms?.into());
+        self.admission.expires?.checked_sub(ahead).ok()
     }
 }
 
@@ -137,13 +135,11 @@ fn ends(expires: Timestamp) -> Option<Timestamp> {
     expires.checked_add(LEEWAY).ok()
 }
 
-/// When to tell that a token ends: a minute and some seconds before, or when half of what was left is gone.
-fn warning(expires: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
-    let expires = expires?;
-    let left = expires.duration_since(now).max(SignedDuration::ZERO);
-    let jitter = SignedDuration::from_millis(fastrand::i64(0..=WARNING_JITTER_MS));
-    let ahead = (left / 2).min(SignedDuration::try_from(WARNING).ok()? + jitter);
-    expires.checked_sub(ahead).ok()
+/// How many milliseconds before its end to tell that a token ends: a minute and some seconds, or half of what is left.
+fn warning(expires: Option<Timestamp>, now: Timestamp) -> Option<u32> {
+    let half = millis_until(expires?, now) / 2;
+    let usual = WARNING_MS + fastrand::u32(0..=WARNING_JITTER_MS);
+    Some(u32::try_from(half).map_or(usual, |half| half.min(usual)))
 }
 
 fn millis_until(then: Timestamp, now: Timestamp) -> u64 {
@@ -157,7 +153,7 @@ pub(crate) struct Watch {
     /// Rings when another time comes first.
     bell: Notify,
     /// Changes of who may come in that everyone on the floor was told of.
-    generation: Cell<u64>,
+    generation: Cell<Generation>,
 }
 
 impl Watch {
@@ -165,8 +161,13 @@ impl Watch {
         Self {
             due: RefCell::default(),
             bell: Notify::new(),
-            generation: Cell::new(Generation::of(auth).0),
+            generation: Cell::new(Generation::of(auth)),
         }
+    }
+
+    /// Whether everyone on the floor was told of the same state of things, and of none since.
+    pub(super) fn is_at(&self, generation: Generation) -> bool {
+        self.generation.get() == generation
     }
 
     /// Has a subscriber looked at when its access wants it, and at no other time.
@@ -220,7 +221,8 @@ pub(crate) async fn watch<L: Log>(shard: Rc<Shard<L>>) {
                 if changed.is_err() {
                     return;
                 }
-                shard.watch.generation.set(*changes.borrow_and_update());
+                let generation = Generation(*changes.borrow_and_update());
+                shard.watch.generation.set(generation);
                 for line in shard.floor.borrow().sinks() {
                     line.order(Order::Look);
                 }
@@ -247,11 +249,12 @@ mod tests {
     #[test]
     fn a_warning_comes_a_minute_before_the_end_or_at_half_of_a_short_life() {
         for _ in 0..100 {
-            let warns = warning(Some(at(10_000)), at(0)).unwrap();
-            assert!((at(9_930)..=at(9_940)).contains(&warns), "{warns}");
+            let ahead = warning(Some(at(10_000)), at(0)).unwrap();
+            assert!((60_000..=70_000).contains(&ahead), "{ahead}");
+            assert!(warning(Some(at(1 << 36)), at(0)).unwrap() >= 60_000);
         }
-        assert_eq!(warning(Some(at(20)), at(0)), Some(at(10)));
-        assert_eq!(warning(Some(at(20)), at(25)), Some(at(20)));
+        assert_eq!(warning(Some(at(20)), at(0)), Some(10_000));
+        assert_eq!(warning(Some(at(20)), at(25)), Some(0));
         assert_eq!(warning(None, at(0)), None);
     }
 
@@ -262,7 +265,7 @@ mod tests {
         let now = clock::now();
         let after = |seconds| now + SignedDuration::from_secs(seconds);
         admission.expires = Some(after(20));
-        let mut access = Access::new(admission, Generation::of(&auth));
+        let mut access = Access::new(admission);
         assert_eq!(access.due(now), Due::Nothing);
         assert_eq!(access.due(after(12)), Due::Warning(8_000));
         assert_eq!(access.due(after(13)), Due::Nothing);

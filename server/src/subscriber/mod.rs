@@ -40,7 +40,7 @@ use crate::listen::Permit;
 use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
 use crate::reply::Refusal;
 use crate::visible;
-use access::{Access, Due};
+use access::{Access, Due, Generation};
 use place::{Gap, Place, View, missing, place};
 
 pub use counts::Counts;
@@ -74,6 +74,8 @@ pub struct Arrival {
     pub place: Place,
     /// What lets it go on.
     pub access: Box<Access>,
+    /// The state of things that it was let in by.
+    pub generation: Generation,
     /// Counts the connection.
     pub permit: Option<Permit>,
     /// Makes the end of the server wait for it.
@@ -105,12 +107,18 @@ pub(crate) fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) -> impl Futur
         is_compressed,
         place,
         access,
+        generation,
         permit,
         token,
     } = arrival;
     let counting = Rc::clone(&shard);
     let mut joined = TcpStream::from_std(stream)
         .map(|stream| Subscriber::join(shard, stream, is_compressed, &place, access));
+    if let Ok(subscriber) = &joined
+        && !subscriber.shard.watch.is_at(generation)
+    {
+        subscriber.line.order(Order::Look);
+    }
     async move {
         let closed = match &mut joined {
             Ok(subscriber) => {
@@ -213,9 +221,6 @@ impl<L: Log> Subscriber<L> {
             closing: None,
         };
         subscriber.begin(place, None);
-        if subscriber.access.is_outdated(&subscriber.shard.watch) {
-            subscriber.line.order(Order::Look);
-        }
         subscriber.watch();
         subscriber
     }

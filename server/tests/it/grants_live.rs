@@ -7,6 +7,7 @@ use simd_json::OwnedValue;
 use simd_json::prelude::*;
 use todoki::clock;
 use todoki_codec::frame::CloseCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{Client, TOKEN, TestServer, auth_entry, within};
 
@@ -343,4 +344,30 @@ async fn a_browser_is_told_by_a_close_that_it_is_not_granted_anything() {
     let metrics = server.get("/metrics").await.body;
     let series = "todoki_disconnects_total{by=\"server\",code=\"3003\"} 1";
     assert!(metrics.contains(series), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_replay_is_cut_short_when_its_token_is_revoked() {
+    let who = entry("p", "p", r#"["*"]"#, "");
+    let server = TestServer::start_with_auth(&who).await;
+    // Far more than sockets hold.
+    let draft = format!(r#"{{"kind":"a","data":{{"x":"{}"}}}}"#, "x".repeat(250_000));
+    let batch = format!("[{}]", [&*draft; 4].join(","));
+    for _ in 0..48 {
+        server.emit(&batch).await;
+    }
+    let mut replaying = server.connect().await;
+    let request = "POST /api/event-bus/replay HTTP/1.1\r\nHost: it\r\nAuthorization: Bearer p\r\nContent-Length: 0\r\n\r\n";
+    replaying.write_all(request.as_bytes()).await.unwrap();
+    let mut beginning = [0; 1024];
+    within(replaying.read_exact(&mut beginning)).await.unwrap();
+    assert!(beginning.starts_with(b"HTTP/1.1 200"));
+    server.write_auth(&format!("{who}[revoked]\nlabels = [\"p\"]"));
+    let latest = "/api/event-bus/latest";
+    within(async { while server.get_as("p", latest).await.status != 401 {} }).await;
+    let mut rest = Vec::new();
+    // How it breaks off is the socket's matter.
+    within(replaying.read_to_end(&mut rest)).await.ok();
+    assert!(!rest.ends_with(b"0\r\n\r\n"));
+    assert!(rest.len() < 40_000_000, "{} bytes came", rest.len());
 }

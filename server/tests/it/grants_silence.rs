@@ -115,9 +115,9 @@ impl World {
                 let members = members.into_iter().map(|(name, value)| {
                     let value = match &*name {
                         "time" | "server_time" | "epoch" | "heartbeat_ms" => "".into(),
-                        // The same for all, as is said.
-                        "earliest" | "counts" | "failures" => value,
                         "count" | "events" if !value.is_array() => value,
+                        // The first is the same for all, as is said; the others have no cursors.
+                        "earliest" | "counts" | "failures" => value,
                         _ => self.alike(value),
                     };
                     (name, value)

@@ -337,7 +337,8 @@ async fn a_subscriber_that_takes_nothing_costs_a_page_or_two() {
         early: BytesMut::new(),
         is_compressed: false,
         place: place.unwrap(),
-        access: Access::new(admission, Generation::of(&auth)),
+        access: Access::new(admission),
+        generation: Generation::of(&auth),
         permit: None,
         token: tasks.token(),
     })
