@@ -243,7 +243,10 @@ fn subscribe<'a, 'm: 'a>(
     for member in members {
         let raw = &text[member.span.clone()];
         let value = match (member.key, member.value) {
-            ("token", _) => return Err(CommandReason::UnknownMember("token".into())),
+            // They came with the upgrade, or not at all.
+            (name @ ("token" | "ticket"), _) => {
+                return Err(CommandReason::UnknownMember(name.into()));
+            }
             (name, Node::Static(StaticNode::Null)) if SubscriptionFields::has(name) => continue,
             ("kinds", Node::Array { .. }) => kinds(raw)?.into(),
             (_, Node::String(value)) => Cow::from(value),
@@ -356,6 +359,11 @@ mod tests {
                 r#"{"type":"subscribe","kind":"a","ref":"9"}"#,
                 Some("9"),
                 "unknown parameter \"kind\"".into(),
+            ),
+            (
+                r#"{"type":"subscribe","ticket":"a"}"#,
+                None,
+                "unknown member \"ticket\"".into(),
             ),
             (
                 r#"{"type":"subscribe","token":"a"}"#,

@@ -102,7 +102,7 @@ impl Filter {
     }
 
     /// What is picked, as scopes.
-    fn as_scopes(&self) -> Scopes {
+    pub fn as_scopes(&self) -> Scopes {
         if self.scopes.is_nothing() {
             let within = self.wanted.within();
             Scopes::new(vec![Scope::new(self.patterns.to_vec(), within)])

@@ -2,7 +2,7 @@
 //!
 //! A parameter that is unknown, malformed or given twice is refused by name: a misspelt filter must never widen a
 //! stream. Percent-encoding is RFC 3986 (a `+` is a plus, so RFC 3339 offsets need no escape). `token` is skipped
-//! here, since whoever authenticates has read it.
+//! here, and `ticket` where a stream begins, since whoever authenticates has read them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -55,7 +55,7 @@ pub enum Slow {
     Skip,
 }
 
-/// What a client asked for on `/ws/event-bus`.
+/// What a client asked for on `/ws/event-bus` or `GET /api/event-bus/stream`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
     /// Which events.
@@ -212,6 +212,30 @@ pub fn subscription(query: &str) -> Result<Subscription, QueryError> {
     Ok(fields.finish())
 }
 
+/// Reads the query of `GET /api/event-bus/stream`: a subscription without what HTTP decides by itself, which is how
+/// messages are put together, and that a slow client is waited for.
+pub fn stream(query: &str) -> Result<Subscription, QueryError> {
+    let mut fields = SubscriptionFields::default();
+    for pair in pairs(query) {
+        let (name, value) = pair?;
+        match &*name {
+            "encoding" | "slow" => return Err(QueryError::Unknown(name.into())),
+            _ => fields.take(&name, &value)?,
+        }
+    }
+    Ok(fields.finish())
+}
+
+/// Reads the query of `POST /api/event-bus/tickets`: the events that a ticket is for.
+pub fn filter(query: &str) -> Result<Filter, QueryError> {
+    let mut filter = FilterFields::default();
+    for pair in pairs(query) {
+        let (name, value) = pair?;
+        filter.take(&name, &value)?;
+    }
+    Ok(filter.finish())
+}
+
 /// The parameters of a subscription as they are found, in a query string or in a `subscribe` command.
 #[derive(Default)]
 pub(crate) struct SubscriptionFields {
@@ -219,6 +243,7 @@ pub(crate) struct SubscriptionFields {
     start: Once<Start>,
     encoding: Once<Encoding>,
     slow: Once<Slow>,
+    ticket: Once<()>,
 }
 
 impl SubscriptionFields {
@@ -227,6 +252,7 @@ impl SubscriptionFields {
             "cursor" => self.start.set("cursor", parse_start(value)?),
             "encoding" => self.encoding.set("encoding", parse_encoding(value)?),
             "slow" => self.slow.set("slow", parse_slow(value)?),
+            "ticket" => self.ticket.set("ticket", ()),
             _ => self.filter.take(name, value),
         }
     }
@@ -370,9 +396,18 @@ pub fn nothing(query: &str) -> Result<(), QueryError> {
 
 /// The value of `token`, for clients that cannot send headers.
 pub fn token(query: &str) -> Option<String> {
+    first(query, "token")
+}
+
+/// The value of `ticket`, for browsers' ways to read a stream, which cannot send headers either.
+pub fn ticket(query: &str) -> Option<String> {
+    first(query, "ticket")
+}
+
+fn first(query: &str, wanted: &str) -> Option<String> {
     pairs(query)
         .filter_map(Result::ok)
-        .find(|(name, _)| name == "token")
+        .find(|(name, _)| name == wanted)
         .map(|(_, value)| value.into_owned())
 }
 
@@ -457,9 +492,9 @@ fn pairs(query: &str) -> impl Iterator<Item = Result<Pair<'_>, QueryError>> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            // What cannot be read is quoted, but for a token.
+            // What cannot be read is quoted, but for a token or a ticket.
             let value = decoded(value).map_err(|error| match name {
-                "token" => QueryError::Encoding(name.into()),
+                "token" | "ticket" => QueryError::Encoding(name.into()),
                 _ => error,
             })?;
             Ok((decoded(name)?, value))
@@ -698,5 +733,37 @@ mod tests {
         assert!(subscription("token=secret").unwrap().filter.is_all());
         assert!(nothing("token=x").is_ok());
         assert!(nothing("x=1").is_err());
+    }
+
+    #[test]
+    fn a_ticket_is_left_to_whoever_authenticates_where_a_stream_begins() {
+        assert_eq!(ticket("cursor=0&ticket=a%2Db").as_deref(), Some("a-b"));
+        assert_eq!(ticket("token=a"), None);
+        for read in [subscription, stream] {
+            assert!(read("ticket=secret").unwrap().filter.is_all());
+            assert_eq!(
+                read("ticket=a&ticket=b"),
+                Err(QueryError::Repeated("ticket"))
+            );
+            // What is told of one that cannot be read does not repeat it.
+            assert_eq!(
+                read("ticket=%zz"),
+                Err(QueryError::Encoding("ticket".into()))
+            );
+        }
+        let unknown = QueryError::Unknown("ticket".into());
+        assert_eq!(page("ticket=a"), Err(unknown.clone()));
+        assert_eq!(filter("ticket=a"), Err(unknown.clone()));
+        assert_eq!(nothing("ticket=a"), Err(unknown));
+    }
+
+    #[test]
+    fn a_stream_is_a_subscription_that_has_no_form_of_its_own() {
+        let query = "kinds=task.*&cursor=7&project_id=018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f";
+        assert_eq!(stream(query), subscription(query));
+        for name in ["encoding", "slow"] {
+            let refused = stream(&format!("{name}=lines"));
+            assert_eq!(refused, Err(QueryError::Unknown(name.into())));
+        }
     }
 }

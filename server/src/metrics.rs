@@ -129,6 +129,12 @@ static LIST: &[Metric] = &[
         "Subscribers by whether they are live, or behind and given the log: at their start, or because they were slow",
     ),
     metric(
+        "todoki_streams",
+        &[],
+        Value::Gauge(|scrape| one(scrape.streams as u64)),
+        "Streams over HTTP that are open now, each of which reads the log for itself; no other metric of subscribers counts them",
+    ),
+    metric(
         "todoki_lag_events",
         STATE,
         Value::Gauge(|scrape| by_state(scrape, |standing| Number::Whole(standing.lag_events))),
@@ -314,6 +320,7 @@ static LIST: &[Metric] = &[
 struct Scrape {
     survey: Survey,
     shards: usize,
+    streams: usize,
     log: log::Counts,
     bounds: Bounds,
     resumed: u64,
@@ -335,6 +342,7 @@ impl Scrape {
         Some(Self {
             survey,
             shards: app.hub.shards(),
+            streams: app.hub.readers(),
             log: app.recorder.counts(),
             bounds: app.log.bounds(),
             resumed: traffic.resumed.get(),

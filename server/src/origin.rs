@@ -18,7 +18,7 @@ use crate::reply::Refusal;
 const API: &str = "/api/";
 
 /// Headers that a page may send: all that the API reads and a browser does not send by itself.
-const SENT_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key";
+const SENT_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID";
 
 /// Headers of answers that a page may read, besides those that every page may.
 const SHOWN_HEADERS: &str = "Allow, Retry-After, WWW-Authenticate";

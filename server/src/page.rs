@@ -6,13 +6,14 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use hyper::Response;
-use hyper::header::{ACCEPT, HeaderMap};
+use hyper::header::HeaderMap;
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::query::{self, Direction, PageQuery, ReplayQuery};
 use todoki_codec::{Cursor, Event, Filter, encode};
 
 use crate::auth::{Admission, Auth, Principal};
 use crate::log::{Log, PageRequest, ReadError};
+use crate::negotiate;
 use crate::reply::{self, Body, Refusal};
 use crate::visible::{self, filled_page, settled_page};
 
@@ -117,7 +118,11 @@ pub async fn replay<L: Log>(
             bounds: visible::bounds(&**log, principal, bounds).await?,
         });
     }
-    let form = accepted_form(headers);
+    let form = if negotiate::prefers_lines(headers, "application/json") {
+        Form::Lines
+    } else {
+        Form::Array
+    };
     let (sender, body) = Channel::new(REPLAY_CHUNKS);
     let access = (Arc::clone(auth), admission.clone());
     tokio::spawn(send_replay(
@@ -133,39 +138,6 @@ pub async fn replay<L: Log>(
         Form::Array => reply::json_body(body),
         Form::Lines => reply::lines_body(body),
     })
-}
-
-/// Lines where they are asked for by name, and not less than an array is. Whoever accepts anything gets the array.
-fn accepted_form(headers: &HeaderMap) -> Form {
-    let mut weights = [0.0_f32; 2];
-    let ranges = headers.get_all(ACCEPT).iter();
-    for range in ranges
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-    {
-        let (name, parameters) = range.split_once(';').unwrap_or((range, ""));
-        let place = match name.trim().to_ascii_lowercase().as_str() {
-            "application/json" => 0,
-            "application/x-ndjson" | "application/jsonl" | "application/ndjson" => 1,
-            _ => continue,
-        };
-        weights[place] = weights[place].max(weight(parameters));
-    }
-    let [array, lines] = weights;
-    if lines > 0.0 && lines >= array {
-        Form::Lines
-    } else {
-        Form::Array
-    }
-}
-
-/// The `q` of a range's parameters (RFC 9110 §12.4.2), 1 when it has none.
-fn weight(parameters: &str) -> f32 {
-    parameters
-        .split(';')
-        .filter_map(|parameter| parameter.split_once('='))
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
-        .map_or(1.0, |(_, value)| value.trim().parse().unwrap_or(0.0))
 }
 
 /// Writes the replay page by page, each by the grants of then. A client that leaves ends it; a log that fails or forgets, or a
@@ -329,34 +301,6 @@ mod tests {
             );
             assert_eq!(body, expected);
             assert_eq!(log.looks.into_inner(), LOOKS);
-        }
-    }
-
-    #[test]
-    fn lines_are_sent_to_those_who_prefer_them() {
-        let form = |accept: &[&str]| {
-            let lines = accept.iter().map(|line| (ACCEPT, line.parse().unwrap()));
-            accepted_form(&lines.collect())
-        };
-        for accept in [
-            &["application/x-ndjson"][..],
-            &["text/html, Application/X-NDJSON;q=0.1"],
-            &["application/json", "application/x-ndjson"],
-            &["application/json;q=0.5,application/jsonl;v=1; Q=0.5"],
-            &["application/ndjson, */*"],
-        ] {
-            assert_eq!(form(accept), Form::Lines, "{accept:?}");
-        }
-        for accept in [
-            &[][..],
-            &["*/*"],
-            &["application/*"],
-            &["application/json"],
-            &["application/x-ndjson;q=0"],
-            &["application/x-ndjson;q=nonsense"],
-            &["application/x-ndjson;q=0.5, application/json"],
-        ] {
-            assert_eq!(form(accept), Form::Array, "{accept:?}");
         }
     }
 }

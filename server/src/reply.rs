@@ -52,6 +52,25 @@ pub fn lines_body(body: Body) -> Response<Body> {
     with_type(StatusCode::OK, "application/x-ndjson", body)
 }
 
+/// `200` with server-sent events, being written for as long as the client stays.
+pub fn events_body(body: Body) -> Response<Body> {
+    let mut response = with_type(StatusCode::OK, "text/event-stream", body);
+    unbuffered(&mut response);
+    response
+}
+
+/// `200` with a message a line, being written for as long as the client stays.
+pub fn messages_body(body: Body) -> Response<Body> {
+    let mut response = lines_body(body);
+    unbuffered(&mut response);
+    response
+}
+
+/// nginx would collect what trickles in, and tells by this header that it must not.
+fn unbuffered(response: &mut Response<Body>) {
+    set(response, HeaderName::from_static("x-accel-buffering"), "no");
+}
+
 /// `200` with a line of text.
 pub fn text(content: &'static str) -> Response<Body> {
     with_type(StatusCode::OK, "text/plain; charset=utf-8", full(content))
@@ -214,6 +233,13 @@ pub enum Refusal {
     Counting,
     /// The shards do not say what they count.
     Unmeasured,
+    /// Too many tickets wait to be used.
+    Tickets,
+    /// Too many tickets of whoever asks for another wait to be used.
+    TicketsOfOne {
+        /// The limit.
+        most: usize,
+    },
 }
 
 impl From<QueryError> for Refusal {
@@ -291,7 +317,8 @@ impl Refusal {
             },
             Self::Append(error) => append_status(error),
             Self::Read(_) => (StatusCode::SERVICE_UNAVAILABLE, "log_unavailable"),
-            Self::Counting => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Counting | Self::Tickets => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::TicketsOfOne { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Unmeasured => (StatusCode::SERVICE_UNAVAILABLE, "metrics_unavailable"),
         }
     }
@@ -319,7 +346,9 @@ impl Refusal {
             | Self::BodyBroken => {
                 set(&mut response, CONNECTION, "close");
             }
-            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+            _ if status == StatusCode::SERVICE_UNAVAILABLE
+                || status == StatusCode::TOO_MANY_REQUESTS =>
+            {
                 set(&mut response, RETRY_AFTER, RETRY_AFTER_SECONDS);
             }
             _ => {}
@@ -382,8 +411,8 @@ impl Display for Refusal {
             Self::TlsRequired => f.write_str("this port speaks TLS: use https:// or wss://"),
             Self::NotFound => f.write_str(
                 "no such path; see /events, /ws/event-bus, /api/event-bus, /api/event-bus/emit, /api/event-bus/latest, \
-                 /api/event-bus/replay, /api/event-bus/seek, /api/event-bus/histogram, /api/event-bus/facets, /health, \
-                 /metrics",
+                 /api/event-bus/replay, /api/event-bus/seek, /api/event-bus/histogram, /api/event-bus/facets, \
+                 /api/event-bus/stream, /api/event-bus/tickets, /health, /metrics",
             ),
             Self::Method { allow } => write!(f, "this path answers {allow}"),
             Self::Unauthorised => f.write_str(
@@ -426,6 +455,11 @@ impl Display for Refusal {
             Self::Read(_) => f.write_str("the log cannot be read just now"),
             Self::Counting => f.write_str("too many histograms and facets are being counted"),
             Self::Unmeasured => f.write_str("the server is too busy to say what it counts"),
+            Self::Tickets => f.write_str("too many tickets wait to be used"),
+            Self::TicketsOfOne { most } => write!(
+                f,
+                "{most} tickets for holders of this token wait to be used, which is the limit"
+            ),
         }
     }
 }

@@ -3,14 +3,18 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::HeaderMap;
 use hyper::{Method, Request, Response};
+use serde::Serialize;
+use todoki_codec::query;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::assets::Assets;
-use crate::auth::{Admission, Auth};
+use crate::auth::{Admission, Auth, TICKET_LIFETIME, Tickets};
 use crate::hub::Hub;
 use crate::listen::Deadlines;
 use crate::log::{Log, Recorder};
@@ -20,7 +24,7 @@ use crate::reply::{self, Body, Refusal};
 use crate::timeline::Counting;
 use crate::tls::Tls;
 use crate::traffic::Traffic;
-use crate::{assets, emit, guard, metrics, page, timeline, upgrade};
+use crate::{assets, emit, guard, metrics, page, stream, subscriber, timeline, upgrade};
 
 /// Everything that a request may need.
 #[derive(Debug)]
@@ -53,8 +57,27 @@ pub struct App<L> {
     pub proxies: Proxies,
     /// How long clients may take.
     pub deadlines: Deadlines,
+    /// What lets in whoever can send no header.
+    pub tickets: Tickets,
+    /// Interval of signs of life.
+    pub heartbeat: Duration,
     /// Connections and subscribers, to be waited for at the end.
     pub tasks: TaskTracker,
+}
+
+impl<L> App<L> {
+    /// Who begins a stream: by a token, or by a ticket and nothing else.
+    pub async fn admit_reader(
+        &self,
+        headers: &HeaderMap,
+        query: &str,
+    ) -> Result<Admission, Refusal> {
+        match query::ticket(query) {
+            None => self.auth.admit(headers, query).await,
+            Some(_) if self.auth.is_carried(headers, query) => Err(Refusal::Unauthorised),
+            Some(ticket) => self.tickets.redeem(&self.auth, &ticket),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +87,8 @@ enum Endpoint {
     Page,
     Latest,
     Replay,
+    Stream,
+    Ticket,
     Seek,
     Histogram,
     Facets,
@@ -84,7 +109,7 @@ const POST: &str = "OPTIONS, POST";
 /// An upgrade is a GET, and nothing else would mean anything.
 const UPGRADE: &str = "GET, OPTIONS";
 
-const ROUTES: [Route; 12] = [
+const ROUTES: [Route; 14] = [
     Route {
         path: "/ws/event-bus",
         endpoint: Endpoint::Subscribe,
@@ -108,6 +133,16 @@ const ROUTES: [Route; 12] = [
     Route {
         path: "/api/event-bus/replay",
         endpoint: Endpoint::Replay,
+        allow: POST,
+    },
+    Route {
+        path: "/api/event-bus/stream",
+        endpoint: Endpoint::Stream,
+        allow: GET,
+    },
+    Route {
+        path: "/api/event-bus/tickets",
+        endpoint: Endpoint::Ticket,
         allow: POST,
     },
     Route {
@@ -209,6 +244,14 @@ async fn answer_route<L: Log>(
         ))),
         // A refused browser must be told inside the WebSocket, so it authenticates for itself.
         Endpoint::Subscribe => upgrade::upgrade(app, request).await,
+        Endpoint::Stream => {
+            let admission = app.admit_reader(request.headers(), query).await?;
+            stream::stream(app, admission, &request).await
+        }
+        Endpoint::Ticket => {
+            let admission = app.auth.admit(request.headers(), query).await?;
+            issue_ticket(&app.tickets, admission, query)
+        }
         Endpoint::Metrics if app.has_open_metrics => metrics::metrics(&**app, query).await,
         _ => {
             let admission = app.auth.admit(request.headers(), query).await?;
@@ -242,8 +285,35 @@ async fn answer_principal<L: Log>(
             principal.check_admin()?;
             metrics::metrics(&**app, query).await
         }
-        Endpoint::Subscribe | Endpoint::Live | Endpoint::Ready | Endpoint::Health => {
+        Endpoint::Subscribe
+        | Endpoint::Stream
+        | Endpoint::Ticket
+        | Endpoint::Live
+        | Endpoint::Ready
+        | Endpoint::Health => {
             unreachable!("answered without a principal")
         }
     }
+}
+
+#[derive(Serialize)]
+struct TicketAnswer {
+    ticket: String,
+    expires_in_ms: u64,
+}
+
+/// `POST /api/event-bus/tickets`: lets whoever has it begin one stream, of what the query says at most.
+fn issue_ticket(
+    tickets: &Tickets,
+    admission: Admission,
+    query: &str,
+) -> Result<Response<Body>, Refusal> {
+    let filter = query::filter(query)?;
+    // A ticket that nobody could use is refused to those who can do something about it.
+    admission.principal.live(&filter)?;
+    let ticket = tickets.issue(admission, filter.as_scopes())?;
+    Ok(reply::json_of(&TicketAnswer {
+        ticket,
+        expires_in_ms: subscriber::millis(TICKET_LIFETIME),
+    }))
 }

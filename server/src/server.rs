@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{self, Auth, FileError};
+use crate::auth::{self, Auth, FileError, Tickets};
 use crate::config::{self, Serve};
 use crate::hub::Hub;
 use crate::hub::shard::{Settings, Unstarted};
@@ -178,6 +178,8 @@ impl Server {
             tls,
             proxies: Proxies::new(config.trusted_proxy.clone()),
             deadlines: config.deadlines,
+            tickets: Tickets::default(),
+            heartbeat: config.heartbeat,
             tasks: TaskTracker::new(),
         });
         Ok(Self {

@@ -69,6 +69,7 @@ pub const CODES: [Code; 33] = [
     code("method_not_allowed", "4xx", false),
     code("metrics_unavailable", "5xx", false),
     code("not_found", "4xx", false),
+    code("rate_limited", "4xx", true),
     code("target_too_long", "4xx", false),
     code("tls_required", "4xx", false),
     code("too_many_kinds", "5xx", true),

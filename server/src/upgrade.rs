@@ -42,7 +42,7 @@ pub async fn upgrade<L: Log>(
     let query = request.uri().query().unwrap_or_default().to_owned();
     let origin = app.origins.check(request.headers())?;
     let generation = Generation::of(&app.auth);
-    let admission = match app.auth.admit(request.headers(), &query).await {
+    let admission = match app.admit_reader(request.headers(), &query).await {
         Ok(admission) => admission,
         Err(refusal) => return turned_away(app, request, origin, refusal),
     };

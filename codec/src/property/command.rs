@@ -66,7 +66,7 @@ pub fn subscribe_is_the_query(bytes: &[u8]) {
     let mut names: Vec<&str> = pairs.iter().map(|(name, _)| *name).collect();
     names.sort_unstable();
     // A JSON object has a key once, and these mean something else in a command.
-    let apart = |name: &&str| matches!(*name, "type" | "ref" | "token");
+    let apart = |name: &&str| matches!(*name, "type" | "ref" | "token" | "ticket");
     if names.iter().any(apart) || !names.is_sorted_by(|one, next| one < next) {
         return;
     }

@@ -28,6 +28,7 @@ pub fn queries_read_back(bytes: &[u8]) {
         }
         Err(error) => refusal_is_told(&error),
     }
+    streams_read_back(text);
     match query::page(text) {
         Ok(page) => {
             assert!((1..=PAGE_EVENTS).contains(&page.limit));
@@ -71,6 +72,29 @@ pub fn queries_read_back(bytes: &[u8]) {
             query::subscription(text).is_ok_and(|asked| asked.filter.is_all())
                 || text.matches("token").count() > 1
         );
+    }
+}
+
+/// A stream is a subscription, and every filter can be a ticket's.
+fn streams_read_back(text: &str) {
+    match query::stream(text) {
+        Ok(asked) => {
+            assert_eq!((asked.encoding, asked.slow), (None, None));
+            assert_eq!(query::subscription(text), Ok(asked));
+        }
+        Err(error) => refusal_is_told(&error),
+    }
+    match query::filter(text) {
+        Ok(filter) => {
+            filter_reads_back(&filter);
+            assert_eq!(query::stream(text).map(|asked| asked.filter), Ok(filter));
+        }
+        Err(error) => refusal_is_told(&error),
+    }
+    if let Some(ticket) = query::ticket(text) {
+        let again = format!("ticket={}", spell(&ticket));
+        assert_eq!(query::ticket(&again), Some(ticket));
+        assert!(query::stream(&again).is_ok_and(|asked| asked.filter.is_all()));
     }
 }
 

@@ -31,6 +31,8 @@ enum Row {
 #[serde(rename_all = "snake_case")]
 enum Endpoint {
     Subscription,
+    Stream,
+    Filter,
     Page,
     Replay,
     Seek,
@@ -38,6 +40,7 @@ enum Endpoint {
     Facets,
     Nothing,
     Token,
+    Ticket,
 }
 
 /// What a query means; a filter as it is written in its canonical form. Which members there are depends on the endpoint.
@@ -54,6 +57,7 @@ struct Expect {
     time: Option<String>,
     windows: Option<RowWindows>,
     token: Option<String>,
+    ticket: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -95,6 +99,18 @@ fn read(endpoint: Endpoint, input: &str) -> Result<Expect, QueryError> {
                 ..nothing
             }
         }
+        Endpoint::Stream => {
+            let asked = query::stream(input)?;
+            Expect {
+                filter: Some(asked.filter.to_string()),
+                start: Some(start(asked.start.unwrap_or(Start::Head))),
+                ..nothing
+            }
+        }
+        Endpoint::Filter => Expect {
+            filter: Some(query::filter(input)?.to_string()),
+            ..nothing
+        },
         Endpoint::Page => {
             let page = query::page(input)?;
             let (after, before) = match page.direction {
@@ -150,6 +166,10 @@ fn read(endpoint: Endpoint, input: &str) -> Result<Expect, QueryError> {
         }
         Endpoint::Token => Expect {
             token: query::token(input),
+            ..nothing
+        },
+        Endpoint::Ticket => Expect {
+            ticket: query::ticket(input),
             ..nothing
         },
     })

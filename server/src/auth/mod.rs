@@ -8,6 +8,7 @@ mod file;
 mod grants;
 mod policy;
 mod principal;
+mod ticket;
 mod watched;
 
 use std::fmt;
@@ -33,6 +34,7 @@ use watched::Watched;
 pub use file::{FileError, hash};
 pub use grants::{GRANT_IDS, GRANTS};
 pub use principal::{Action, Grant, Principal};
+pub use ticket::{LIFETIME as TICKET_LIFETIME, Tickets};
 
 /// The subprotocol of version 1, echoed when a client offers it.
 pub const SUBPROTOCOL: &str = "todoki.v1";
@@ -78,6 +80,16 @@ enum Proof {
     Everything,
     /// A static token, by its digest.
     Static([u8; 32]),
+}
+
+impl Admission {
+    /// This one, within what bounded the one before it.
+    fn bounded_as(mut self, before: &Self) -> Self {
+        if let Some(bound) = before.principal.bound() {
+            self.principal = Arc::new(self.principal.bounded(bound.clone()));
+        }
+        self
+    }
 }
 
 impl fmt::Debug for Auth {
@@ -148,7 +160,8 @@ impl Auth {
             Proof::Everything => Some(admission.clone()),
             Proof::Static(digest) => self.policy().admit_digest(digest, clock::now()),
         };
-        again.ok_or(Refusal::Unauthorised)
+        let again = again.ok_or(Refusal::Unauthorised)?;
+        Ok(again.bounded_as(admission))
     }
 
     /// Changes whenever an admission may have to be looked at again: tokens, roles or revocations are others now.
@@ -184,6 +197,11 @@ impl Auth {
             expires: None,
             proof: Proof::Everything,
         })
+    }
+
+    /// Whether a request carries a token, right or wrong: then a ticket beside it is one too many.
+    pub fn is_carried(&self, headers: &HeaderMap, query: &str) -> bool {
+        headers.get_all(AUTHORIZATION).iter().count() > 1 || self.carried(headers, query).is_some()
     }
 
     fn carried(&self, headers: &HeaderMap, query: &str) -> Option<String> {

@@ -38,6 +38,8 @@ pub struct Principal {
     resumed: Scopes,
     emit: Scopes,
     is_admin: bool,
+    /// What a ticket bounds them to, whatever their grants are or become.
+    bound: Option<Scopes>,
 }
 
 impl Principal {
@@ -58,6 +60,7 @@ impl Principal {
             emit: allowed(Action::Emit),
             // An administrator of some events would see what says something about all others.
             is_admin: allowed(Action::Admin).is_all(),
+            bound: None,
         }
     }
 
@@ -70,7 +73,27 @@ impl Principal {
             resumed: Scopes::all(),
             emit: Scopes::all(),
             is_admin: true,
+            bound: None,
         }
+    }
+
+    /// The same, as far as `bound` lets them see, and without anything besides seeing.
+    #[must_use]
+    pub fn bounded(&self, bound: Scopes) -> Self {
+        Self {
+            name: Arc::clone(&self.name),
+            live: self.live.and(&bound),
+            stored: self.stored.and(&bound),
+            resumed: self.resumed.and(&bound),
+            emit: Scopes::default(),
+            is_admin: false,
+            bound: Some(bound),
+        }
+    }
+
+    /// What they are bounded to, if by anything.
+    pub fn bound(&self) -> Option<&Scopes> {
+        self.bound.as_ref()
     }
 
     /// The name: unique among those who may come in, and no secret.

@@ -31,7 +31,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::queue::ArrayQueue;
-use tokio::sync::{Notify, mpsc};
+use todoki_codec::Cursor;
+use tokio::sync::{Notify, mpsc, watch};
 
 use self::survey::{Question, Survey};
 use crate::clock;
@@ -62,6 +63,8 @@ pub struct Hub {
     shards: Vec<Door>,
     /// The shard that was last chosen for a key. Its group may be gone since, which costs nothing but the preference.
     homes: Mutex<HashMap<Key, usize>>,
+    /// The last cursor that was released.
+    news: watch::Sender<Cursor>,
 }
 
 /// A shard, from outside.
@@ -149,6 +152,20 @@ impl Hub {
             let batch = Batch::clone(batch);
             shard.inbox.offer(Released { batch, at });
         }
+        if let Some(event) = batch.last() {
+            self.news.send_replace(event.cursor);
+        }
+    }
+
+    /// Tells whoever reads the log for themselves that there is something new in it: the last cursor that was released, the
+    /// origin before the first.
+    pub fn news(&self) -> watch::Receiver<Cursor> {
+        self.news.subscribe()
+    }
+
+    /// How many read the log for themselves.
+    pub fn readers(&self) -> usize {
+        self.news.receiver_count()
     }
 
     /// Whether every shard sleeps: what was released before has been distributed, and offered to every socket.

@@ -15,7 +15,7 @@ use todoki_codec::deflate::Inflater;
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::query::Direction;
 use todoki_codec::{Cursor, Event, Filter};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -111,6 +111,7 @@ impl Hub {
         let mut hub = Self {
             shards: Vec::new(),
             homes: Mutex::default(),
+            news: watch::Sender::default(),
         };
         let mut unstarted = Unstarted { shards: Vec::new() };
         for _ in 0..shards {

@@ -51,16 +51,16 @@ pub(crate) use line::{Line, Order};
 const READ_STOP_BYTES: usize = 1 << 20;
 
 /// Events of a replay's first page: a selective filter looks up each by itself, and a client waits for the first.
-const FIRST_PAGE_EVENTS: usize = 64;
+pub(crate) const FIRST_PAGE_EVENTS: usize = 64;
 
 /// After our close frame, wait so long for the client's.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// Wait so long before reading the log again after it failed.
-const READ_RETRY: Duration = Duration::from_secs(1);
+pub(crate) const READ_RETRY: Duration = Duration::from_secs(1);
 
 /// What clients are told to wait before they return to a server that restarts: long enough for most restarts.
-const RECONNECT_AFTER_MS: u64 = 1_000;
+pub(crate) const RECONNECT_AFTER_MS: u64 = 1_000;
 
 /// A client on its way to its shard.
 #[derive(Debug)]
@@ -892,7 +892,7 @@ pub async fn refuse(mut stream: Stream, code: CloseCode, reason: &str) -> io::Re
 }
 
 /// Tells a client that the log is away.
-fn unavailable() -> Message {
+pub(crate) fn unavailable() -> Message {
     Message::Error {
         code: "log_unavailable".into(),
         message: "the log cannot be read just now; the stream goes on where it stopped".into(),
@@ -918,6 +918,6 @@ async fn next_page(reading: &mut Option<Reading>) -> Result<Page, ReadError> {
     page
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,7 @@
 // Clients that others wrote follow a real server: Chromium, Firefox, ws for Node and websockets for Python. Each has two
 // subscriptions while events flow, one live and one from the beginning, and checks every cursor. A proxy in between counts
-// what the live one costs on the wire, which permessage-deflate makes at least six times less.
+// what the live one costs on the wire, which permessage-deflate makes at least six times less. Browsers also follow a
+// stream over plain HTTP by EventSource, with tickets.
 //
 // TODOKI is the program to test; CHROMIUM, FIREFOX and PYTHON are others to use than Debian's.
 
@@ -56,13 +57,27 @@ after(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-test("chromium", (t) => browser(t, process.env.CHROMIUM ?? "chromium", (profile, page) => [
-  "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", `--user-data-dir=${profile}`, page,
-]));
+const BROWSERS = {
+  chromium: [process.env.CHROMIUM ?? "chromium", (profile, page) => [
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", `--user-data-dir=${profile}`, page,
+  ]],
+  firefox: [process.env.FIREFOX ?? "firefox-esr", (profile, page) => [
+    "--headless", "--no-remote", "--profile", profile, page,
+  ]],
+};
 
-test("firefox", (t) => browser(t, process.env.FIREFOX ?? "firefox-esr", (profile, page) => [
-  "--headless", "--no-remote", "--profile", profile, page,
-]));
+for (const [name, browser] of Object.entries(BROWSERS)) {
+  test(name, (t) => compare((task) => report(t, browser, follows({ ...task, events: LIVE_EVENTS }))));
+
+  test(`EventSource of ${name}`, async (t) => {
+    const task = { api: `http://${base}`, token: TOKEN, events: LIVE_EVENTS };
+    const seen = await report(t, browser, followsEvents(task));
+    assert.equal(seen.error, undefined);
+    assert.ok(seen.events >= LIVE_EVENTS && seen.last === seen.events, "from the first on, without a hole");
+    assert.deepEqual(seen.types.slice(0, 1), ["subscribed"]);
+    assert.ok(seen.types.includes("replay_complete") && !seen.types.includes("gap"));
+  });
+}
 
 test("ws for node", () => compare(({ live, whole, subprotocols }) =>
   follow((url) => new WebSocket(url, subprotocols), live, whole, LIVE_EVENTS)));
@@ -76,16 +91,14 @@ test("websockets for python", () => compare(async (task) => {
   return JSON.parse(output);
 }));
 
-/** Lets a browser open the page that follows, and waits for what it reports. */
-async function browser(t, program, flags) {
-  await compare(async (task) => {
-    const profile = await mkdtemp(path.join(directory, "profile-"));
-    const { page, report } = pages.offer({ ...task, events: LIVE_EVENTS });
-    const child = spawn(program, flags(profile, page), { stdio: "ignore" });
-    t.after(() => child.kill("SIGKILL"));
-    const failed = once(child, "error").then(([error]) => Promise.reject(error));
-    return Promise.race([report, failed, late(`${program} reported nothing`)]);
-  });
+/** Lets a browser open a page with this script, and waits for what it reports. */
+async function report(t, [program, flags], script) {
+  const profile = await mkdtemp(path.join(directory, "profile-"));
+  const { page, report } = pages.offer(script);
+  const child = spawn(program, flags(profile, page), { stdio: "ignore" });
+  t.after(() => child.kill("SIGKILL"));
+  const failed = once(child, "error").then(([error]) => Promise.reject(error));
+  return Promise.race([report, failed, late(`${program} reported nothing`)]);
 }
 
 /** Has a client follow, and holds what it saw to what the wire carried. */
@@ -146,9 +159,9 @@ async function servePages() {
   const listener = http.createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url, "http://page");
     const offer = offers.get(searchParams.get("offer"));
-    if (pathname === "/follow.mjs") {
+    if (pathname === "/follow.mjs" || pathname === "/follow-events.mjs") {
       response.setHeader("Content-Type", "text/javascript");
-      return response.end(await readFile(path.join(HERE, "follow.mjs")));
+      return response.end(await readFile(path.join(HERE, pathname)));
     }
     if (pathname === "/report" && offer) {
       offer.resolve(JSON.parse(await text(request)));
@@ -156,7 +169,7 @@ async function servePages() {
     }
     if (pathname === "/" && offer) {
       response.setHeader("Content-Type", "text/html; charset=utf-8");
-      return response.end(page(searchParams.get("offer"), offer.task));
+      return response.end(page(searchParams.get("offer"), offer.script));
     }
     response.statusCode = 404;
     response.end();
@@ -166,25 +179,31 @@ async function servePages() {
   const origin = `http://127.0.0.1:${listener.address().port}`;
   return {
     origin,
-    offer(task) {
+    offer(script) {
       const name = String(offers.size);
-      const report = new Promise((resolve) => offers.set(name, { task, resolve }));
+      const report = new Promise((resolve) => offers.set(name, { script, resolve }));
       return { page: `${origin}/?offer=${name}`, report };
     },
     close: () => listener.close(),
   };
 }
 
-const page = (offer, { live, whole, subprotocols, events }) => `<!doctype html>
+/** A page whose script leaves what it saw in `seen`. */
+const page = (offer, script) => `<!doctype html>
 <meta charset="utf-8">
 <title>Todoki: a client under test</title>
 <script type="module">
-  import { follow } from "/follow.mjs";
-  const subprotocols = ${JSON.stringify(subprotocols)};
-  const seen = await follow((url) => new WebSocket(url, subprotocols), "${live}", "${whole}", ${events})
-    .catch((error) => ({ error: String(error) }));
-  await fetch("/report?offer=${offer}", { method: "POST", body: JSON.stringify(seen) });
+  ${script}
+  await fetch("/report?offer=${offer}", { method: "POST", body: JSON.stringify(await seen) });
 </script>`;
+
+const follows = ({ live, whole, subprotocols, events }) => `import { follow } from "/follow.mjs";
+  const subprotocols = ${JSON.stringify(subprotocols)};
+  const seen = follow((url) => new WebSocket(url, subprotocols), "${live}", "${whole}", ${events})
+    .catch((error) => ({ error: String(error) }));`;
+
+const followsEvents = ({ api, token, events }) => `import { followEvents } from "/follow-events.mjs";
+  const seen = followEvents("${api}", "${token}", ${events}).catch((error) => ({ error: String(error) }));`;
 
 /** Emits what agents say, 10 events every 10 ms. */
 async function publish(signal) {

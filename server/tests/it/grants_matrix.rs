@@ -12,6 +12,7 @@ use simd_json::OwnedValue;
 use simd_json::prelude::*;
 
 use crate::harness::{Answer, Client, TestServer, auth_entry};
+use crate::stream::Streaming;
 
 const SEED: u64 = 6;
 const PRINCIPALS: usize = 24;
@@ -288,6 +289,31 @@ impl Case<'_> {
                     (403, "forbidden"),
                     "{self}"
                 );
+                assert!(!self.could_see(actions), "{self}: refused");
+                None
+            }
+        }
+    }
+
+    /// The same over plain HTTP.
+    async fn stream_over_http(
+        &self,
+        server: &TestServer,
+        actions: &[&str],
+        start: &str,
+    ) -> Option<Streaming> {
+        let token = &self.token;
+        let headers = format!("Authorization: Bearer {token}\r\nAccept: application/x-ndjson\r\n");
+        let query = format!("{start}{}", query(&self.wanted));
+        match Streaming::open(server, query.trim_start_matches('&'), &headers).await {
+            Ok(mut stream) => {
+                assert!(self.could_see(actions), "{self}: a stream of nothing");
+                stream.expect("subscribed").await;
+                Some(stream)
+            }
+            Err(answer) => {
+                let refusal = (answer.status, &*answer.code());
+                assert_eq!(refusal, (403, "forbidden"), "{self}");
                 assert!(!self.could_see(actions), "{self}: refused");
                 None
             }
@@ -592,6 +618,7 @@ async fn everybody_sees_and_sends_exactly_what_they_may_on_every_surface() {
     }
     let server = TestServer::start_with_auth(&auth).await;
     check_streams(&server, &cases, &items).await;
+    check_streams_over_http(&auth, &cases, &items).await;
     for case in &cases {
         let limit = rng.usize(1..=20);
         case.check_pages(&server, limit).await;
@@ -599,7 +626,6 @@ async fn everybody_sees_and_sends_exactly_what_they_may_on_every_surface() {
         case.check_replays(&server).await;
         case.check_counts(&server).await;
         case.check_latest(&server).await;
-        // A stream of server-sent events gives what `check_streams` expects of a WebSocket, and belongs there.
     }
     // Last, since they change what is there.
     for case in &cases {
@@ -632,6 +658,53 @@ async fn check_streams(server: &TestServer, cases: &[Case<'_>], items: &[Item]) 
         if let Some(mut client) = resumed {
             let expected = case.seen(&["read", "replay"], case.from);
             hears(case, &mut client, &expected, "history and live").await;
+        }
+    }
+}
+
+/// The same streams over plain HTTP, on a server of their own, which is stopped at the end so that they end.
+async fn check_streams_over_http(auth: &str, cases: &[Case<'_>], items: &[Item]) {
+    let server = TestServer::start_with_auth(auth).await;
+    let (stored, coming) = items.split_at(EVENTS);
+    server.emit(&drafts(stored)).await;
+    let head = i64::try_from(EVENTS).unwrap();
+    let mut streams = Vec::new();
+    for case in cases {
+        for (actions, start, from) in [
+            (&["read"][..], String::new(), head),
+            (
+                &["read", "replay"],
+                format!("cursor={}", case.from),
+                case.from,
+            ),
+        ] {
+            if let Some(stream) = case.stream_over_http(&server, actions, &start).await {
+                streams.push((case, stream, case.seen(actions, from)));
+            }
+        }
+    }
+    server.emit(&drafts(coming)).await;
+    for (case, stream, expected) in &mut streams {
+        let mut found = Vec::new();
+        while found.len() < expected.len() {
+            let message = stream.message().await;
+            match message.get_str("type") {
+                Some("event") => found.push(message.get_i64("cursor").unwrap()),
+                Some("replay_complete" | "ping") => {}
+                _ => panic!("{case}: over HTTP: {message}"),
+            }
+        }
+        assert_eq!(found, *expected, "{case}: over HTTP");
+    }
+    server.drain();
+    for (case, mut stream, _) in streams {
+        loop {
+            let message = stream.message().await;
+            match message.get_str("type") {
+                Some("replay_complete" | "ping") => {}
+                Some("drain") => break,
+                _ => panic!("{case}: over HTTP: one too many, {message}"),
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use simd_json::OwnedValue;
 use simd_json::prelude::*;
 
 use crate::harness::{Answer, Client, TOKEN, TestServer, auth_entry, within};
+use crate::stream::Streaming;
 
 const OURS: &str = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e01";
 const THEIRS: &str = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e02";
@@ -194,7 +195,43 @@ impl World {
         }
     }
 
-    /// A stream in every way to begin one, and every command. A stream of server-sent events belongs here too.
+    /// The same over plain HTTP.
+    async fn listen_over_http(&mut self, start: &str) {
+        let token = self.token;
+        let headers = format!("Authorization: Bearer {token}\r\nAccept: application/x-ndjson\r\n");
+        let opened = Streaming::open(&self.server, start, &headers).await;
+        let mut stream = opened.ok().unwrap();
+        let opening = if start.is_empty() {
+            "subscribed"
+        } else {
+            "replay_complete"
+        };
+        self.hear_lines(&mut stream, opening).await;
+        self.others().await;
+        self.emit("task.done").await;
+        self.hear_lines(&mut stream, "event").await;
+    }
+
+    /// As [`World::hear`].
+    async fn hear_lines(&mut self, stream: &mut Streaming, last: &str) {
+        loop {
+            let message = stream.message().await;
+            let name = message.get_str("type").unwrap().to_owned();
+            if name == "ping" {
+                let cursor = message.get_i64("cursor").unwrap();
+                let is_known = cursor == 0 || self.own.contains(&cursor);
+                assert!(is_known || self.token == TOKEN, "{message}");
+                continue;
+            }
+            let text = self.alike(message).to_string();
+            self.told.push(text);
+            if name == last {
+                return;
+            }
+        }
+    }
+
+    /// A stream in every way to begin one, and every command.
     async fn listen(&mut self) {
         for start in [
             "",
@@ -226,7 +263,9 @@ impl World {
                 self.hear(&mut client, last).await;
                 self.others().await;
             }
+            self.listen_over_http(start).await;
             self.emit("task.done").await;
+            self.hear(&mut client, "event").await;
             self.hear(&mut client, "event").await;
             self.others().await;
             if self.token == US {

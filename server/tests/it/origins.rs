@@ -33,7 +33,7 @@ async fn a_preflight_from_an_allowed_page_says_what_may_be_sent() {
         assert_eq!(header(&answer, "access-control-allow-methods"), methods);
         assert_eq!(
             header(&answer, "access-control-allow-headers"),
-            "Authorization, Content-Type, Idempotency-Key"
+            "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
         );
         assert_eq!(header(&answer, "access-control-max-age"), "600");
         assert_eq!(header(&answer, "vary"), "Origin");
