@@ -488,4 +488,26 @@ mod tests {
         assert!(principal.check_emits().is_ok());
         assert!(principal.live(&todoki_codec::Filter::default()).is_err());
     }
+
+    #[test]
+    fn the_example_of_the_document_is_right() {
+        let document = include_str!("../../../docs/OPERATIONS.md");
+        let example = document.split("```toml\n").nth(1).unwrap();
+        let example = example.split("```").next().unwrap();
+        let policy = read(example.as_bytes()).unwrap();
+        assert_eq!(
+            policy.summary(),
+            "5 roles, 2 tokens, 1 issuers of JWTs, 3 revocations"
+        );
+        for bound in [
+            "32 grants",
+            "64 patterns",
+            "256 ids",
+            "64 roles",
+            "1024 tokens",
+        ] {
+            assert!(document.contains(bound), "{bound}");
+        }
+        assert_eq!((GRANTS, ROLES, TOKENS), (32, 64, 1024));
+    }
 }

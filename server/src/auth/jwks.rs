@@ -13,6 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use jsonwebtoken::Algorithm;
+use rustls::{ClientConfig, RootCertStore};
 
 use super::keys::{self, KeySet};
 use crate::clock;
@@ -60,8 +61,7 @@ impl Jwks {
     /// Keys for these algorithms at this address; none until they are fetched.
     pub(super) fn new(url: Uri, algorithms: Vec<Algorithm>) -> Result<Self, String> {
         let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(|error| format!("the system's certificates cannot be read: {error}"))?
+            .with_tls_config(tls(url.scheme_str() == Some("https"))?)
             .https_or_http()
             .enable_http1()
             .build();
@@ -157,6 +157,25 @@ impl Jwks {
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         keys::set(&body, &self.algorithms)
     }
+}
+
+/// What a server must prove who is asked over HTTPS: that somebody whom the system trusts knows it.
+fn tls(is_needed: bool) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    if is_needed {
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            return Err(
+                "the system has no certificates to verify it by; install ca-certificates".into(),
+            );
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| error.to_string())?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// An error with what it comes from, which says more.
