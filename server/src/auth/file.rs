@@ -17,7 +17,7 @@ use super::principal::{Action, Grant, Principal};
 use super::sources::Sources;
 use super::verifiers::verifiers;
 
-/// Static tokens: each is compared with what is offered, which takes some 20 ns. Who has more people signs JWTs.
+/// Static tokens: each is compared with whatever is offered. Who has more people than this signs JWTs.
 const TOKENS: usize = 1024;
 
 /// Roles: more than anyone can tell apart.

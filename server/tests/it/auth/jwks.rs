@@ -1,12 +1,20 @@
 //! Keys that another server publishes, from the token on.
 
+use std::io;
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::{claims, key_file, signing_key};
-use crate::harness::TestServer;
+use crate::harness::{TestServer, within};
+use crate::process::todoki;
 
 const LATEST: &str = "/api/event-bus/latest";
 
@@ -28,19 +36,46 @@ async fn serve(keys: String) -> String {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = [0; 4096];
-            assert_ne!(stream.read(&mut request).await.unwrap(), 0);
-            let length = keys.len();
-            let head =
-                format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
-            stream
-                .write_all(format!("{head}{keys}").as_bytes())
-                .await
-                .unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            answer(stream, &keys).await.unwrap();
         }
     });
     format!("http://{address}/jwks.json")
+}
+
+/// The same over TLS, with the certificate of the tests for localhost.
+async fn serve_tls(keys: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let certificate = CertificateDer::from_pem_file(key_file("localhost.cert.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(key_file("localhost.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            // Whoever does not trust the certificate hangs up.
+            if let Ok(stream) = acceptor.accept(stream).await {
+                answer(stream, &keys).await.unwrap();
+            }
+        }
+    });
+    format!("https://localhost:{port}/jwks.json")
+}
+
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, keys: &str) -> io::Result<()> {
+    let mut request = [0; 4096];
+    assert_ne!(stream.read(&mut request).await?, 0);
+    let length = keys.len();
+    let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(format!("{head}{keys}").as_bytes()).await?;
+    stream.shutdown().await
 }
 
 fn verifier(jwks: &str) -> String {
@@ -114,5 +149,32 @@ async fn a_set_of_keys_may_be_a_file() {
             .await
             .status,
         401
+    );
+}
+
+#[tokio::test]
+async fn keys_come_over_tls_from_whom_the_system_trusts_alone() {
+    let url = serve_tls(key_set("ed.pub.pem", "a")).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("auth.toml");
+    std::fs::write(&file, verifier(&url)).unwrap();
+    let inspect = async |trusted: &str| {
+        let mut command = todoki();
+        command
+            .args(["token", "inspect", &token("ed.pem", "a"), "--auth"])
+            .arg(&file);
+        command.env("SSL_CERT_FILE", key_file(trusted));
+        within(command.output()).await.unwrap()
+    };
+    let trusting = inspect("ca.cert.pem").await;
+    let out = String::from_utf8_lossy(&trusting.stdout).into_owned();
+    assert!(out.contains("lets in jwt:https://id.example#ann"), "{out}");
+    // Another authority signed nothing here.
+    let doubting = inspect("other-ca.cert.pem").await;
+    assert_eq!(doubting.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&doubting.stderr).into_owned();
+    assert!(
+        said.contains("no key of its issuer has that name"),
+        "{said}"
     );
 }
