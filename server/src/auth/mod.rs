@@ -303,11 +303,17 @@ pub fn stated(token: &str) -> Result<(OwnedValue, OwnedValue), JwtFault> {
     jwt::stated(token)
 }
 
-/// A new token: 128 random bits, so it can only be guessed by luck that nobody has.
+/// A new token: over 128 random bits, so it can only be guessed by luck that nobody has. It does not begin with a dash,
+/// which commands would take for a flag.
 pub fn generate() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    loop {
+        let mut bytes = [0; 18];
+        getrandom::fill(&mut bytes)?;
+        let token = URL_SAFE_NO_PAD.encode(bytes);
+        if !token.starts_with('-') {
+            return Ok(token);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -386,7 +392,8 @@ mod tests {
     #[test]
     fn a_generated_token_is_new_each_time() {
         let (one, other) = (generate().unwrap(), generate().unwrap());
-        assert_eq!(one.len(), 22);
+        assert_eq!(one.len(), 24);
         assert_ne!(one, other);
+        assert!((0..1000).all(|_| !generate().unwrap().starts_with('-')));
     }
 }

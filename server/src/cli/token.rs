@@ -28,13 +28,12 @@ pub(super) struct Token {
 
 const EXAMPLES: &str = "\
 Examples:
-  todoki token new --label ci --role agent                    a token, and the lines for auth.toml
-  todoki token new --label ci --role viewer --project 018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f --expires 90d --add auth.toml
-  todoki token inspect --auth auth.toml < token               what it lets its holder do, or why it is refused
-  todoki token sign --key private.pem --issuer https://id.example.org --audience todoki --subject me --role viewer
-  todoki token sign --key private.pem --issuer https://id.example.org --audience todoki --subject me \\
-    --claims '{\"grants\":[{\"actions\":[\"read\"],\"kinds\":[\"task.*\"]}]}'
-  todoki token check auth.toml                                whether a server would take the file
+  todoki token new --label ci --role agent             a token, and the lines for auth.toml
+  todoki token new --label ci --role viewer --expires 90d --add auth.toml
+  todoki token inspect --auth auth.toml < token        what it allows, or why it is refused
+  todoki token sign --key private.pem --issuer https://id.example.org --audience todoki \\
+    --subject me --claims '{\"grants\":[{\"actions\":[\"read\"],\"kinds\":[\"task.*\"]}]}'
+  todoki token check auth.toml                         whether a server would take the file
 
 A token is printed once and kept nowhere: auth.toml has its hash.";
 

@@ -57,7 +57,7 @@ async fn a_new_token_lets_its_holder_in_once_it_is_in_the_file() {
     .await;
     assert!(new.status.success(), "{}", said(&new));
     let secret = out(&new).trim();
-    assert_eq!(secret.len(), 22);
+    assert_eq!(secret.len(), 24);
     let file = std::fs::read_to_string(dir.path().join("auth.toml")).unwrap();
     assert!(!file.contains(secret) && !said(&new).contains(secret));
     assert!(file.contains(&todoki::auth::hash(secret)), "{file}");
@@ -86,7 +86,7 @@ async fn a_new_token_lets_its_holder_in_once_it_is_in_the_file() {
     assert_eq!(server.get_as(secret, "/api/event-bus").await.status, 200);
     let inspected = token(dir.path(), &["inspect", "--auth", "auth.toml"], secret).await;
     for line in [
-        "a static token of 22 characters",
+        "a static token of 24 characters",
         "lets in token:ci",
         "until   ",
         &format!("emit    * where project_id is {PROJECT}"),
