@@ -43,7 +43,7 @@ const fn code(name: &'static str, status: &'static str, is_of_emit: bool) -> Cod
 }
 
 /// Every code of [`reply`](crate::reply), by name; a test there holds the two together.
-pub const CODES: [Code; 33] = [
+pub const CODES: [Code; 34] = [
     code("batch_too_long", "4xx", true),
     code("body_broken", "4xx", true),
     code("body_timeout", "4xx", true),
