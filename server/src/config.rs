@@ -204,6 +204,15 @@ pub fn log_filter() -> String {
     std::env::var("TODOKI_LOG").unwrap_or_else(|_| "info".into())
 }
 
+/// A secret that a file of settings leaves to a variable.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
+pub fn secret(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|secret| !secret.is_empty())
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that reads the environment"

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -15,9 +14,8 @@ use toml::Spanned;
 use super::grants::{GRANTS, GrantText, id, within_projects};
 use super::policy::{Policy, Revoked, StaticToken};
 use super::principal::{Action, Grant, Principal};
-
-/// Largest `auth.toml`, and largest file of keys: thousands of entries. A greater one is something else by mistake.
-const FILE_BYTES: u64 = 1 << 20;
+use super::sources::Sources;
+use super::verifiers::verifiers;
 
 /// Static tokens: each is compared with what is offered, which takes some 20 ns. Who has more people signs JWTs.
 const TOKENS: usize = 1024;
@@ -52,6 +50,13 @@ impl FileError {
     }
 }
 
+impl FileError {
+    /// Whether it is this key of a token that is not right.
+    pub fn is_about(&self, key: &str) -> bool {
+        self.message.starts_with(&format!("tokens[0].{key} "))
+    }
+}
+
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())?;
@@ -71,6 +76,8 @@ struct File {
     roles: BTreeMap<String, Spanned<RoleText>>,
     #[serde(default)]
     tokens: Vec<Spanned<TokenText>>,
+    #[serde(default)]
+    jwt: Vec<Spanned<VerifierText>>,
     #[serde(default)]
     revoked: Option<Spanned<RevokedText>>,
 }
@@ -92,6 +99,39 @@ struct TokenText {
     expires: Option<toml::value::Datetime>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerifierText {
+    pub(super) issuer: String,
+    pub(super) audience: OneOrMany,
+    pub(super) algorithms: Vec<String>,
+    pub(super) keys: Option<Vec<KeyText>>,
+    pub(super) secret_file: Option<PathBuf>,
+    pub(super) secret_env: Option<String>,
+    pub(super) jwks: Option<String>,
+    pub(super) role_claim: Option<String>,
+    pub(super) grants_claim: Option<String>,
+    pub(super) project_claim: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a string or a list of strings")]
+pub(super) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// A file of keys, with or without the name that tokens call its key by.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected the name of a file, or { file = \"…\", kid = \"…\" }"
+)]
+pub(super) enum KeyText {
+    File(PathBuf),
+    Named { file: PathBuf, kid: String },
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct RevokedText {
@@ -101,53 +141,32 @@ struct RevokedText {
 }
 
 /// What is wrong, and at which byte of the file.
-type Fault = (Option<usize>, String);
+pub(super) type Fault = (Option<usize>, String);
 
-/// Reads a file whole, within [`FILE_BYTES`].
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    let unreadable = |error: io::Error| FileError::new(path, format!("cannot be read: {error}"));
-    let mut content = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(FILE_BYTES + 1).read_to_end(&mut content))
-        .map_err(unreadable)?;
-    if content.len() as u64 > FILE_BYTES {
-        return Err(FileError::new(
-            path,
-            format!("is over {FILE_BYTES} bytes, which no such file needs"),
-        ));
-    }
-    Ok(content)
-}
-
-/// The policy that a file asks for.
-pub(super) fn parse(path: &Path, content: &[u8]) -> Result<Policy, FileError> {
+/// The policy that a file asks for, with what it reads besides.
+pub(super) fn parse(sources: &mut Sources, content: &[u8]) -> Result<Policy, FileError> {
+    let path = sources.path().to_owned();
     let text = std::str::from_utf8(content).map_err(|error| {
         FileError::new(
-            path,
+            &path,
             format!("is not UTF-8 text at byte {}", error.valid_up_to()),
         )
     })?;
-    policy(path, text).map_err(|(at, message)| FileError {
-        path: path.to_owned(),
-        line: at.map(|at| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()),
-        message,
+    let line = |at| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+    policy(sources, text).map_err(|(at, message)| FileError {
+        line: at.map(line),
+        ..FileError::new(&path, message)
     })
 }
 
-fn policy(_path: &Path, text: &str) -> Result<Policy, Fault> {
+fn policy(sources: &mut Sources, text: &str) -> Result<Policy, Fault> {
     let file: File = toml::from_str(text)
         .map_err(|error| (error.span().map(|span| span.start), error.message().into()))?;
     let roles = roles(&file.roles)?;
     let tokens = tokens(&file.tokens, &roles)?;
-    let revoked = match file.revoked {
-        Some(text) => revoked(text)?,
-        None => Revoked::default(),
-    };
-    Ok(Policy {
-        roles,
-        tokens,
-        revoked,
-    })
+    let verifiers = verifiers(sources, &file.jwt)?;
+    let revoked = file.revoked.map_or(Ok(Revoked::default()), revoked)?;
+    Ok(Policy::new(roles, tokens, verifiers, revoked))
 }
 
 /// The roles that are there without a file. A file may define them otherwise.
@@ -354,12 +373,12 @@ fn digest(hash: &str) -> Option<[u8; 32]> {
 mod tests {
     use super::*;
 
+    fn read(content: &[u8]) -> Result<Policy, FileError> {
+        parse(&mut Sources::new(Path::new("auth.toml")), content)
+    }
+
     fn fault(text: &str) -> String {
-        let path = Path::new("auth.toml");
-        parse(path, text.as_bytes())
-            .map(|_| ())
-            .unwrap_err()
-            .to_string()
+        read(text.as_bytes()).map(|_| ()).unwrap_err().to_string()
     }
 
     fn entry(lines: &str) -> String {
@@ -428,8 +447,7 @@ mod tests {
             let error = fault(&text);
             assert!(error.contains(said), "{text}: {error}");
         }
-        let path = Path::new("auth.toml");
-        let error = parse(path, b"a = \"\xff\"").map(|_| ()).unwrap_err();
+        let error = read(b"a = \"\xff\"").map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "auth.toml: is not UTF-8 text at byte 5");
     }
 
@@ -465,9 +483,31 @@ mod tests {
             "[roles.agent]\ngrants = [{{ actions = [\"emit\"] }}]\n{}",
             entry("role = \"agent\"")
         );
-        let policy = parse(Path::new("auth.toml"), text.as_bytes()).unwrap();
+        let policy = read(text.as_bytes()).unwrap();
         let principal = &policy.tokens[0].principal;
         assert!(principal.check_emits().is_ok());
         assert!(principal.live(&todoki_codec::Filter::default()).is_err());
+    }
+
+    #[test]
+    fn the_example_of_the_document_is_right() {
+        let document = include_str!("../../../docs/OPERATIONS.md");
+        let example = document.split("```toml\n").nth(1).unwrap();
+        let example = example.split("```").next().unwrap();
+        let policy = read(example.as_bytes()).unwrap();
+        assert_eq!(
+            policy.summary(),
+            "5 roles, 2 tokens, 1 issuers of JWTs, 3 revocations"
+        );
+        for bound in [
+            "32 grants",
+            "64 patterns",
+            "256 ids",
+            "64 roles",
+            "1024 tokens",
+        ] {
+            assert!(document.contains(bound), "{bound}");
+        }
+        assert_eq!((GRANTS, ROLES, TOKENS), (32, 64, 1024));
     }
 }

@@ -6,8 +6,15 @@
 
 mod file;
 mod grants;
+mod jwks;
+mod jwt;
+mod keys;
 mod policy;
 mod principal;
+mod signatures;
+mod signing;
+mod sources;
+mod verifiers;
 mod watched;
 
 use std::fmt;
@@ -18,21 +25,28 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
-use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+use simd_json::OwnedValue;
 use subtle::ConstantTimeEq;
 use todoki_codec::query;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::reply::Refusal;
-use policy::Policy;
+use jwt::Claims;
+use policy::{Digest, Policy};
+use sources::Sources;
 use watched::Watched;
 
 pub use file::{FileError, hash};
 pub use grants::{GRANT_IDS, GRANTS};
+pub use jwt::{JWT_BYTES, JwtFault};
+pub use policy::TokenFault;
 pub use principal::{Action, Grant, Principal};
+pub use signing::SigningKey;
 
 /// The subprotocol of version 1, echoed when a client offers it.
 pub const SUBPROTOCOL: &str = "todoki.v1";
@@ -43,6 +57,9 @@ const SUBPROTOCOL_TOKEN: &str = "base64url.bearer.authorization.todoki.";
 /// For so long a token still counts after it expired, and a connection that came in with it goes on: clocks of two
 /// machines that are kept by NTP differ by less.
 pub const LEEWAY: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether it is time to fetch keys: a new address is asked at once, as people see it.
+const KEYS_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Knows who may come in. What `auth.toml` says may change at any time; [`Auth::keep`] takes it up.
 pub struct Auth {
@@ -57,7 +74,7 @@ pub struct Auth {
 }
 
 struct Everything {
-    digest: [u8; 32],
+    digest: Digest,
     principal: Arc<Principal>,
 }
 
@@ -77,7 +94,9 @@ enum Proof {
     /// The token that may do everything, which stays what it is for as long as the server runs.
     Everything,
     /// A static token, by its digest.
-    Static([u8; 32]),
+    Static(Digest),
+    /// The claims of a JWT, which was verified.
+    Jwt(Arc<Claims>),
 }
 
 impl fmt::Debug for Auth {
@@ -100,10 +119,22 @@ impl Auth {
     /// Lets in whom this `auth.toml` knows, and whoever carries `token`, if there is one, for everything.
     pub fn open(path: &Path, token: Option<&str>) -> Result<Self, FileError> {
         let mut auth = token.map_or_else(Self::nobody, Self::new);
+        signatures::install();
         let (watched, policy) = Watched::open(path)?;
         auth.policy = RwLock::new(Arc::new(policy));
         auth.watched = Some(watched);
         Ok(auth)
+    }
+
+    /// Whether this text would be taken as the `auth.toml` at this path.
+    pub fn check_text(text: &str, path: &Path) -> Result<(), FileError> {
+        signatures::install();
+        file::parse(&mut Sources::new(path), text.as_bytes()).map(|_| ())
+    }
+
+    /// What the file has, in a line.
+    pub fn summary(&self) -> String {
+        self.policy().summary()
     }
 
     fn nobody() -> Self {
@@ -130,25 +161,40 @@ impl Auth {
         self.admit_token(&token).await
     }
 
-    /// Who holds this token.
-    #[expect(
-        clippy::unused_async,
-        reason = "the keys that a token is checked with may have to be fetched"
-    )]
+    /// Who holds this token. The keys that it is checked with may have to be fetched first.
     pub async fn admit_token(&self, token: &str) -> Result<Admission, Refusal> {
-        let digest = Sha256::digest(token).into();
-        let of_file = self.policy().admit_digest(&digest, clock::now());
-        let of_everything = self.admit_everything(&digest);
-        of_everything.or(of_file).ok_or(Refusal::Unauthorised)
+        let judged = self.judge(token).await;
+        judged.map_err(|fault| {
+            tracing::debug!("refused a token: {fault}");
+            Refusal::Unauthorised
+        })
+    }
+
+    /// Who holds this token, or why it lets nobody in, for operators to know.
+    pub async fn judge(&self, token: &str) -> Result<Admission, TokenFault> {
+        if let Some(admission) = self.admit_everything(token) {
+            return Ok(admission);
+        }
+        let policy = self.policy();
+        let judged = policy.admit(token, clock::now());
+        if let Err(TokenFault::Jwt(JwtFault::UnknownKey(_))) = &judged
+            && let Some(jwks) = policy.fetched_for(token)
+        {
+            self.note(jwks.look_for_more().await);
+            return policy.admit(token, clock::now());
+        }
+        judged
     }
 
     /// The same admission as it would be now: with the grants of now, or not at all any more.
     pub fn readmit(&self, admission: &Admission) -> Result<Admission, Refusal> {
-        let again = match &admission.proof {
-            Proof::Everything => Some(admission.clone()),
-            Proof::Static(digest) => self.policy().admit_digest(digest, clock::now()),
-        };
-        again.ok_or(Refusal::Unauthorised)
+        let (policy, now) = (self.policy(), clock::now());
+        match &admission.proof {
+            Proof::Everything => Ok(admission.clone()),
+            Proof::Static(digest) => policy.admit_digest(digest, now),
+            Proof::Jwt(claims) => policy.admit_claims(claims, now).map_err(TokenFault::from),
+        }
+        .map_err(|_| Refusal::Unauthorised)
     }
 
     /// Changes whenever an admission may have to be looked at again: tokens, roles or revocations are others now.
@@ -156,18 +202,40 @@ impl Auth {
         self.changes.subscribe()
     }
 
-    /// Takes up what changes in the file until `stop`. Without a file there is nothing to do.
+    /// Takes up what changes in the file, and keeps the keys of others fresh, until `stop`. Without a file there is nothing
+    /// to do.
     pub async fn keep(&self, stop: CancellationToken) {
         let Some(watched) = &self.watched else {
             return;
         };
-        let take = |policy| {
+        let take = |mut policy: Policy| {
+            policy.adopt(&self.policy());
             *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
-            self.changes.send_modify(|count| *count += 1);
+            self.note(true);
         };
         tokio::select! {
             () = stop.cancelled() => {}
             () = watched.keep(take) => {}
+            () = self.refresh_keys() => {}
+        }
+    }
+
+    /// Fetches keys when it is time to, for ever.
+    async fn refresh_keys(&self) {
+        let mut ticks = tokio::time::interval(KEYS_LOOK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            for jwks in self.policy().all_fetched() {
+                self.note(jwks.refresh().await);
+            }
+        }
+    }
+
+    /// Has admissions looked at again if something has changed.
+    fn note(&self, is_changed: bool) {
+        if is_changed {
+            self.changes.send_modify(|count| *count += 1);
         }
     }
 
@@ -177,9 +245,10 @@ impl Auth {
         Arc::clone(&policy)
     }
 
-    fn admit_everything(&self, digest: &[u8; 32]) -> Option<Admission> {
+    fn admit_everything(&self, token: &str) -> Option<Admission> {
         let everything = self.everything.as_ref()?;
-        bool::from(everything.digest.ct_eq(digest)).then(|| Admission {
+        let digest: Digest = Sha256::digest(token).into();
+        bool::from(everything.digest.ct_eq(&digest)).then(|| Admission {
             principal: Arc::clone(&everything.principal),
             expires: None,
             proof: Proof::Everything,
@@ -197,10 +266,9 @@ impl Auth {
 }
 
 /// Whether a token is over at this time, the leeway included.
-fn is_over(expires: Option<Timestamp>, now: Timestamp) -> bool {
-    let leeway = SignedDuration::try_from(LEEWAY).unwrap_or_default();
+fn is_over(expires: Timestamp, now: Timestamp) -> bool {
     // A time so late that the leeway leaves the calendar never comes.
-    expires.is_some_and(|expires| expires.checked_add(leeway).is_ok_and(|over| over <= now))
+    expires.checked_add(LEEWAY).is_ok_and(|over| over <= now)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<String> {
@@ -230,6 +298,11 @@ fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .flat_map(|line| line.split(',').map(str::trim))
 }
 
+/// The header and the claims that a JWT states, whether or not they are true.
+pub fn stated(token: &str) -> Result<(OwnedValue, OwnedValue), JwtFault> {
+    jwt::stated(token)
+}
+
 /// A new token: 128 random bits, so it can only be guessed by luck that nobody has.
 pub fn generate() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 16];
@@ -250,10 +323,7 @@ mod tests {
 
     fn admits(auth: &Auth, headers: &HeaderMap, query: &str) -> bool {
         let token = auth.carried(headers, query);
-        token.is_some_and(|token| {
-            auth.admit_everything(&Sha256::digest(token).into())
-                .is_some()
-        })
+        token.is_some_and(|token| auth.admit_everything(&token).is_some())
     }
 
     #[test]

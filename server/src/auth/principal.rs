@@ -78,6 +78,21 @@ impl Principal {
         &self.name
     }
 
+    /// What they may do, a line for each action and what it is allowed on.
+    pub fn allowed(&self) -> Vec<String> {
+        let actions = [
+            ("read", &self.live),
+            ("replay", &self.stored),
+            ("emit", &self.emit),
+        ];
+        let lines = actions.into_iter().flat_map(|(action, scopes)| {
+            let scopes = scopes.as_slice().iter();
+            scopes.map(move |scope| format!("{action:<7} {}", described(scope)))
+        });
+        let admin = self.is_admin.then(|| "admin".to_owned());
+        lines.chain(admin).collect()
+    }
+
     /// Whether some event is hidden from them, stored or live.
     pub fn is_restricted(&self) -> bool {
         !self.resumed.is_all()
@@ -123,5 +138,26 @@ impl Principal {
         } else {
             Err(Refusal::Forbidden)
         }
+    }
+}
+
+/// `task.*, agent.started where project_id is 018f3c2e-…`
+fn described(scope: &Scope) -> String {
+    let patterns: Vec<_> = scope.patterns().iter().map(ToString::to_string).collect();
+    let within = scope.within();
+    let lists = [
+        ("agent_id", &within.agent_id),
+        ("session_id", &within.session_id),
+        ("task_id", &within.task_id),
+        ("project_id", &within.project_id),
+    ];
+    let conditions = lists.into_iter().filter_map(|(name, ids)| {
+        let ids: Vec<_> = ids.as_ref()?.iter().map(ToString::to_string).collect();
+        Some(format!("{name} is {}", ids.join(" or ")))
+    });
+    let conditions: Vec<_> = conditions.collect();
+    match conditions.as_slice() {
+        [] => patterns.join(", "),
+        conditions => format!("{} where {}", patterns.join(", "), conditions.join(" and ")),
     }
 }

@@ -1,88 +1,39 @@
-//! The file of a policy, looked at again and again: what changes in it is in force within a second, and a file that is not
-//! right changes nothing.
+//! The files of a policy, looked at again and again: what changes in them is in force within a second, and a file that is
+//! not right changes nothing.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use super::file::{self, FileError};
 use super::policy::Policy;
-use crate::clock;
+use super::sources::Sources;
 
 /// Looking twice as often as it is promised leaves the other half for the connections that have to go.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A file that was written this short before it was read may be written again within the same tick of the file system's
-/// clock: it is read once more.
-const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(2);
-
-/// A policy's file, and what was last seen of it.
+/// A policy's files, and what was last seen of them.
 #[derive(Debug)]
-pub(super) struct Watched {
-    path: PathBuf,
-    seen: Mutex<Seen>,
-}
+pub(super) struct Watched(Mutex<Seen>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
-    stamp: Stamp,
-    /// What it says, if it could be read.
-    content: Option<Vec<u8>>,
+    sources: Sources,
     fault: Option<FileError>,
 }
 
-/// What tells a changed file from the same one without reading it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    bytes: u64,
-    #[cfg(unix)]
-    inode: u64,
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Self {
-        let Ok(metadata) = fs::metadata(path) else {
-            return Self::default();
-        };
-        Self {
-            modified: metadata.modified().ok(),
-            bytes: metadata.len(),
-            #[cfg(unix)]
-            inode: std::os::unix::fs::MetadataExt::ino(&metadata),
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        let Some(modified) = self.modified else {
-            return true;
-        };
-        Timestamp::try_from(modified)
-            .is_ok_and(|modified| clock::now().duration_since(modified) > SETTLED_AFTER)
-    }
-}
-
 impl Watched {
-    /// Reads a file that must be right.
+    /// Reads files that must be right.
     pub(super) fn open(path: &Path) -> Result<(Arc<Self>, Policy), FileError> {
-        let stamp = Stamp::of(path);
-        let content = file::read(path)?;
-        let policy = file::parse(path, &content)?;
+        let (sources, policy) = load(path);
         let seen = Seen {
-            stamp,
-            content: Some(content),
+            sources,
             fault: None,
         };
-        let watched = Self {
-            path: path.to_owned(),
-            seen: Mutex::new(seen),
-        };
-        Ok((Arc::new(watched), policy))
+        Ok((Arc::new(Self(Mutex::new(seen))), policy?))
     }
 
     /// Hands over each new policy, for ever.
@@ -100,28 +51,24 @@ impl Watched {
             let looking = tokio::task::spawn_blocking(move || watched.look(is_asked));
             // A panic in it has been reported; the next look starts afresh.
             if let Ok(Some(policy)) = looking.await {
-                tracing::info!(file = %self.path.display(), "took up who may come in");
                 take(policy);
             }
         }
     }
 
-    /// The policy, when the file says something else now, and something that is right.
+    /// The policy, when the files say something else now, and something that is right.
     fn look(&self, is_asked: bool) -> Option<Policy> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = Stamp::of(&self.path);
-        if stamp == seen.stamp && stamp.is_settled() && !is_asked {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.sources.is_unchanged() && !is_asked {
             return None;
         }
-        seen.stamp = stamp;
-        let read = file::read(&self.path);
-        let content = read.as_ref().ok().cloned();
-        if content.is_some() && content == seen.content && !is_asked {
-            return None;
-        }
-        seen.content = content;
-        match read.and_then(|content| file::parse(&self.path, &content)) {
+        let (sources, policy) = load(seen.sources.path());
+        let is_same = sources.is_same(&seen.sources) && seen.fault.is_none();
+        seen.sources = sources;
+        match policy {
+            Ok(_) if is_same && !is_asked => None,
             Ok(policy) => {
+                tracing::info!(file = %seen.sources.path().display(), "took up who may come in");
                 seen.fault = None;
                 Some(policy)
             }
@@ -136,7 +83,14 @@ impl Watched {
     }
 }
 
-async fn hung_up(hangups: &mut Option<tokio::signal::unix::Signal>) {
+fn load(path: &Path) -> (Sources, Result<Policy, FileError>) {
+    let mut sources = Sources::new(path);
+    let content = sources.read_main();
+    let policy = content.and_then(|content| file::parse(&mut sources, &content));
+    (sources, policy)
+}
+
+async fn hung_up(hangups: &mut Option<Signal>) {
     let Some(signals) = hangups else {
         return std::future::pending().await;
     };
@@ -147,15 +101,17 @@ async fn hung_up(hangups: &mut Option<tokio::signal::unix::Signal>) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
-    fn a_bad_file_leaves_the_one_before_it_in_force_and_is_reported_once() {
+    fn a_bad_file_leaves_the_one_before_it_in_force() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("auth.toml");
         fs::write(&path, "").unwrap();
         let (watched, _) = Watched::open(&path).unwrap();
-        let fault = || watched.seen.lock().unwrap().fault.clone();
+        let fault = || watched.0.lock().unwrap().fault.clone();
         assert!(watched.look(false).is_none());
         fs::write(&path, "[tokens").unwrap();
         assert!(watched.look(false).is_none());
@@ -170,5 +126,27 @@ mod tests {
         assert!(watched.look(false).is_none());
         // Whoever asks for it is obeyed.
         assert!(watched.look(true).is_some());
+    }
+
+    #[test]
+    fn a_file_of_keys_is_watched_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("auth.toml");
+        let verifier = "[[jwt]]\nissuer = \"i\"\naudience = \"a\"\nalgorithms = [\"HS256\"]\nsecret_file = \"secret\"";
+        fs::write(&path, verifier).unwrap();
+        fs::write(
+            dir.path().join("secret"),
+            "a secret of thirty-two bytes, or more",
+        )
+        .unwrap();
+        let (watched, _) = Watched::open(&path).unwrap();
+        assert!(watched.look(false).is_none());
+        fs::write(
+            dir.path().join("secret"),
+            "another one of thirty-two bytes and more",
+        )
+        .unwrap();
+        assert!(watched.look(false).is_some());
+        assert!(watched.look(false).is_none());
     }
 }

@@ -11,6 +11,7 @@ mod replay;
 mod sender;
 mod serve;
 mod tail;
+mod token;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -56,6 +57,8 @@ enum Command {
     Import(import::Import),
     /// Feed made-up events of agents at work, so that there is something to look at
     Demo(demo::Demo),
+    /// Make and inspect tokens, and check auth.toml
+    Token(token::Token),
     /// Check configuration, disk, log, port and clock, and say what to do
     Doctor(doctor::Doctor),
 }
@@ -165,6 +168,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Replay(replay) => runtime.block_on(replay::run(replay)),
         Command::Import(import) => runtime.block_on(import::run(import)),
         Command::Demo(demo) => runtime.block_on(demo::run(demo)),
+        Command::Token(token) => runtime.block_on(token::run(token)),
         Command::Doctor(doctor) => runtime.block_on(doctor::run(doctor)),
     };
     // A read of standard input cannot be interrupted, and nobody waits for it any more.

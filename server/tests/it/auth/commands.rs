@@ -1,0 +1,283 @@
+//! `todoki token`, as people use it.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use tokio::io::AsyncWriteExt;
+
+use super::key_file;
+use crate::harness::{TestServer, within};
+use crate::process::todoki;
+
+const PROJECT: &str = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f";
+
+async fn token(dir: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = todoki()
+        .arg("token")
+        .args(arguments)
+        .current_dir(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A command that takes no input does not read.
+    stdin.write_all(input.as_bytes()).await.ok();
+    drop(stdin);
+    within(child.wait_with_output()).await.unwrap()
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn said(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn a_new_token_lets_its_holder_in_once_it_is_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let add = [
+        "--role",
+        "agent",
+        "--project",
+        PROJECT,
+        "--expires",
+        "90d",
+        "--add",
+        "auth.toml",
+    ];
+    let new = token(
+        dir.path(),
+        &[&["new", "--label", "ci"], &add[..]].concat(),
+        "",
+    )
+    .await;
+    assert!(new.status.success(), "{}", said(&new));
+    let secret = out(&new).trim();
+    assert_eq!(secret.len(), 22);
+    let file = std::fs::read_to_string(dir.path().join("auth.toml")).unwrap();
+    assert!(!file.contains(secret) && !said(&new).contains(secret));
+    assert!(file.contains(&todoki::auth::hash(secret)), "{file}");
+    // Another one is put behind it.
+    let other = token(
+        dir.path(),
+        &[
+            "new",
+            "--label",
+            "eve",
+            "--role",
+            "viewer",
+            "--add",
+            "auth.toml",
+        ],
+        "",
+    )
+    .await;
+    assert!(other.status.success(), "{}", said(&other));
+    let both = std::fs::read_to_string(dir.path().join("auth.toml")).unwrap();
+    assert!(
+        both.starts_with(&file) && both.matches("[[tokens]]").count() == 2,
+        "{both}"
+    );
+    let server = TestServer::start_with_auth(&both).await;
+    assert_eq!(server.get_as(secret, "/api/event-bus").await.status, 200);
+    let inspected = token(dir.path(), &["inspect", "--auth", "auth.toml"], secret).await;
+    for line in [
+        "a static token of 22 characters",
+        "lets in token:ci",
+        "until   ",
+        &format!("emit    * where project_id is {PROJECT}"),
+    ] {
+        assert!(
+            out(&inspected).contains(line),
+            "{line}: {}{}",
+            out(&inspected),
+            said(&inspected)
+        );
+    }
+    let checked = token(dir.path(), &["check", "auth.toml"], "").await;
+    assert!(
+        out(&checked).contains("4 roles, 2 tokens, 0 issuers of JWTs, 0 revocations"),
+        "{}",
+        out(&checked)
+    );
+}
+
+#[expect(clippy::too_many_lines, reason = "most of it is a table")]
+#[tokio::test]
+async fn a_token_that_the_file_would_not_take_is_not_added() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("auth.toml");
+    let before = "# mine\n[roles.baker]\ngrants = []\n";
+    std::fs::write(&path, before).unwrap();
+    for (arguments, reason) in [
+        (
+            &[
+                "new",
+                "--label",
+                "ci",
+                "--role",
+                "cook",
+                "--add",
+                "auth.toml",
+            ][..],
+            "no role is called that",
+        ),
+        (
+            &[
+                "new",
+                "--label",
+                "c i",
+                "--role",
+                "baker",
+                "--add",
+                "auth.toml",
+            ],
+            "label must be",
+        ),
+        (
+            &["new", "--label", "c\"\ni", "--role", "baker"],
+            "label must be",
+        ),
+        (
+            &[
+                "new",
+                "--label",
+                "ci",
+                "--role",
+                "baker",
+                "--project",
+                "one",
+            ],
+            "--project",
+        ),
+        (
+            &[
+                "new",
+                "--label",
+                "ci",
+                "--role",
+                "baker",
+                "--expires",
+                "soon",
+            ],
+            "is not a duration",
+        ),
+    ] {
+        let output = token(dir.path(), arguments, "").await;
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert!(
+            said(&output).contains(reason),
+            "{arguments:?}: {}",
+            said(&output)
+        );
+        assert_eq!(out(&output), "", "{arguments:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+    // A role of a file that is not at hand may be meant.
+    let pasted = token(dir.path(), &["new", "--label", "ci", "--role", "cook"], "").await;
+    assert!(pasted.status.success(), "{}", said(&pasted));
+    assert!(
+        said(&pasted).contains("role = \"cook\""),
+        "{}",
+        said(&pasted)
+    );
+}
+
+#[tokio::test]
+async fn a_signed_token_is_inspected_and_refused_for_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = key_file("ec.pub.pem");
+    let verifier = format!(
+        "[[jwt]]\nissuer = \"https://id.example\"\naudience = \"todoki\"\nalgorithms = [\"ES256\"]\nkeys = [{keys:?}]\n"
+    );
+    std::fs::write(dir.path().join("auth.toml"), verifier).unwrap();
+    let key = key_file("ec.pem").display().to_string();
+    let sign = async |more: &[&str]| {
+        let sign = [
+            "sign",
+            "--key",
+            &key,
+            "--issuer",
+            "https://id.example",
+            "--audience",
+            "todoki",
+            "--subject",
+            "ann",
+        ];
+        let output = token(dir.path(), &[&sign[..], more].concat(), "").await;
+        assert!(output.status.success(), "{}", said(&output));
+        out(&output).trim().to_owned()
+    };
+    let inspect =
+        async |jwt: &str| token(dir.path(), &["inspect", "--auth", "auth.toml"], jwt).await;
+    let good = inspect(&sign(&["--role", "viewer"]).await).await;
+    assert!(good.status.success(), "{}", said(&good));
+    for line in [
+        "a JWT",
+        "\"alg\":\"ES256\"",
+        "\"sub\":\"ann\"",
+        "to come",
+        "lets in jwt:https://id.example#ann",
+        "replay  *",
+    ] {
+        assert!(out(&good).contains(line), "{line}: {}", out(&good));
+    }
+    let nothing = inspect(&sign(&[]).await).await;
+    assert!(
+        out(&nothing).contains("may do nothing"),
+        "{}",
+        out(&nothing)
+    );
+    let grants = r#"{"grants":[{"actions":["read"],"kinds":["task.*"]}]}"#;
+    let granted = inspect(&sign(&["--claims", grants]).await).await;
+    assert!(
+        out(&granted).contains("read    task.*"),
+        "{}",
+        out(&granted)
+    );
+    let unknown = inspect(&sign(&["--kid", "x"]).await).await;
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(
+        said(&unknown).contains("kid is \"x\""),
+        "{}",
+        said(&unknown)
+    );
+    let stranger = inspect("stranger").await;
+    assert!(
+        said(&stranger).contains("no [[tokens]] has its hash"),
+        "{}",
+        said(&stranger)
+    );
+}
+
+#[tokio::test]
+async fn a_bad_file_is_named_by_line_before_a_server_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join("auth.toml"),
+        "[roles.x]\ngrants = [{ action = [] }]\n",
+    )
+    .unwrap();
+    let checked = token(dir.path(), &["check", "auth.toml"], "").await;
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(
+        said(&checked).contains("auth.toml line 2: unknown field `action`"),
+        "{}",
+        said(&checked)
+    );
+    let serve = todoki()
+        .args(["serve", "--auth", "auth.toml"])
+        .current_dir(dir.path())
+        .output();
+    let serve = within(serve).await.unwrap();
+    assert_eq!(serve.status.code(), Some(64));
+    assert!(
+        said(&serve).contains("auth.toml line 2"),
+        "{}",
+        said(&serve)
+    );
+}
