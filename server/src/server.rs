@@ -12,11 +12,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::accept;
 use crate::auth::{self, Auth};
 use crate::config::{self, Serve};
 use crate::hub::Hub;
 use crate::hub::shard::Settings;
-use crate::listen;
 use crate::log::{
     AnyLog, Bounds, DatabaseError, DatabaseOptions, Embedded, Log, OpenError, Options, Postgres,
     Recorder, Release,
@@ -134,7 +134,7 @@ impl Server {
             None => generated_token(&config)?,
         };
         let listener =
-            listen::bind(config.listen).map_err(|error| ServerError::Bind(config.listen, error))?;
+            accept::bind(config.listen).map_err(|error| ServerError::Bind(config.listen, error))?;
         let address = listener
             .local_addr()
             .map_err(|error| ServerError::Bind(config.listen, error))?;
@@ -196,7 +196,7 @@ impl Server {
             ..
         } = self;
         let log = Arc::clone(&app.log);
-        let mut accepting = tokio::spawn(listen::accept(
+        let mut accepting = tokio::spawn(accept::accept(
             listener,
             Arc::clone(&app),
             config.max_connections as usize,

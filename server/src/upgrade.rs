@@ -22,8 +22,9 @@ use todoki_codec::deflate::offer;
 use todoki_codec::frame::CloseCode;
 use todoki_codec::query::{self, Start};
 
+use crate::accept::Permit;
 use crate::auth;
-use crate::listen::{Permit, Socket};
+use crate::listen::Socket;
 use crate::log::Log;
 use crate::origin::{Origin, only};
 use crate::reply::{Body, Refusal};

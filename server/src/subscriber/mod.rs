@@ -29,11 +29,11 @@ use todoki_codec::query::{Direction, Slow, Subscription};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
+use crate::accept::Permit;
 use crate::clock;
 use crate::hub::floor::{MemberId, Next, Turn};
 use crate::hub::group::{self, Key};
 use crate::hub::shard::Shard;
-use crate::listen::Permit;
 use crate::log::{Log, Page, PageRequest, ReadError};
 use place::{Gap, Place, missing, place};
 
