@@ -36,7 +36,7 @@ use todoki::log::{
     AppendError, Batch, Bounds, Facets, Histogram, Log, Page, PageRequest, ReadError,
 };
 use todoki::subscriber::outgoing::send_each;
-use todoki::subscriber::{Arrival, place::place};
+use todoki::subscriber::{Arrival, pace::Inbound, place::place};
 use todoki_codec::decode::{self, Emit, Form};
 use todoki_codec::{Cursor, Draft, Event, Filter, Windows, encode, frame, query};
 use tokio::io::AsyncReadExt;
@@ -71,6 +71,7 @@ const SHARD: ShardSettings = ShardSettings {
     coalesce: Duration::ZERO,
     heartbeat: Duration::from_hours(24),
     write_stall: Duration::from_hours(24),
+    inbound: Inbound::UNLIMITED,
 };
 
 /// Known to every kernel. Others, such as BBR, pace: they put off what was sent to a timer, whose time is not the sender's.

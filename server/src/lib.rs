@@ -17,6 +17,7 @@ pub mod emit;
 pub mod guard;
 pub mod histogram;
 pub mod hub;
+pub mod limit;
 pub mod listen;
 pub mod log;
 pub mod metrics;

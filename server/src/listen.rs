@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use crate::accept::Permit;
+use crate::limit::Peer;
 use crate::log::Log;
 use crate::route::{self, App};
 
@@ -70,7 +71,10 @@ pub(crate) async fn serve<L: Log>(
     }
     let stop = app.stop.clone();
     let deadlines = app.deadlines;
+    let dawdled = permit.dawdled();
     let service = service_fn(move |mut request| {
+        permit.greet();
+        request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(Arc::clone(&permit));
         route::answer(Arc::clone(&app), request)
     });
@@ -88,6 +92,8 @@ pub(crate) async fn serve<L: Log>(
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,
+        // Others need its place more.
+        () = dawdled.cancelled() => return,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await

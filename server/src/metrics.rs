@@ -17,8 +17,10 @@ use prometheus_client::encoding::{
 };
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
+use todoki_codec::frame::CloseCode;
 use todoki_codec::query;
 
+use crate::accept::TURNED_AWAY;
 use crate::histogram::Histogram;
 use crate::hub::meter;
 use crate::hub::survey::{Standing, Survey};
@@ -249,8 +251,8 @@ static LIST: &[Metric] = &[
     metric(
         "todoki_connections_refused_total",
         &["limit"],
-        Value::Counter(|scrape| vec![by(["max_connections"], scrape.refused_connections)]),
-        "Connections that were refused, by the limit that they were over",
+        Value::Counter(|scrape| labelled(scrape.refused_connections, |limit| [limit])),
+        "Connections that were refused before a request was read, by the limit that they were over",
     ),
     metric(
         "todoki_emits_total",
@@ -316,7 +318,7 @@ struct Scrape {
     log: log::Counts,
     bounds: Bounds,
     resumed: u64,
-    refused_connections: u64,
+    refused_connections: [(&'static str, u64); TURNED_AWAY.len()],
     refusals: Vec<Labelled>,
     emits: Vec<Labelled>,
     drafts: Vec<Labelled>,
@@ -328,15 +330,19 @@ impl Scrape {
         let survey = tokio::time::timeout(SURVEY_DEADLINE, app.hub.survey());
         let mut survey = survey.await.ok().flatten()?;
         let traffic = &app.traffic;
-        let turned_away = traffic.turned_away.get();
-        survey.counts.subscribers.turned_away(turned_away);
+        for (code, count) in [
+            (CloseCode::UNAUTHORISED, &traffic.turned_away),
+            (CloseCode::RATE_LIMITED, &traffic.turned_away_limited),
+        ] {
+            survey.counts.subscribers.turned_away(code, count.get());
+        }
         Some(Self {
             survey,
             shards: app.hub.shards(),
             log: app.recorder.counts(),
             bounds: app.log.bounds(),
             resumed: traffic.resumed.get(),
-            refused_connections: traffic.refused_connections.get(),
+            refused_connections: traffic.refused_connections(),
             refusals: traffic.refusals(),
             emits: traffic.emits(),
             drafts: traffic.drafts(),

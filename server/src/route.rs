@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::assets::Assets;
 use crate::auth::{Auth, Principal};
 use crate::hub::Hub;
+use crate::limit::{self, Address, Limiter, Use};
 use crate::listen::Deadlines;
 use crate::log::{Log, Recorder};
 use crate::origin::{Caller, Origins};
@@ -47,6 +48,8 @@ pub struct App<L> {
     pub counting: Counting,
     /// How long clients may take.
     pub deadlines: Deadlines,
+    /// How much clients may do.
+    pub limiter: Limiter,
     /// Connections and subscribers, to be waited for at the end.
     pub tasks: TaskTracker,
 }
@@ -65,6 +68,23 @@ enum Endpoint {
     Live,
     Ready,
     Metrics,
+}
+
+impl Endpoint {
+    /// What each request to it uses up, of what is limited.
+    fn uses(self) -> Option<Use> {
+        match self {
+            Self::Emit => Some(Use::Emit),
+            Self::Page
+            | Self::Latest
+            | Self::Replay
+            | Self::Seek
+            | Self::Histogram
+            | Self::Facets => Some(Use::Read),
+            // A stream is counted where it begins; the rest costs nothing, or is for the operator's own programs.
+            Self::Subscribe | Self::Health | Self::Live | Self::Ready | Self::Metrics => None,
+        }
+    }
 }
 
 struct Route {
@@ -204,8 +224,13 @@ async fn answer_route<L: Log>(
         Endpoint::Subscribe => upgrade::upgrade(app, request).await,
         Endpoint::Metrics if app.has_open_metrics => metrics::metrics(&**app, query).await,
         _ => {
-            let admission = app.auth.admit(request.headers(), query).await?;
-            answer_principal(app, endpoint, &admission.principal, request).await
+            let source = app.limiter.source(&request);
+            let admitted = app.auth.admit(request.headers(), query).await;
+            let admission = admitted.map_err(|refusal| app.limiter.refused(source, refusal))?;
+            if let Some(what) = endpoint.uses() {
+                app.limiter.spend(what, source, &admission.principal, 1)?;
+            }
+            answer_principal(app, endpoint, &admission.principal, source, request).await
         }
     }
 }
@@ -215,14 +240,19 @@ async fn answer_principal<L: Log>(
     app: &Arc<App<L>>,
     endpoint: Endpoint,
     principal: &Principal,
+    source: Option<Address>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let query = request.uri().query().unwrap_or_default();
     match endpoint {
-        Endpoint::Emit => emit::emit(app, principal, request).await,
+        Endpoint::Emit => emit::emit(app, principal, source, request).await,
         Endpoint::Page => page::page(&*app.log, principal, query).await,
         Endpoint::Latest => page::latest(&*app.log, query),
-        Endpoint::Replay => page::replay(&app.log, principal, request.headers(), query),
+        Endpoint::Replay => {
+            let seat = app.limiter.replay(principal)?;
+            let replay = page::replay(&app.log, principal, request.headers(), query)?;
+            Ok(limit::hold(replay, seat))
+        }
         Endpoint::Seek => timeline::seek(&*app.log, query).await,
         Endpoint::Histogram => {
             timeline::histogram(&*app.log, &app.counting, principal, query).await

@@ -17,6 +17,7 @@ use crate::auth::{self, Auth};
 use crate::config::{self, Serve};
 use crate::hub::Hub;
 use crate::hub::shard::Settings;
+use crate::limit::{Limiter, Limits};
 use crate::log::{
     AnyLog, Bounds, DatabaseError, DatabaseOptions, Embedded, Log, OpenError, Options, Postgres,
     Recorder, Release,
@@ -24,6 +25,7 @@ use crate::log::{
 use crate::origin::Origins;
 use crate::retention::{self, Retention};
 use crate::route::App;
+use crate::subscriber::pace::Inbound;
 use crate::timeline::Counting;
 use crate::traffic::Traffic;
 
@@ -151,6 +153,7 @@ impl Server {
             traffic: Traffic::default(),
             counting: Counting::default(),
             deadlines: config.deadlines,
+            limiter: Limiter::new(Limits::new(&config.limit)),
             tasks: TaskTracker::new(),
         });
         Ok(Self {
@@ -260,6 +263,7 @@ async fn open_log(
         coalesce: Duration::from_millis(config.coalesce_ms),
         heartbeat: config.heartbeat,
         write_stall: config.deadlines.write_stall,
+        inbound: Inbound::new(&Limits::new(&config.limit)),
     };
     let (done, ended) = (CancellationToken::new(), CancellationToken::new());
     // Held from here on: whatever fails from now on ends the threads that have started.

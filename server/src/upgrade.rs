@@ -24,6 +24,7 @@ use todoki_codec::query::{self, Start};
 
 use crate::accept::Permit;
 use crate::auth;
+use crate::limit::PrincipalSeat;
 use crate::listen::Socket;
 use crate::log::Log;
 use crate::origin::{Origin, only};
@@ -40,18 +41,21 @@ pub async fn upgrade<L: Log>(
     check_handshake(&request)?;
     let query = request.uri().query().unwrap_or_default().to_owned();
     let origin = app.origins.check(request.headers())?;
-    if let Err(refusal) = app.auth.admit(request.headers(), &query).await {
-        return match origin {
-            // A browser cannot see a refused upgrade's status, only the code of a close behind it.
-            Origin::Allowed => {
-                let (response, socket) = accept(&mut request)?;
-                app.traffic.turned_away.add(1);
-                app.tasks.spawn(turn_away(socket));
-                Ok(response)
-            }
-            Origin::None => Err(refusal),
-        };
-    }
+    let seat = match enter(app, &request, &query).await {
+        Ok(seat) => seat,
+        Err(refusal) => {
+            return match origin {
+                // A browser cannot see a refused upgrade's status, only the code of a close behind it.
+                Origin::Allowed => {
+                    let (response, socket) = accept(&mut request)?;
+                    app.traffic.refuse_page(&refusal);
+                    app.tasks.spawn(turn_away(socket, refusal));
+                    Ok(response)
+                }
+                Origin::None => Err(refusal),
+            };
+        }
+    };
     let subscription = query::subscription(&query)?;
     let is_resumed = resumes(subscription.start);
     let place = place(&app.log, subscription, None).await?;
@@ -67,6 +71,9 @@ pub async fn upgrade<L: Log>(
         app.traffic.resumed.add(1);
     }
     let permit = request.extensions().get::<Permit>().cloned();
+    if let Some(permit) = &permit {
+        permit.keep(seat);
+    }
     let app = Arc::clone(app);
     app.tasks.clone().spawn(async move {
         if let Err(error) = admit(&app, socket, extension.is_some(), place, permit).await {
@@ -74,6 +81,18 @@ pub async fn upgrade<L: Log>(
         }
     });
     Ok(response)
+}
+
+/// Lets somebody in who has a token and is within their limits.
+async fn enter<L: Log>(
+    app: &App<L>,
+    request: &Request<Incoming>,
+    query: &str,
+) -> Result<PrincipalSeat, Refusal> {
+    let source = app.limiter.source(request);
+    let admitted = app.auth.admit(request.headers(), query).await;
+    let admission = admitted.map_err(|refusal| app.limiter.refused(source, refusal))?;
+    Ok(app.limiter.stream(source, &admission.principal)?)
 }
 
 /// Whether a client goes on from where it was: after a cursor that it must have been given. 0 is not one.
@@ -164,16 +183,16 @@ async fn taken_back(
     Ok((parts.io.into_inner(), BytesMut::from(&*parts.read_buf)))
 }
 
-async fn turn_away(upgraded: UpgradeFut) {
+async fn turn_away(upgraded: UpgradeFut, refusal: Refusal) {
     let Ok((socket, _)) = taken_back(upgraded).await else {
         return;
     };
+    let (code, reason) = match refusal {
+        Refusal::RateLimited(_) => (CloseCode::RATE_LIMITED, refusal.to_string()),
+        _ => (CloseCode::UNAUTHORISED, "no token, or a wrong one".into()),
+    };
     // Whether the client hears it or not, the connection ends here.
-    subscriber::refuse(
-        socket.into_inner(),
-        CloseCode::UNAUTHORISED,
-        "no token, or a wrong one",
-    )
-    .await
-    .ok();
+    subscriber::refuse(socket.into_inner(), code, &reason)
+        .await
+        .ok();
 }

@@ -25,6 +25,7 @@ use super::survey::{QUESTIONS, Question, Survey};
 use super::{ARRIVALS, Door, Hub, Inbox, Released};
 use crate::clock;
 use crate::log::{Log, PageRequest};
+use crate::subscriber::pace::{Inbound, Pacing};
 use crate::subscriber::{self, Arrival, Line};
 
 /// Batches distributed in one go; between goes members write.
@@ -57,6 +58,7 @@ pub struct Shard<L> {
     pub(crate) reads: Semaphore,
     pub(crate) wheel: RefCell<subscriber::beat::Wheel>,
     pub(crate) settings: Settings,
+    pub(crate) pacing: Pacing,
     inbox: Arc<Inbox>,
     is_stopping: Cell<bool>,
 }
@@ -85,6 +87,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// A client that takes no byte for so long is closed: the stream can be resumed, the memory cannot wait.
     pub write_stall: Duration,
+    /// How much a client may say.
+    pub inbound: Inbound,
 }
 
 /// The shards' ends, from before their threads run.
@@ -196,6 +200,7 @@ impl<L: Log> Shard<L> {
             inflater: RefCell::new(Inflater::stateless()),
             reads: Semaphore::new(READS),
             wheel: RefCell::default(),
+            pacing: Pacing::new(settings.inbound),
             settings,
             inbox,
             is_stopping: Cell::new(false),
@@ -422,6 +427,7 @@ mod tests {
             coalesce: Duration::ZERO,
             heartbeat: Duration::from_secs(30),
             write_stall: Duration::from_secs(10),
+            inbound: Inbound::default(),
         };
         let stop = CancellationToken::new();
         unstarted

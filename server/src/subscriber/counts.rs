@@ -14,7 +14,7 @@ const NO_CLOSE: u16 = 1006;
 
 /// Who ended a connection, and with which code: all series that there can be. Clients may close with any of two thousand
 /// codes, and all that say nothing about this server are one.
-const ENDINGS: [(&str, u16); 16] = [
+const ENDINGS: [(&str, u16); 17] = [
     ("client", CloseCode::NORMAL.number()),
     ("client", CloseCode::GOING_AWAY.number()),
     ("client", NO_CODE),
@@ -30,6 +30,7 @@ const ENDINGS: [(&str, u16); 16] = [
     ("server", CloseCode::UNAUTHORISED.number()),
     ("server", CloseCode::TIMEOUT.number()),
     ("server", CloseCode::SLOW.number()),
+    ("server", CloseCode::RATE_LIMITED.number()),
     ("server", OTHER),
 ];
 
@@ -67,9 +68,9 @@ impl Counts {
         self.end_many(by, code, 1);
     }
 
-    /// So many browsers were turned away right after their upgrade.
-    pub fn turned_away(&mut self, count: u64) {
-        self.end_many("server", CloseCode::UNAUTHORISED.number(), count);
+    /// So many browsers were turned away with this code right after their upgrade.
+    pub fn turned_away(&mut self, code: CloseCode, count: u64) {
+        self.end_many("server", code.number(), count);
     }
 
     fn end_many(&mut self, by: &str, code: u16, count: u64) {
@@ -117,7 +118,7 @@ mod tests {
         counts.end(&Closed::ByUs(CloseCode::SLOW));
         counts.end(&Closed::ByUs(CloseCode::INTERNAL));
         counts.end(&Closed::Socket(std::io::ErrorKind::BrokenPipe.into()));
-        counts.turned_away(2);
+        counts.turned_away(CloseCode::UNAUTHORISED, 2);
         let seen: Vec<_> = counts
             .endings()
             .filter(|(.., count)| *count > 0)

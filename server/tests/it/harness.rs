@@ -44,6 +44,7 @@ pub(crate) fn config(data: &TempDir) -> Serve {
         retain_events: None,
         heartbeat: Duration::from_secs(30),
         max_connections: 2_000,
+        limit: Vec::new(),
         coalesce_ms: 5,
         compression: true,
         open_metrics: false,

@@ -17,6 +17,7 @@ use todoki::log::{
     AppendError, Bounds, Embedded, Facets, Histogram, Log, Options, Page, PageRequest, ReadError,
 };
 use todoki::subscriber::Arrival;
+use todoki::subscriber::pace::Inbound;
 use todoki::subscriber::place::place;
 use todoki_codec::frame::CloseCode;
 use todoki_codec::{Cursor, Draft, Filter, Windows, decode, query};
@@ -313,6 +314,7 @@ async fn a_subscriber_that_takes_nothing_costs_a_page_or_two() {
         coalesce: Duration::ZERO,
         heartbeat: Duration::from_secs(30),
         write_stall: SHORT,
+        inbound: Inbound::UNLIMITED,
     };
     unstarted
         .start(&log, settings, &stop, &done, &CancellationToken::new())
