@@ -14,6 +14,7 @@ mod demo;
 mod embedded_log;
 mod harness;
 mod history;
+mod limits;
 mod log_contract;
 mod metrics;
 mod model;
