@@ -9,7 +9,7 @@ use std::process::Command;
 
 use todoki_bench::peers::PeerRow;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "latency",
     "emit",
     "replay",
@@ -21,6 +21,7 @@ const NAMES: [&str; 12] = [
     "load-replay",
     "load-slow",
     "load-churn",
+    "load-hostile",
     "limit",
 ];
 

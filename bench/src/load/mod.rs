@@ -11,6 +11,7 @@ pub mod churn;
 pub mod connect;
 pub mod fan_out;
 pub mod frames;
+pub mod hostile;
 pub mod idle;
 pub mod publish;
 pub mod receive;
@@ -47,10 +48,12 @@ pub enum Mode {
     Slow(slow::Flags),
     /// Subscribers that come and go beside others that stay
     Churn(churn::Flags),
+    /// Attacks beside a steady stream
+    Hostile(hostile::Flags),
 }
 
 /// The main cases, as `bench all` measures them: arguments of `bench load`.
-pub const ALL: [&[&str]; 7] = [
+pub const ALL: [&[&str]; 8] = [
     &["fan-out"],
     &["encoding", "--subscribers", "100"],
     &["saturation"],
@@ -58,6 +61,7 @@ pub const ALL: [&[&str]; 7] = [
     &["replay"],
     &["slow"],
     &["churn"],
+    &["hostile"],
 ];
 
 /// Flags of a steady stream.

@@ -54,6 +54,9 @@ const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// After our close frame, read so much in search of the client's, and no more: what clients have on their way.
 const CLOSE_BYTES: usize = 4 << 20;
 
+/// Read at once of what nobody looks at any more.
+const FAREWELL_BYTES: usize = 16 << 10;
+
 /// Wait so long before reading the log again after it failed.
 const READ_RETRY: Duration = Duration::from_secs(1);
 
@@ -569,7 +572,11 @@ impl<L: Log> Subscriber<L> {
                 retry_after_ms: Some(millis(over.wait) + 1),
                 reference: None,
             }),
-            Verdict::Close(over) => self.close(CloseCode::RATE_LIMITED, &over.to_string()),
+            Verdict::Close(over) => {
+                self.close(CloseCode::RATE_LIMITED, &over.to_string());
+                // Looking for its close would cost what the limit is to save.
+                self.answered();
+            }
         }
         false
     }
@@ -765,7 +772,7 @@ async fn farewell(mut stream: TcpStream) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let leave = async {
         stream.shutdown().await?;
-        let mut unread = [0; 512];
+        let mut unread = vec![0; FAREWELL_BYTES];
         let mut unwanted = stream.take(CLOSE_BYTES as u64);
         while unwanted.read(&mut unread).await? > 0 {}
         io::Result::Ok(())

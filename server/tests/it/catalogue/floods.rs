@@ -81,28 +81,27 @@ fn frames() -> Vec<Row> {
 
 fn patterns() -> Vec<Row> {
     let why = "our rule: filters have a bound";
-    let list = ["a"; 10_000].join(",");
-    let array = [r#""a""#; 10_000].join(",");
+    let list = |count| "a,".repeat(count - 1) + "a";
+    let array = r#""a","#.repeat(9_999) + r#""a""#;
     let command = format!(r#"{{"type":"subscribe","kinds":[{array}]}}"#);
-    let long = format!("kinds={list}");
     vec![
         row(
             "10,000 patterns in a query",
-            Request::get(&format!("/api/event-bus?{long}")),
+            Request::get(&format!("/api/event-bus?kinds={}", list(10_000))),
             "431",
             "",
             "the head is over 16 KiB",
         ),
         row(
             "6,000 patterns in a query",
-            Request::get(&format!("/api/event-bus?{}", &long[..12_000])),
+            Request::get(&format!("/api/event-bus?kinds={}", list(6_000))),
             "400 invalid_parameter",
             "the limit is 64",
             why,
         ),
         row(
             "7,000 patterns in an upgrade",
-            handshake(&format!("/ws/event-bus?{}", &long[..14_000])),
+            handshake(&format!("/ws/event-bus?kinds={}", list(7_000))),
             "414 target_too_long",
             "the limit is 12288",
             why,
