@@ -465,6 +465,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_connection_keeps_is_small() {
+        assert!(
+            size_of::<Admitted>() <= 112,
+            "{} bytes",
+            size_of::<Admitted>()
+        );
+    }
+
+    #[test]
     fn so_many_are_accepted_in_a_second() {
         let (mut keeper, limiter) = keeper(&["accepts=2"]);
         let taken = [1, 2].map(|host| keeper.admit(&limiter, peer(host)).unwrap());

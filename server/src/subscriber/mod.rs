@@ -52,7 +52,7 @@ const FIRST_PAGE_EVENTS: usize = 64;
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// After our close frame, read so much in search of the client's, and no more: what clients have on their way.
-const CLOSE_BYTES: usize = 4 << 20;
+const CLOSE_BYTES: usize = 1 << 20;
 
 /// Read at once of what nobody looks at any more.
 const FAREWELL_BYTES: usize = 16 << 10;

@@ -354,6 +354,11 @@ mod tests {
     }
 
     #[test]
+    fn it_is_small_enough_for_every_subscriber_to_have_one() {
+        assert!(size_of::<Pace>() <= 64, "{} bytes", size_of::<Pace>());
+    }
+
+    #[test]
     fn without_limits_nothing_is_too_much() {
         let (pacing, _) = pacing(Inbound::UNLIMITED);
         let (mut pace, now) = (Pace::default(), later(0));

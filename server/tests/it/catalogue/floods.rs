@@ -81,7 +81,7 @@ fn frames() -> Vec<Row> {
 
 fn patterns() -> Vec<Row> {
     let why = "our rule: filters have a bound";
-    let list = |count| "a,".repeat(count - 1) + "a";
+    let list = |count: usize| "a,".repeat(count - 1) + "a";
     let array = r#""a","#.repeat(9_999) + r#""a""#;
     let command = format!(r#"{{"type":"subscribe","kinds":[{array}]}}"#);
     vec![

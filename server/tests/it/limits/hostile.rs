@@ -173,8 +173,9 @@ async fn a_process_without_descriptors_says_so_and_serves_those_it_has_and_recov
 async fn what_inflates_to_a_gigabyte_is_cut_off_at_a_megabyte() {
     let data = tempfile::tempdir().unwrap();
     let server = attacked(data.path(), &[]).await;
-    let mut others = Others::join(server.address()).await;
+    // Before the others come: it takes longer than their connections may be idle.
     let bomb = tokio::task::spawn_blocking(bomb).await.unwrap();
+    let mut others = Others::join(server.address()).await;
     assert!(bomb.len() <= 1 << 20, "{} bytes", bomb.len());
     let before = server.peak_kib();
     for _ in 0..10 {
