@@ -39,6 +39,7 @@ use todoki::log::{
 use todoki::subscriber::Arrival;
 use todoki::subscriber::access::{Access, Generation};
 use todoki::subscriber::outgoing::send_each;
+use todoki::subscriber::pace::Inbound;
 use todoki::subscriber::place::place;
 use todoki_codec::decode::{self, Emit, Form};
 use todoki_codec::{Cursor, Draft, Event, Filter, Windows, encode, frame, query};
@@ -74,6 +75,7 @@ const SHARD: ShardSettings = ShardSettings {
     coalesce: Duration::ZERO,
     heartbeat: Duration::from_hours(24),
     write_stall: Duration::from_hours(24),
+    inbound: Inbound::UNLIMITED,
 };
 
 /// Known to every kernel. Others, such as BBR, pace: they put off what was sent to a timer, whose time is not the sender's.

@@ -164,6 +164,7 @@ fn load(mode: &Mode, settings: &Settings) -> Outcome<()> {
         Mode::Replay(flags) => report("load-replay", settings, |s| load::storm::run(s, flags)),
         Mode::Slow(flags) => report("load-slow", settings, |s| load::slow::run(s, flags)),
         Mode::Churn(flags) => report("load-churn", settings, |s| load::churn::run(s, flags)),
+        Mode::Hostile(flags) => report("load-hostile", settings, |s| load::hostile::run(s, flags)),
     }
 }
 

@@ -10,7 +10,7 @@ use std::process::Command;
 use todoki_bench::load::fan_out::FanOutRow;
 use todoki_bench::peers::PeerRow;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "latency",
     "emit",
     "replay",
@@ -22,6 +22,7 @@ const NAMES: [&str; 12] = [
     "load-replay",
     "load-slow",
     "load-churn",
+    "load-hostile",
     "limit",
 ];
 

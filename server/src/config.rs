@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 
 use crate::assets::Assets;
+use crate::limit;
 use crate::listen::Deadlines;
 use crate::{proxy, tls};
 
@@ -145,6 +146,17 @@ pub struct Serve {
         value_name = "COUNT"
     )]
     pub max_connections: u32,
+
+    /// Set a limit, 0 for none; may be given several times. `--help` lists them
+    #[arg(
+        long,
+        env = "TODOKI_LIMITS",
+        value_delimiter = ',',
+        value_name = "NAME=VALUE",
+        value_parser = limit::setting,
+        long_help = limit::help()
+    )]
+    pub limit: Vec<limit::Setting>,
 
     /// Longest time in milliseconds that an event waits for company, so that one write carries many; 0 turns it off. An
     /// event that comes after quiet never waits

@@ -15,6 +15,7 @@ use todoki_codec::limits::BODY_BYTES;
 use todoki_codec::{Cursor, Draft, query};
 
 use crate::auth::Principal;
+use crate::limit::Address;
 use crate::log::Log;
 use crate::reply::{self, Body, Refusal};
 use crate::route::App;
@@ -26,10 +27,11 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub async fn emit<L: Log>(
     app: &App<L>,
     principal: &Principal,
+    source: Option<Address>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let mut drafts = 0;
-    let answer = append(app, principal, request, &mut drafts).await;
+    let answer = append(app, principal, source, request, &mut drafts).await;
     app.traffic.emit(drafts, &answer);
     answer.map(reply::json)
 }
@@ -38,6 +40,7 @@ pub async fn emit<L: Log>(
 async fn append<L: Log>(
     app: &App<L>,
     principal: &Principal,
+    source: Option<Address>,
     request: Request<Incoming>,
     read: &mut u64,
 ) -> Result<String, Refusal> {
@@ -46,6 +49,7 @@ async fn append<L: Log>(
     let form = form(request.headers())?;
     let key = idempotency_key(request.headers())?;
     let body = read_body(request.into_body(), app.deadlines.body).await?;
+    app.limiter.spend_body(source, principal, body.len())?;
     Ok(match decode::emit(&body, form)? {
         Emit::One(mut draft) => {
             *read = 1;

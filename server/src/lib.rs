@@ -2,10 +2,11 @@
 //!
 //! Producers POST events; Todoki puts them in one durable, numbered log; every subscriber gets each event that matches
 //! its filter, in order, from any point in history, and stays live on the same socket. The modules are the path of an
-//! event: [`listen`] accepts, [`route`] finds the handler, [`emit`] decodes, the [`log`] makes durable, the [`hub`] fans
-//! out, a [`subscriber`] delivers; [`page`] reads history and [`timeline`] counts it, [`metrics`] tells what was counted
-//! on the way, [`assets`] shows the web app, and [`reply`] alone chooses statuses.
+//! event: [`accept`] takes connections in and [`listen`] serves them, [`route`] finds the handler, [`emit`] decodes, the
+//! [`log`] makes durable, the [`hub`] fans out, a [`subscriber`] delivers; [`page`] reads history and [`timeline`] counts
+//! it, [`metrics`] tells what was counted on the way, [`assets`] shows the web app, and [`reply`] alone chooses statuses.
 
+pub mod accept;
 pub mod assets;
 pub mod auth;
 pub mod cli;
@@ -16,6 +17,7 @@ pub mod emit;
 pub mod guard;
 pub mod histogram;
 pub mod hub;
+pub mod limit;
 pub mod listen;
 pub mod log;
 pub mod metrics;

@@ -1,5 +1,4 @@
-//! Accepts connections, bounds them, makes the TLS handshake where there is one, and serves HTTP/1.1 on each until it ends,
-//! upgrades or the server drains.
+//! Serves each connection: the TLS handshake where there is one, then HTTP/1.1 until it ends, upgrades or the server drains.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -18,19 +17,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConnection;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::accept::Permit;
 use crate::log::Log;
 use crate::proxy;
 use crate::reply::{Body, Refusal};
 use crate::route::{self, App};
 use crate::tls::{Began, Transport};
-
-/// Connections that the kernel queues while we are busy: a storm of reconnects after a restart.
-const BACKLOG: u32 = 4096;
 
 /// Request line and headers.
 const HEAD_BYTES: usize = 16 << 10;
@@ -46,9 +42,6 @@ const USER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A client that still sends when we have said our last may go on for so long, see [`Socket::poll_linger`].
 const LINGER: Duration = Duration::from_secs(2);
-
-/// Out of descriptors or memory: wait so long for some connection to end.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a client may take over what others wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,57 +68,31 @@ impl Default for Deadlines {
     }
 }
 
-/// Counts a connection for as long as a clone of it lives.
-pub type Permit = Arc<OwnedSemaphorePermit>;
-
-/// Binds the address.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv6() {
-        TcpSocket::new_v6()?
-    } else {
-        TcpSocket::new_v4()?
-    };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// Accepts until the server stops; never ends for a failure that may pass.
-pub async fn accept<L: Log>(listener: TcpListener, app: Arc<App<L>>, max_connections: usize) {
-    let permits = Arc::new(Semaphore::new(max_connections));
-    let stop = app.stop.clone();
-    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
-        match accepted {
-            Ok((stream, peer)) => {
-                if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
-                    app.tasks
-                        .spawn(serve(Arc::clone(&app), stream, peer, Arc::new(permit)));
-                } else {
-                    app.traffic.refused_connections.add(1);
-                    turn_away(&stream, max_connections);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Says why, if the socket takes it at once; a storm must not cost a task for each connection.
-fn turn_away(stream: &TcpStream, max_connections: usize) {
-    tracing::warn!(max_connections, "too many connections");
-    let refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    // It is full or gone; either way the connection ends.
-    stream.try_write(refusal.as_bytes()).ok();
-}
-
-async fn serve<L: Log>(app: Arc<App<L>>, stream: TcpStream, peer: SocketAddr, permit: Permit) {
+/// Serves one connection until it ends, upgrades or the server drains.
+pub(crate) async fn serve<L: Log>(
+    app: Arc<App<L>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    permit: Permit,
+) {
     if let Err(error) = tune(&stream) {
         tracing::debug!(%peer, %error, "socket options");
         return;
     }
+    let dawdled = permit.dawdled();
+    tokio::select! {
+        () = serve_transport(app, stream, peer, permit) => {}
+        // Others need its place more.
+        () = dawdled.cancelled() => {}
+    }
+}
+
+async fn serve_transport<L: Log>(
+    app: Arc<App<L>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    permit: Permit,
+) {
     let Some(tls) = &app.tls else {
         return serve_requests(app, Transport::Plain(stream), peer, permit).await;
     };
@@ -151,6 +118,7 @@ async fn serve_requests<L: Log>(
     let is_secure = matches!(transport, Transport::Tls(_));
     let (stop, deadlines) = (app.stop.clone(), app.deadlines);
     let answer = move |mut request: Request<Incoming>| {
+        permit.greet();
         let client = app.proxies.client(peer.ip(), is_secure, request.headers());
         let is_strict = proxy::is_strict(client, request.headers());
         let extensions = request.extensions_mut();

@@ -20,6 +20,7 @@ use prometheus_client::registry::Registry;
 use todoki_codec::frame::CloseCode;
 use todoki_codec::query;
 
+use crate::accept::TURNED_AWAY;
 use crate::histogram::Histogram;
 use crate::hub::meter;
 use crate::hub::survey::{Standing, Survey};
@@ -256,8 +257,8 @@ static LIST: &[Metric] = &[
     metric(
         "todoki_connections_refused_total",
         &["limit"],
-        Value::Counter(|scrape| vec![by(["max_connections"], scrape.refused_connections)]),
-        "Connections that were refused, by the limit that they were over",
+        Value::Counter(|scrape| labelled(scrape.refused_connections, |limit| [limit])),
+        "Connections that were refused before a request was read, by the limit that they were over",
     ),
     metric(
         "todoki_emits_total",
@@ -324,7 +325,7 @@ struct Scrape {
     log: log::Counts,
     bounds: Bounds,
     resumed: u64,
-    refused_connections: u64,
+    refused_connections: [(&'static str, u64); TURNED_AWAY.len()],
     refusals: Vec<Labelled>,
     emits: Vec<Labelled>,
     drafts: Vec<Labelled>,
@@ -336,9 +337,13 @@ impl Scrape {
         let survey = tokio::time::timeout(SURVEY_DEADLINE, app.hub.survey());
         let mut survey = survey.await.ok().flatten()?;
         let traffic = &app.traffic;
-        let endings = &mut survey.counts.subscribers;
-        endings.turned_away(CloseCode::UNAUTHORISED, traffic.turned_away.get());
-        endings.turned_away(CloseCode::FORBIDDEN, traffic.forbidden.get());
+        for (code, count) in [
+            (CloseCode::UNAUTHORISED, &traffic.turned_away),
+            (CloseCode::FORBIDDEN, &traffic.forbidden),
+            (CloseCode::RATE_LIMITED, &traffic.turned_away_limited),
+        ] {
+            survey.counts.subscribers.turned_away(code, count.get());
+        }
         Some(Self {
             survey,
             shards: app.hub.shards(),
@@ -346,7 +351,7 @@ impl Scrape {
             log: app.recorder.counts(),
             bounds: app.log.bounds(),
             resumed: traffic.resumed.get(),
-            refused_connections: traffic.refused_connections.get(),
+            refused_connections: traffic.refused_connections(),
             refusals: traffic.refusals(),
             emits: traffic.emits(),
             drafts: traffic.drafts(),

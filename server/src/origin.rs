@@ -21,7 +21,7 @@ const API: &str = "/api/";
 const SENT_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID";
 
 /// Headers of answers that a page may read, besides those that every page may.
-const SHOWN_HEADERS: &str = "Allow, Retry-After, WWW-Authenticate";
+const SHOWN_HEADERS: &str = "Allow, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate";
 
 /// How long a browser may remember a preflight: long enough that paging does not ask twice for each page, short enough that
 /// a changed `--allow-origin` is seen by the time its operator has looked.

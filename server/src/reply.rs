@@ -19,6 +19,7 @@ use todoki_codec::decode::EmitError;
 use todoki_codec::limits::BODY_BYTES;
 use todoki_codec::query::QueryError;
 
+use crate::limit::{Exceeded, Unit};
 use crate::log::{AppendError, Bounds, ReadError};
 
 /// What a response carries; the error ends a stream that cannot go on, so that the client sees it is cut.
@@ -240,6 +241,8 @@ pub enum Refusal {
         /// The limit.
         most: usize,
     },
+    /// Somebody did too much in too short a time, or has too much at once.
+    RateLimited(Exceeded),
 }
 
 impl From<QueryError> for Refusal {
@@ -265,6 +268,9 @@ impl From<ReadError> for Refusal {
         Self::Read(error)
     }
 }
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// How long clients wait before they try again.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -318,8 +324,10 @@ impl Refusal {
             Self::Append(error) => append_status(error),
             Self::Read(_) => (StatusCode::SERVICE_UNAVAILABLE, "log_unavailable"),
             Self::Counting | Self::Tickets => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
-            Self::TicketsOfOne { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Unmeasured => (StatusCode::SERVICE_UNAVAILABLE, "metrics_unavailable"),
+            Self::TicketsOfOne { .. } | Self::RateLimited(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "rate_limited")
+            }
         }
     }
 
@@ -346,6 +354,7 @@ impl Refusal {
             | Self::BodyBroken => {
                 set(&mut response, CONNECTION, "close");
             }
+            Self::RateLimited(exceeded) => set_rate_limit(&mut response, exceeded),
             _ if status == StatusCode::SERVICE_UNAVAILABLE
                 || status == StatusCode::TOO_MANY_REQUESTS =>
             {
@@ -383,6 +392,22 @@ impl Refusal {
         }
         problem
     }
+}
+
+/// What draft-ietf-httpapi-ratelimit-headers-09 has for programs. A limit on what is there at the same time has no window,
+/// so it has a policy without one.
+fn set_rate_limit(response: &mut Response<Body>, exceeded: &Exceeded) {
+    let (limit, wait) = (exceeded.name.limit(), exceeded.wait_s());
+    let quota = limit.unit.burst(exceeded.value);
+    let window = match limit.unit {
+        Unit::PerSecond(_) | Unit::PerMinute => format!(";w={}", limit.unit.window().as_secs()),
+        Unit::AtOnce | Unit::InARow | Unit::Switch => String::new(),
+    };
+    set(response, RETRY_AFTER, &wait.to_string());
+    let policy = format!("\"{}\";q={quota}{window}", limit.name);
+    set(response, RATE_LIMIT_POLICY, &policy);
+    let left = format!("\"{}\";r=0;t={wait}", limit.name);
+    set(response, RATE_LIMIT, &left);
 }
 
 fn append_status(error: &AppendError) -> (StatusCode, &'static str) {
@@ -460,8 +485,21 @@ impl Display for Refusal {
                 f,
                 "{most} tickets for holders of this token wait to be used, which is the limit"
             ),
+            Self::RateLimited(exceeded) => write_exceeded(exceeded, f),
         }
     }
+}
+
+fn write_exceeded(exceeded: &Exceeded, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let limit = exceeded.name.limit();
+    write!(
+        f,
+        "over the limit {} of {} {}; try again in {} s",
+        limit.name,
+        exceeded.value,
+        limit.unit,
+        exceeded.wait_s()
+    )
 }
 
 #[cfg(test)]

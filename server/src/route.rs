@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::HeaderMap;
 use hyper::{Method, Request, Response};
 use serde::Serialize;
 use todoki_codec::query;
@@ -16,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::assets::Assets;
 use crate::auth::{Admission, Auth, TICKET_LIFETIME, Tickets};
 use crate::hub::Hub;
+use crate::limit::{self, Address, Limiter, PrincipalSeat, Use};
 use crate::listen::Deadlines;
 use crate::log::{Log, Recorder};
 use crate::origin::{Caller, Origins};
@@ -61,22 +61,40 @@ pub struct App<L> {
     pub tickets: Tickets,
     /// Interval of signs of life.
     pub heartbeat: Duration,
+    /// How much clients may do.
+    pub limiter: Limiter,
     /// Connections and subscribers, to be waited for at the end.
     pub tasks: TaskTracker,
 }
 
 impl<L> App<L> {
-    /// Who begins a stream: by a token, or by a ticket and nothing else.
-    pub async fn admit_reader(
+    /// Where a request comes from, and who sent it.
+    async fn admit<B: Sync>(
         &self,
-        headers: &HeaderMap,
-        query: &str,
-    ) -> Result<Admission, Refusal> {
-        match query::ticket(query) {
+        request: &Request<B>,
+    ) -> Result<(Option<Address>, Admission), Refusal> {
+        let source = self.limiter.source(request);
+        let query = request.uri().query().unwrap_or_default();
+        let admitted = self.auth.admit(request.headers(), query).await;
+        let admission = admitted.map_err(|refusal| self.limiter.refused(source, refusal))?;
+        Ok((source, admission))
+    }
+
+    /// Who begins a stream, by a token, or by a ticket and nothing else; and their seat for as long as it lasts.
+    pub async fn admit_reader<B: Sync>(
+        &self,
+        request: &Request<B>,
+    ) -> Result<(Admission, PrincipalSeat), Refusal> {
+        let source = self.limiter.source(request);
+        let (headers, query) = (request.headers(), request.uri().query().unwrap_or_default());
+        let admitted = match query::ticket(query) {
             None => self.auth.admit(headers, query).await,
             Some(_) if self.auth.is_carried(headers, query) => Err(Refusal::Unauthorised),
             Some(ticket) => self.tickets.redeem(&self.auth, &ticket),
-        }
+        };
+        let admission = admitted.map_err(|refusal| self.limiter.refused(source, refusal))?;
+        let seat = self.limiter.stream(source, &admission.principal)?;
+        Ok((admission, seat))
     }
 }
 
@@ -96,6 +114,29 @@ enum Endpoint {
     Live,
     Ready,
     Metrics,
+}
+
+impl Endpoint {
+    /// What each request to it uses up, of what is limited.
+    fn uses(self) -> Option<Use> {
+        match self {
+            Self::Emit => Some(Use::Emit),
+            Self::Page
+            | Self::Latest
+            | Self::Replay
+            | Self::Ticket
+            | Self::Seek
+            | Self::Histogram
+            | Self::Facets => Some(Use::Read),
+            // A stream is counted where it begins; the rest costs nothing, or is for the operator's own programs.
+            Self::Subscribe
+            | Self::Stream
+            | Self::Health
+            | Self::Live
+            | Self::Ready
+            | Self::Metrics => None,
+        }
+    }
 }
 
 struct Route {
@@ -245,17 +286,17 @@ async fn answer_route<L: Log>(
         // A refused browser must be told inside the WebSocket, so it authenticates for itself.
         Endpoint::Subscribe => upgrade::upgrade(app, request).await,
         Endpoint::Stream => {
-            let admission = app.admit_reader(request.headers(), query).await?;
-            stream::stream(app, admission, &request).await
-        }
-        Endpoint::Ticket => {
-            let admission = app.auth.admit(request.headers(), query).await?;
-            issue_ticket(&app.tickets, admission, query)
+            let (admission, seat) = app.admit_reader(&request).await?;
+            let stream = stream::stream(app, admission, &request).await?;
+            Ok(limit::hold(stream, seat))
         }
         Endpoint::Metrics if app.has_open_metrics => metrics::metrics(&**app, query).await,
         _ => {
-            let admission = app.auth.admit(request.headers(), query).await?;
-            answer_principal(app, endpoint, &admission, request).await
+            let (source, admission) = app.admit(&request).await?;
+            if let Some(what) = endpoint.uses() {
+                app.limiter.spend(what, source, &admission.principal, 1)?;
+            }
+            answer_principal(app, endpoint, &admission, source, request).await
         }
     }
 }
@@ -265,17 +306,21 @@ async fn answer_principal<L: Log>(
     app: &Arc<App<L>>,
     endpoint: Endpoint,
     admission: &Admission,
+    source: Option<Address>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let query = request.uri().query().unwrap_or_default();
     let principal = &*admission.principal;
     match endpoint {
-        Endpoint::Emit => emit::emit(app, principal, request).await,
+        Endpoint::Emit => emit::emit(app, principal, source, request).await,
         Endpoint::Page => page::page(&*app.log, principal, query).await,
         Endpoint::Latest => page::latest(&*app.log, principal, query).await,
         Endpoint::Replay => {
-            page::replay(&app.log, &app.auth, admission, request.headers(), query).await
+            let seat = app.limiter.replay(principal)?;
+            let replay = page::replay(&app.log, &app.auth, admission, request.headers(), query);
+            Ok(limit::hold(replay.await?, seat))
         }
+        Endpoint::Ticket => issue_ticket(&app.tickets, admission.clone(), query),
         Endpoint::Seek => timeline::seek(&*app.log, principal, query).await,
         Endpoint::Histogram => {
             timeline::histogram(&*app.log, &app.counting, principal, query).await
@@ -287,7 +332,6 @@ async fn answer_principal<L: Log>(
         }
         Endpoint::Subscribe
         | Endpoint::Stream
-        | Endpoint::Ticket
         | Endpoint::Live
         | Endpoint::Ready
         | Endpoint::Health => {

@@ -12,11 +12,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::accept;
 use crate::auth::{self, Auth, FileError, Tickets};
 use crate::config::{self, Serve};
 use crate::hub::Hub;
 use crate::hub::shard::{Settings, Unstarted};
-use crate::listen;
+use crate::limit::{Limiter, Limits};
 use crate::log::{
     AnyLog, Bounds, DatabaseError, DatabaseOptions, Embedded, Log, OpenError, Options, Postgres,
     Recorder, Release,
@@ -25,6 +26,7 @@ use crate::origin::Origins;
 use crate::proxy::Proxies;
 use crate::retention::{self, Retention};
 use crate::route::App;
+use crate::subscriber::pace::Inbound;
 use crate::timeline::Counting;
 use crate::tls::{Facts, Tls, TlsError};
 use crate::traffic::Traffic;
@@ -159,7 +161,7 @@ impl Server {
             );
         }
         let listener =
-            listen::bind(config.listen).map_err(|error| ServerError::Bind(config.listen, error))?;
+            accept::bind(config.listen).map_err(|error| ServerError::Bind(config.listen, error))?;
         let address = listener
             .local_addr()
             .map_err(|error| ServerError::Bind(config.listen, error))?;
@@ -180,6 +182,7 @@ impl Server {
             deadlines: config.deadlines,
             tickets: Tickets::default(),
             heartbeat: config.heartbeat,
+            limiter: Limiter::new(Limits::new(&config.limit)),
             tasks: TaskTracker::new(),
         });
         Ok(Self {
@@ -238,7 +241,7 @@ impl Server {
             ..
         } = self;
         let log = Arc::clone(&app.log);
-        let mut accepting = tokio::spawn(listen::accept(
+        let mut accepting = tokio::spawn(accept::accept(
             listener,
             Arc::clone(&app),
             config.max_connections as usize,
@@ -319,6 +322,7 @@ fn start_shards(
         coalesce: Duration::from_millis(config.coalesce_ms),
         heartbeat: config.heartbeat,
         write_stall: config.deadlines.write_stall,
+        inbound: Inbound::new(&Limits::new(&config.limit)),
     };
     let (done, ended) = (CancellationToken::new(), CancellationToken::new());
     // Held from here on: whatever fails from now on ends the threads that have started.

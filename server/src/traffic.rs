@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::accept::TURNED_AWAY;
 use crate::reply::Refusal;
 
 /// A count that any thread may add to. Relaxed: counts order nothing.
@@ -91,12 +92,14 @@ pub struct Traffic {
     accepted_drafts: Count,
     /// WebSocket connections that go on from a cursor of their own.
     pub resumed: Count,
-    /// Connections over the limit.
-    pub refused_connections: Count,
+    /// Connections that were turned away at the door, in the order of [`TurnedAway`](crate::accept::TurnedAway).
+    pub refused_connections: [Count; TURNED_AWAY.len()],
     /// Browsers that were upgraded only to be told that they have no token.
     pub turned_away: Count,
     /// Browsers that were upgraded only to be told that their grants do not allow it.
     pub forbidden: Count,
+    /// Browsers that were upgraded only to be told that they did too much.
+    pub turned_away_limited: Count,
 }
 
 impl Default for Traffic {
@@ -109,9 +112,10 @@ impl Default for Traffic {
             accepted_emits: Count::default(),
             accepted_drafts: Count::default(),
             resumed: Count::default(),
-            refused_connections: Count::default(),
+            refused_connections: std::array::from_fn(|_| Count::default()),
             turned_away: Count::default(),
             forbidden: Count::default(),
+            turned_away_limited: Count::default(),
         }
     }
 }
@@ -127,6 +131,20 @@ impl Traffic {
         if let Some(place) = place(refusal) {
             self.refusals[place].add(1);
         }
+    }
+
+    /// A page was upgraded only to be told why it is refused.
+    pub fn refuse_page(&self, refusal: &Refusal) {
+        match refusal {
+            Refusal::RateLimited(_) => self.turned_away_limited.add(1),
+            Refusal::Forbidden => self.forbidden.add(1),
+            _ => self.turned_away.add(1),
+        }
+    }
+
+    /// Connections that were turned away at the door, by the limit.
+    pub fn refused_connections(&self) -> [(&'static str, u64); TURNED_AWAY.len()] {
+        std::array::from_fn(|place| (TURNED_AWAY[place], self.refused_connections[place].get()))
     }
 
     /// An emit of so many drafts, as far as they were read, was answered so.

@@ -22,8 +22,9 @@ use todoki_codec::deflate::offer;
 use todoki_codec::frame::CloseCode;
 use todoki_codec::query::{self, Start};
 
+use crate::accept::Permit;
 use crate::auth;
-use crate::listen::{Permit, Socket};
+use crate::listen::Socket;
 use crate::log::Log;
 use crate::origin::{Origin, only};
 use crate::reply::{Body, Refusal};
@@ -42,8 +43,8 @@ pub async fn upgrade<L: Log>(
     let query = request.uri().query().unwrap_or_default().to_owned();
     let origin = app.origins.check(request.headers())?;
     let generation = Generation::of(&app.auth);
-    let admission = match app.admit_reader(request.headers(), &query).await {
-        Ok(admission) => admission,
+    let (admission, seat) = match app.admit_reader(&request).await {
+        Ok(entered) => entered,
         Err(refusal) => return turned_away(app, request, origin, refusal),
     };
     let subscription = query::subscription(&query)?;
@@ -65,6 +66,9 @@ pub async fn upgrade<L: Log>(
         app.traffic.resumed.add(1);
     }
     let permit = request.extensions().get::<Permit>().cloned();
+    if let Some(permit) = &permit {
+        permit.keep(seat);
+    }
     let app = Arc::clone(app);
     app.tasks.clone().spawn(async move {
         let is_compressed = extension.is_some();
@@ -84,21 +88,18 @@ fn turned_away<L: Log>(
     origin: Origin,
     refusal: Refusal,
 ) -> Result<Response<Body>, Refusal> {
-    let (count, code, reason) = match (origin, &refusal) {
-        (Origin::Allowed, Refusal::Unauthorised) => (
-            &app.traffic.turned_away,
-            CloseCode::UNAUTHORISED,
-            "no token, or a wrong one",
-        ),
-        (Origin::Allowed, Refusal::Forbidden) => (
-            &app.traffic.forbidden,
-            CloseCode::FORBIDDEN,
-            "the grants of this token do not allow this",
-        ),
+    let (code, reason) = match (origin, &refusal) {
+        (Origin::Allowed, Refusal::Unauthorised) => {
+            (CloseCode::UNAUTHORISED, "no token, or a wrong one".into())
+        }
+        (Origin::Allowed, Refusal::Forbidden) => (CloseCode::FORBIDDEN, refusal.to_string()),
+        (Origin::Allowed, Refusal::RateLimited(_)) => {
+            (CloseCode::RATE_LIMITED, refusal.to_string())
+        }
         _ => return Err(refusal),
     };
     let (response, socket) = accept(&mut request)?;
-    count.add(1);
+    app.traffic.refuse_page(&refusal);
     app.tasks.spawn(turn_away(socket, code, reason));
     Ok(response)
 }
@@ -198,10 +199,10 @@ async fn taken_back(
     ))
 }
 
-async fn turn_away(upgraded: UpgradeFut, code: CloseCode, reason: &'static str) {
+async fn turn_away(upgraded: UpgradeFut, code: CloseCode, reason: String) {
     let Ok((stream, _)) = taken_back(upgraded).await else {
         return;
     };
     // Whether the client hears it or not, the connection ends here.
-    subscriber::refuse(stream, code, reason).await.ok();
+    subscriber::refuse(stream, code, &reason).await.ok();
 }

@@ -2,6 +2,7 @@
 
 use crate::load::churn::ChurnRow;
 use crate::load::fan_out::{FanOutRow, Generator, Subject};
+use crate::load::hostile::HostileRow;
 use crate::load::idle::IdleRow;
 use crate::load::saturation::SaturationRow;
 use crate::load::slow::SlowRow;
@@ -172,6 +173,21 @@ impl Bench for Churn {
     fn findings(rows: &[ChurnRow], findings: &mut Findings) {
         for row in rows {
             let label = format!("those that stay, {} joins/s", row.joins_per_s);
+            findings.span(judged(label, row.generator), row.to_subscriber);
+        }
+    }
+}
+
+/// Attacks beside a steady stream.
+pub(super) struct Hostile;
+
+impl Bench for Hostile {
+    const NAME: &'static str = "load-hostile";
+    type Row = HostileRow;
+
+    fn findings(rows: &[HostileRow], findings: &mut Findings) {
+        for row in rows {
+            let label = format!("others, attack: {}", row.attack);
             findings.span(judged(label, row.generator), row.to_subscriber);
         }
     }

@@ -12,6 +12,7 @@ pub mod connect;
 pub mod fan_out;
 pub mod frames;
 pub mod grants;
+pub mod hostile;
 pub mod idle;
 pub mod publish;
 pub mod receive;
@@ -51,10 +52,12 @@ pub enum Mode {
     Slow(slow::Flags),
     /// Subscribers that come and go beside others that stay
     Churn(churn::Flags),
+    /// Attacks beside a steady stream
+    Hostile(hostile::Flags),
 }
 
 /// The main cases, as `bench all` measures them: arguments of `bench load`.
-pub const ALL: [&[&str]; 7] = [
+pub const ALL: [&[&str]; 8] = [
     &["fan-out"],
     &["encoding", "--subscribers", "100"],
     &["saturation"],
@@ -62,6 +65,7 @@ pub const ALL: [&[&str]; 7] = [
     &["replay"],
     &["slow"],
     &["churn"],
+    &["hostile"],
 ];
 
 /// Flags of a steady stream.

@@ -171,7 +171,7 @@ mod tests {
         let issue = async || tickets.issue(admitted(&auth).await, Scopes::all()).unwrap();
         let (one, other) = (issue().await, issue().await);
         assert_ne!(one, other);
-        assert_eq!(one.len(), 22, "128 bits in base64url");
+        assert_eq!(one.len(), 24, "144 bits in base64url");
         assert!(tickets.redeem(&auth, &one).is_ok());
         for worthless in [&one, "", "secret"] {
             let refused = tickets.redeem(&auth, worthless);

@@ -26,6 +26,7 @@ use super::{ARRIVALS, Door, Hub, Inbox, Released};
 use crate::auth::Auth;
 use crate::clock;
 use crate::log::{Log, PageRequest};
+use crate::subscriber::pace::{Inbound, Pacing};
 use crate::subscriber::{self, Arrival, Line};
 
 /// Batches distributed in one go; between goes members write.
@@ -61,6 +62,7 @@ pub struct Shard<L> {
     /// Who may go on.
     pub(crate) auth: Arc<Auth>,
     pub(crate) watch: subscriber::access::Watch,
+    pub(crate) pacing: Pacing,
     inbox: Arc<Inbox>,
     is_stopping: Cell<bool>,
 }
@@ -89,6 +91,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// A client that takes no byte for so long is closed: the stream can be resumed, the memory cannot wait.
     pub write_stall: Duration,
+    /// How much a client may say.
+    pub inbound: Inbound,
 }
 
 /// The shards' ends, from before their threads run.
@@ -204,6 +208,7 @@ impl<L: Log> Shard<L> {
             inflater: RefCell::new(Inflater::stateless()),
             reads: Semaphore::new(READS),
             wheel: RefCell::default(),
+            pacing: Pacing::new(settings.inbound),
             settings,
             watch: subscriber::access::Watch::new(&auth),
             auth,
@@ -441,6 +446,7 @@ mod tests {
             coalesce: Duration::ZERO,
             heartbeat: Duration::from_secs(30),
             write_stall: Duration::from_secs(10),
+            inbound: Inbound::default(),
         };
         let stop = CancellationToken::new();
         unstarted

@@ -14,7 +14,7 @@ const NO_CLOSE: u16 = 1006;
 
 /// Who ended a connection, and with which code: all series that there can be. Clients may close with any of two thousand
 /// codes, and all that say nothing about this server are one.
-const ENDINGS: [(&str, u16); 17] = [
+const ENDINGS: [(&str, u16); 18] = [
     ("client", CloseCode::NORMAL.number()),
     ("client", CloseCode::GOING_AWAY.number()),
     ("client", NO_CODE),
@@ -31,6 +31,7 @@ const ENDINGS: [(&str, u16); 17] = [
     ("server", CloseCode::FORBIDDEN.number()),
     ("server", CloseCode::TIMEOUT.number()),
     ("server", CloseCode::SLOW.number()),
+    ("server", CloseCode::RATE_LIMITED.number()),
     ("server", OTHER),
 ];
 

@@ -12,6 +12,7 @@ pub(crate) mod beat;
 mod counts;
 mod line;
 pub mod outgoing;
+pub mod pace;
 pub mod place;
 pub mod stream;
 
@@ -31,18 +32,19 @@ use todoki_codec::message::{GapReason, LagState, Message};
 use todoki_codec::query::{Direction, Slow, Subscription};
 use tokio::time::{Instant, sleep_until};
 
+use crate::accept::Permit;
 use crate::auth::Admission;
 use crate::clock;
 use crate::hub::floor::{MemberId, Next, Turn};
 use crate::hub::group::{self, Key};
 use crate::hub::shard::Shard;
-use crate::listen::Permit;
 use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
 use crate::reply::Refusal;
 use crate::visible;
 use access::{Access, Due, Generation};
+use pace::{Pace, Said, Verdict};
 use place::{Gap, Place, View, missing, place};
-use stream::{Detached, Stream};
+use stream::{CLOSE_BYTES, Detached, Stream};
 
 pub use counts::Counts;
 pub(crate) use line::{Line, Order};
@@ -157,6 +159,7 @@ struct Subscriber<L> {
     /// Whether it was live when last looked at; one that no longer is has fallen behind.
     was_live: bool,
     closing: Option<Closing>,
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -173,6 +176,8 @@ struct Closing {
     /// Whether both sides have said close.
     is_answered: bool,
     until: Instant,
+    /// Bytes that have come since.
+    heard_bytes: usize,
 }
 
 /// What a subscriber waits for besides its client.
@@ -221,6 +226,7 @@ impl<L: Log> Subscriber<L> {
             retry: None,
             was_live: false,
             closing: None,
+            pace: Pace::default(),
         };
         subscriber.begin(place, None);
         subscriber.watch();
@@ -280,7 +286,8 @@ impl<L: Log> Subscriber<L> {
             }
             let line = Rc::clone(&self.line);
             let deadline = self.deadline();
-            let may_read = self.shard.floor.borrow().private_bytes(self.id) < READ_STOP_BYTES;
+            let may_read = self.pace.rests_until(Instant::now()).is_none()
+                && self.shard.floor.borrow().private_bytes(self.id) < READ_STOP_BYTES;
             tokio::select! {
                 biased;
                 readable = poll_fn(|task| line.stream.poll_read_ready(task)), if may_read => {
@@ -317,10 +324,14 @@ impl<L: Log> Subscriber<L> {
             .map(|closing| closing.outcome)
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    fn deadline(&mut self) -> Option<Instant> {
+        let rested = self.pace.rests_until(Instant::now());
         let stalled = self.line.next_look(self.shard.settings.write_stall);
         let closing = self.closing.as_ref().map(|closing| closing.until);
-        [stalled, closing, self.retry].into_iter().flatten().min()
+        [stalled, closing, self.retry, rested]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Goes on as far as it can without waiting.
@@ -517,7 +528,10 @@ impl<L: Log> Subscriber<L> {
                     .take()
                     .map_or(Closed::Left, |closing| closing.outcome));
             }
-            Ok(bytes) => self.decode(&scratch[..bytes]),
+            Ok(bytes) => {
+                self.note_heard_behind_close(bytes);
+                self.decode(&scratch[..bytes])
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Vec::new()),
             Err(error) => {
                 return Err(self
@@ -526,7 +540,9 @@ impl<L: Log> Subscriber<L> {
                     .map_or(Closed::Socket(error), |closing| closing.outcome));
             }
         };
-        self.line.alive.set(Instant::now());
+        let now = Instant::now();
+        self.line.alive.set(now);
+        self.pace.read(&shard.pacing, now);
         Ok(heard)
     }
 
@@ -561,11 +577,18 @@ impl<L: Log> Subscriber<L> {
     }
 
     async fn act(&mut self, heard: Vec<Incoming>) {
-        for incoming in heard {
+        let is_ping = |incoming: &Incoming| matches!(incoming, Incoming::Ping(_));
+        let last_ping = heard.iter().rposition(is_ping);
+        for (place, incoming) in heard.into_iter().enumerate() {
+            if !self.is_within_limits(&incoming) {
+                continue;
+            }
             match incoming {
                 Incoming::Close(_) if self.closing.is_some() => self.answered(),
                 _ if self.closing.is_some() => {}
                 Incoming::Close(close) => self.close_as_asked(close.as_ref()),
+                // Those that came together are answered together (RFC 6455 §5.5.3).
+                Incoming::Ping(_) if last_ping != Some(place) => {}
                 Incoming::Ping(payload) => self.say_frame(|out| frame::encode::pong(&payload, out)),
                 Incoming::Pong(_) => {}
                 Incoming::Text {
@@ -578,6 +601,32 @@ impl<L: Log> Subscriber<L> {
                 }
             }
         }
+    }
+
+    /// Whether to act on what a client said; if not, it has been told why.
+    fn is_within_limits(&mut self, incoming: &Incoming) -> bool {
+        let said = match incoming {
+            _ if self.closing.is_some() => return true,
+            Incoming::Close(_) => return true,
+            Incoming::Ping(_) | Incoming::Pong(_) => Said::Control,
+            Incoming::Text { .. } | Incoming::Binary { .. } => Said::Message,
+        };
+        match self.pace.hear(&self.shard.pacing, said, Instant::now()) {
+            Verdict::Act => return true,
+            Verdict::Ignore => {}
+            Verdict::Tell(over) => self.say(&Message::Error {
+                code: "rate_limited".into(),
+                message: over.to_string(),
+                retry_after_ms: Some(millis(over.wait) + 1),
+                reference: None,
+            }),
+            Verdict::Close(over) => {
+                self.close(CloseCode::RATE_LIMITED, &over.to_string());
+                // Looking for its close would cost what the limit is to save.
+                self.answered();
+            }
+        }
+        false
     }
 
     async fn compressed_command(&mut self, payload: &[u8]) {
@@ -593,7 +642,13 @@ impl<L: Log> Subscriber<L> {
     }
 
     async fn command(&mut self, text: &Bytes) {
-        match command::read(text) {
+        let read = command::read(text);
+        if read.is_ok() {
+            self.pace.succeed();
+        } else if self.pace.err(&self.shard.pacing) {
+            return self.close(CloseCode::POLICY, "too many commands in a row were wrong");
+        }
+        match read {
             Ok(command) => match command.action {
                 Action::Pong => {}
                 Action::Ping { t } => self.say(&Message::Pong {
@@ -857,7 +912,16 @@ impl<L: Log> Subscriber<L> {
             outcome,
             is_answered,
             until: Instant::now() + CLOSE_WAIT,
+            heard_bytes: 0,
         });
+    }
+
+    /// A client that we close has to find out, and may go on sending until then, but not for ever.
+    fn note_heard_behind_close(&mut self, bytes: usize) {
+        if let Some(closing) = &mut self.closing {
+            closing.heard_bytes += bytes;
+            closing.is_answered |= closing.heard_bytes > CLOSE_BYTES;
+        }
     }
 
     fn answered(&mut self) {

@@ -18,6 +18,12 @@ use tokio::net::TcpStream;
 /// and a client that takes nothing keeps no more than this of our memory.
 const WRITE_BYTES: usize = 32 << 10;
 
+/// After our side has ended, read so much in search of the client's end, and no more: what clients have on their way.
+pub(super) const CLOSE_BYTES: usize = 1 << 20;
+
+/// Read at once of what nobody looks at any more.
+const FAREWELL_BYTES: usize = 16 << 10;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub enum Stream {
@@ -170,8 +176,9 @@ impl Stream {
         };
         socket.shutdown().await?;
         // Whatever it is, it comes too late to be understood.
-        let mut unread = [0; 512];
-        while socket.read(&mut unread).await? > 0 {}
+        let mut unread = vec![0; FAREWELL_BYTES];
+        let mut unwanted = socket.take(CLOSE_BYTES as u64);
+        while unwanted.read(&mut unread).await? > 0 {}
         Ok(())
     }
 

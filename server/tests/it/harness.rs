@@ -14,7 +14,7 @@ use todoki_codec::deflate::Inflater;
 use todoki_codec::frame::encode::masked;
 use todoki_codec::frame::{CloseFrame, Decoder, Incoming, Limits, Role};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +52,7 @@ pub(crate) fn config(data: &TempDir) -> Serve {
         retain_events: None,
         heartbeat: Duration::from_secs(30),
         max_connections: 2_000,
+        limit: Vec::new(),
         coalesce_ms: 5,
         compression: true,
         open_metrics: false,
@@ -116,6 +117,15 @@ impl TestServer {
 
     pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// A connection from another loopback address.
+    pub(crate) async fn connect_from(&self, host: u8) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket
+            .bind(SocketAddr::from(([127, 0, 0, host], 0)))
+            .unwrap();
+        socket.connect(self.address).await.unwrap()
     }
 
     /// Sends these bytes on a connection of their own and reads until the server closes it.
@@ -378,6 +388,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 == 0
             {
                 return None;
+            }
+        }
+    }
+
+    /// The next thing the server says, while what is left of these bytes is sent, as far as the server takes them.
+    pub(crate) async fn hear_while_sending(&mut self, bytes: &mut &[u8]) -> Option<Incoming> {
+        loop {
+            if let Some(incoming) = self.decoder.decode(&mut self.inbox).unwrap() {
+                return Some(self.whole(incoming));
+            }
+            let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
+            tokio::select! {
+                heard = within(reader.read_buf(&mut self.inbox)) => {
+                    if heard.unwrap_or(0) == 0 {
+                        return None;
+                    }
+                }
+                sent = writer.write(bytes), if !bytes.is_empty() => {
+                    // A server that has closed takes nothing more.
+                    let sent = sent.unwrap_or(bytes.len());
+                    *bytes = &bytes[sent..];
+                }
             }
         }
     }

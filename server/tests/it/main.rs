@@ -18,6 +18,7 @@ mod grants_matrix;
 mod grants_silence;
 mod harness;
 mod history;
+mod limits;
 mod log_contract;
 mod metrics;
 mod model;

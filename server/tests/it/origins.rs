@@ -63,7 +63,10 @@ async fn a_page_that_is_allowed_reads_every_answer_whatever_it_is() {
             assert_eq!(header(&answer, "access-control-allow-origin"), origin);
             assert_eq!(header(&answer, "vary"), "Origin");
             let shown = header(&answer, "access-control-expose-headers");
-            assert_eq!(shown, "Allow, Retry-After, WWW-Authenticate");
+            assert_eq!(
+                shown,
+                "Allow, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate"
+            );
         }
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use bytes::{Bytes, BytesMut};
-use todoki_codec::frame::{Decoder, Incoming, Limits, Role};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use todoki_codec::frame::{CloseFrame, Decoder, Incoming, Limits, Role};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -28,18 +29,15 @@ pub(crate) fn todoki() -> Command {
 impl ServerProcess {
     /// Starts a server, and waits until it listens.
     pub(crate) async fn start(data: &Path, listen: &str) -> Self {
+        Self::start_with(data, listen, &["--heartbeat", "1s"]).await
+    }
+
+    /// The same, with these flags.
+    pub(crate) async fn start_with(data: &Path, listen: &str, flags: &[&str]) -> Self {
         let mut child = todoki()
-            .args([
-                "serve",
-                "--listen",
-                listen,
-                "--token",
-                TOKEN,
-                "--heartbeat",
-                "1s",
-                "--data",
-            ])
+            .args(["serve", "--listen", listen, "--token", TOKEN, "--data"])
             .arg(data)
+            .args(flags)
             .env("TODOKI_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()
@@ -60,6 +58,29 @@ impl ServerProcess {
     /// `127.0.0.1:PORT`
     pub(crate) fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
+    }
+
+    /// Allows the process so many open files from now on.
+    pub(crate) fn limit_files(&self, files: u64) {
+        let files = Rlimit {
+            current: Some(files),
+            maximum: Some(files),
+        };
+        prlimit(Some(self.pid()), Resource::Nofile, files).unwrap();
+    }
+
+    /// The most memory that it ever had, in KiB.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kib.unwrap().parse().unwrap()
+    }
+
+    fn pid(&self) -> Pid {
+        let pid = self.child.id().expect("it runs");
+        Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
     }
 
     /// Kill −9.
@@ -114,14 +135,40 @@ impl Wire {
         Some(simd_json::serde::from_slice(&mut answer).unwrap())
     }
 
-    /// Becomes a subscription; the answers are in [`Wire::text`].
-    pub(crate) async fn upgrade(&mut self, query: &str) {
+    /// Becomes a subscription; the answers are in [`Wire::text`]. The head of the answer, if one came.
+    pub(crate) async fn upgrade(&mut self, query: &str) -> Option<String> {
+        self.upgrade_with(query, "").await
+    }
+
+    /// The same, with an offer of compression.
+    pub(crate) async fn upgrade_compressed(&mut self) -> Option<String> {
+        self.upgrade_with("", "Sec-WebSocket-Extensions: permessage-deflate\r\n")
+            .await
+    }
+
+    async fn upgrade_with(&mut self, query: &str, headers: &str) -> Option<String> {
         let request = format!(
             "GET /ws/event-bus?{query} HTTP/1.1\r\nHost: it\r\nAuthorization: Bearer {TOKEN}\r\n\
              Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
-        self.ask(&request).await;
+        self.ask(&request).await
+    }
+
+    /// Sends these bytes, if the server still takes them.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.ok();
+    }
+
+    /// What the server closes with, behind whatever else it says; `None` if it hangs up without a word.
+    pub(crate) async fn closed(&mut self) -> Option<CloseFrame> {
+        loop {
+            match self.decoder.decode(&mut self.inbox).unwrap() {
+                Some(Incoming::Close(close)) => return close,
+                Some(_) => {}
+                None => self.read().await?,
+            }
+        }
     }
 
     /// The next text message, until the server is gone.

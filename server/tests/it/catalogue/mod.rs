@@ -10,6 +10,7 @@ mod auth;
 mod commands;
 mod docs;
 mod emit;
+mod floods;
 mod frames;
 mod http;
 mod kept;
@@ -36,6 +37,7 @@ fn subjects() -> Vec<Subject> {
         upgrade::subjects(),
         frames::subjects(),
         commands::subjects(),
+        floods::subjects(),
     ]
     .into_iter()
     .flatten()

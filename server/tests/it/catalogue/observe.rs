@@ -40,6 +40,7 @@ pub(super) async fn observe(server: &TestServer, input: &Input) -> Observed {
             Input::Http(bytes) => over_http(server, bytes, false).await,
             Input::HalfClosed(bytes) => over_http(server, bytes, true).await,
             Input::Frames(bytes) => behind_an_upgrade(server, bytes).await,
+            Input::Flood(bytes) => until_the_end(server, bytes).await,
         }
     };
     tokio::time::timeout(PATIENCE, observing)
@@ -238,6 +239,30 @@ async fn behind_an_upgrade(server: &TestServer, bytes: &[u8]) -> Observed {
     }
     if observed.answer.starts_with("error") {
         require_that_it_goes_on(&mut client, &mut observed).await;
+    }
+    observed
+}
+
+/// Sends while it hears: a server that has had enough reads no more, and says so.
+async fn until_the_end(server: &TestServer, bytes: &[u8]) -> Observed {
+    let mut client = server.subscribe("").await;
+    client.expect("subscribed").await;
+    let mut observed = Observed::default();
+    let mut last = String::new();
+    let (mut told, mut rest) = (false, bytes);
+    while !told {
+        let Some(message) = client.hear_while_sending(&mut rest).await else {
+            observed.add("hung up");
+            break;
+        };
+        told = matches!(message, Incoming::Close(_));
+        let mut one = Observed::default();
+        read_message(&message, &mut one);
+        if one.answer != last {
+            observed.add(&one.answer);
+            observed.says = one.says;
+        }
+        last = one.answer;
     }
     observed
 }

@@ -29,6 +29,8 @@ pub(super) enum Input {
     HalfClosed(Vec<u8>),
     /// Sent behind an upgrade, once `subscribed` has come.
     Frames(Vec<u8>),
+    /// The same, and all that the server says until it ends the connection; what it repeats is said once.
+    Flood(Vec<u8>),
 }
 
 pub(super) fn row(

@@ -19,6 +19,7 @@ use todoki::log::{
 };
 use todoki::subscriber::Arrival;
 use todoki::subscriber::access::{Access, Generation};
+use todoki::subscriber::pace::Inbound;
 use todoki::subscriber::place::place;
 use todoki_codec::frame::CloseCode;
 use todoki_codec::{Cursor, Draft, Filter, Windows, decode, query};
@@ -315,6 +316,7 @@ async fn a_subscriber_that_takes_nothing_costs_a_page_or_two() {
         coalesce: Duration::ZERO,
         heartbeat: Duration::from_secs(30),
         write_stall: SHORT,
+        inbound: Inbound::UNLIMITED,
     };
     let auth = Arc::new(Auth::new("secret"));
     unstarted

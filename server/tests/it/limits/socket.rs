@@ -1,0 +1,142 @@
+//! What a client may say on its WebSocket.
+
+use simd_json::prelude::*;
+use todoki::limit::setting;
+use todoki_codec::frame::encode::masked;
+use todoki_codec::frame::{CloseCode, Incoming};
+use tokio::io::AsyncWriteExt;
+
+use crate::harness::{Client, TestServer, within};
+
+const PING: &str = r#"{"type":"ping","ref":"r"}"#;
+
+async fn subscribed(settings: &[&str]) -> (TestServer, Client) {
+    let settings = settings.iter().map(|text| setting(text).unwrap()).collect();
+    let server = TestServer::start_with(|config| config.limit = settings).await;
+    let mut client = server.subscribe("").await;
+    client.expect("subscribed").await;
+    (server, client)
+}
+
+fn pings(count: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for number in 0..count {
+        masked::ping(number.to_string().as_bytes(), [1, 2, 3, 4], &mut bytes);
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_told_and_the_stream_goes_on() {
+    let (server, mut client) = subscribed(&["socket-messages=5"]).await;
+    for _ in 0..5 {
+        client.send(PING).await;
+        client.expect("pong").await;
+    }
+    client.send(PING).await;
+    let error = client.expect("error").await;
+    assert_eq!(error.get_str("code"), Some("rate_limited"));
+    let says = "over the limit socket-messages of 5 per minute";
+    assert_eq!(error.get_str("message"), Some(says));
+    let wait = error.get_u64("retry_after_ms").unwrap();
+    assert!((1..=12_001).contains(&wait), "{wait}");
+    let cursors = server.emit(r#"{"kind":"a","data":{}}"#).await;
+    assert_eq!(client.cursors(1).await, cursors);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_listen_is_closed_with_4429() {
+    let (_server, mut client) = subscribed(&["socket-messages=5"]).await;
+    let mut flood = Vec::new();
+    for _ in 0..200 {
+        masked::text(PING.as_bytes(), [1, 2, 3, 4], &mut flood);
+    }
+    client.stream.write_all(&flood).await.unwrap();
+    for _ in 0..5 {
+        client.expect("pong").await;
+    }
+    let error = client.expect("error").await;
+    assert_eq!(error.get_str("code"), Some("rate_limited"));
+    let close = client.closed().await.unwrap();
+    assert_eq!(close.code, CloseCode::RATE_LIMITED);
+    assert_eq!(
+        close.reason,
+        "over the limit socket-messages of 5 per minute"
+    );
+}
+
+#[tokio::test]
+async fn pings_that_come_together_are_answered_by_the_last_ones_pong() {
+    let (_server, mut client) = subscribed(&["socket-controls=0"]).await;
+    client.stream.write_all(&pings(1_000)).await.unwrap();
+    let mut pongs = 0;
+    loop {
+        match client.hear().await.expect("it goes on") {
+            Incoming::Pong(payload) => {
+                pongs += 1;
+                if payload == "999" {
+                    break;
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(pongs <= 50, "{pongs} pongs to 1000 pings");
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_is_closed_with_4429() {
+    let (_server, mut client) = subscribed(&[]).await;
+    let flood = pings(1_000);
+    client.stream.write_all(&flood).await.unwrap();
+    let close = client.closed().await.unwrap();
+    assert_eq!(close.code, CloseCode::RATE_LIMITED);
+    assert_eq!(
+        close.reason,
+        "over the limit socket-controls of 10 per second"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_behind_our_close_is_not_heard_for_long() {
+    let (_server, mut client) = subscribed(&[]).await;
+    let flood = pings(10_000);
+    // The connection ends while it floods: it need not fall silent first.
+    within(async { while client.stream.write_all(&flood).await.is_ok() {} }).await;
+}
+
+#[tokio::test]
+async fn ten_wrong_commands_in_a_row_are_answered_and_not_one_more() {
+    let (_server, mut client) = subscribed(&[]).await;
+    for _ in 0..2 {
+        for _ in 0..10 {
+            client.send("{").await;
+            let error = client.expect("error").await;
+            assert_eq!(error.get_str("code"), Some("invalid_json"));
+        }
+        client.send(PING).await;
+        client.expect("pong").await;
+    }
+    for _ in 0..10 {
+        client.send(r#"{"type":"dance"}"#).await;
+        client.expect("error").await;
+    }
+    client.send(r#"{"type":"dance"}"#).await;
+    let close = client.closed().await.unwrap();
+    assert_eq!(close.code, CloseCode::POLICY);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_byte_by_byte_is_read_in_larger_pieces_and_loses_nothing() {
+    let (_server, mut client) = subscribed(&["socket-reads=1"]).await;
+    for _ in 0..3 {
+        let mut bytes = Vec::new();
+        masked::text(PING.as_bytes(), [1, 2, 3, 4], &mut bytes);
+        for byte in bytes {
+            client.stream.write_all(&[byte]).await.unwrap();
+        }
+    }
+    for _ in 0..3 {
+        client.expect("pong").await;
+    }
+}
