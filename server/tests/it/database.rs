@@ -8,7 +8,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, NoTls};
+
+use crate::harness::within;
 
 /// A PostgreSQL of our own.
 pub(crate) struct Cluster {
@@ -40,6 +43,19 @@ impl Cluster {
             pipes: Mutex::new((stdin, stdout)),
             _child: child,
         }
+    }
+
+    /// Starts a standby of this one, without which it commits nothing from then on.
+    pub(crate) async fn standby(&self) -> Self {
+        let standby = Self::start(&["--standby-of", &self.url]);
+        let client = connect(&self.url).await;
+        let wait = "ALTER SYSTEM SET synchronous_standby_names = '*'";
+        client.batch_execute(wait).await.unwrap();
+        let reload = "SELECT pg_reload_conf()";
+        client.execute(reload, &[]).await.unwrap();
+        let synced = "SELECT FROM pg_stat_replication WHERE sync_state = 'sync'";
+        within(async { while client.query(synced, &[]).await.unwrap().is_empty() {} }).await;
+        standby
     }
 
     /// The one that all tests share that only need a database.
@@ -86,6 +102,19 @@ impl Database {
         &self.url
     }
 
+    /// The same one, which may be on this cluster too.
+    pub(crate) fn or_on(&self, other: &Cluster) -> Self {
+        let address = |url: &str| {
+            let (_, behind) = url.split_once('@').unwrap();
+            behind.split_once('/').unwrap().0.to_owned()
+        };
+        let own = address(&self.url);
+        let both = format!("{own},{}", address(&other.url));
+        Self {
+            url: self.url.replace(&own, &both),
+        }
+    }
+
     /// A connection of an application.
     pub(crate) async fn connect(&self) -> Client {
         connect(&self.url).await
@@ -93,7 +122,9 @@ impl Database {
 }
 
 async fn connect(url: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let mut config: tokio_postgres::Config = url.parse().unwrap();
+    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    let (client, connection) = config.connect(NoTls).await.unwrap();
     // Its end is told to whoever uses the client.
     tokio::spawn(async move { connection.await.ok() });
     client

@@ -188,6 +188,26 @@ async fn nothing_acknowledged_is_lost_by_restarts_and_crashes_of_the_database() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_a_standby_takes_over() {
+    let primary = Arc::new(Cluster::start(&[]));
+    let database = primary.database();
+    let standby = Arc::new(primary.standby().await);
+    let database = database.or_on(&standby);
+    disturbed(database, async |database| {
+        grown(database, 200).await;
+        let (primary, standby) = (Arc::clone(&primary), Arc::clone(&standby));
+        tokio::task::spawn_blocking(move || {
+            primary.ctl("stop -m immediate");
+            standby.ctl("promote");
+        })
+        .await
+        .unwrap();
+        grown(database, 200).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_sessions_are_ended_again_and_again() {
     disturbed(Database::new(), async |database| {
         let client = database.connect().await;
