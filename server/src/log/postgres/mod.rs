@@ -46,7 +46,7 @@ use super::{
 };
 
 pub use error::DatabaseError;
-pub use import::import;
+pub use import::{Imported, import};
 pub use inspect::{Sight, look};
 
 /// Connections that read pages at once, hence processes of the database for this server's readers: two for each core of a
