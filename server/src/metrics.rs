@@ -283,6 +283,12 @@ static LIST: &[Metric] = &[
         "Cursor of the oldest event that is still stored; one past the head when there is none",
     ),
     metric(
+        "todoki_log_available",
+        &[],
+        Value::Gauge(|scrape| one(u64::from(scrape.is_log_available))),
+        "1 while the log can be reached, 0 while the database that has it is away",
+    ),
+    metric(
         "todoki_log_commit_seconds",
         &[],
         Value::Histogram(|scrape| &scrape.log.commit_times),
@@ -315,6 +321,7 @@ struct Scrape {
     shards: usize,
     log: log::Counts,
     bounds: Bounds,
+    is_log_available: bool,
     resumed: u64,
     refused_connections: u64,
     refusals: Vec<Labelled>,
@@ -335,6 +342,7 @@ impl Scrape {
             shards: app.hub.shards(),
             log: app.recorder.counts(),
             bounds: app.log.bounds(),
+            is_log_available: !app.log.is_away(),
             resumed: traffic.resumed.get(),
             refused_connections: traffic.refused_connections.get(),
             refusals: traffic.refusals(),
