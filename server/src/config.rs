@@ -82,7 +82,8 @@ pub struct Serve {
     )]
     pub log: Option<String>,
 
-    /// Certificate, PEM, that the database's is signed with; without it, those that the system trusts
+    /// Certificate, PEM, that the database's is signed with, which then must use TLS; without it, those that the system
+    /// trusts
     #[arg(long, env = "TODOKI_LOG_CA", value_name = "FILE", requires = "log")]
     pub log_ca: Option<PathBuf>,
 
@@ -130,7 +131,7 @@ pub struct Serve {
     pub retain_age: Option<Duration>,
 
     /// Keep only so many newest events; all when absent
-    #[arg(long, env = "TODOKI_RETAIN_EVENTS", value_name = "COUNT")]
+    #[arg(long, env = "TODOKI_RETAIN_EVENTS", value_parser = clap::value_parser!(u64).range(1..), value_name = "COUNT")]
     pub retain_events: Option<u64>,
 
     /// Interval of the heartbeat; a client that is silent for two of them is closed
@@ -227,6 +228,11 @@ impl Serve {
             certificate: self.tls_cert.clone()?,
             key: self.tls_key.clone()?,
         })
+    }
+
+    /// The database that has the log, if one is named; an empty name is none, as where a variable is set to nothing.
+    pub fn database(&self) -> Option<&str> {
+        self.log.as_deref().filter(|url| !url.is_empty())
     }
 }
 

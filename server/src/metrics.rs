@@ -291,6 +291,12 @@ static LIST: &[Metric] = &[
         "Cursor of the oldest event that is still stored; one past the head when there is none",
     ),
     metric(
+        "todoki_log_available",
+        &[],
+        Value::Gauge(|scrape| one(u64::from(scrape.is_log_available))),
+        "1 while the log can be reached, 0 while the database that has it is away",
+    ),
+    metric(
         "todoki_log_commit_seconds",
         &[],
         Value::Histogram(|scrape| &scrape.log.commit_times),
@@ -324,6 +330,7 @@ struct Scrape {
     streams: usize,
     log: log::Counts,
     bounds: Bounds,
+    is_log_available: bool,
     resumed: u64,
     refused_connections: [(&'static str, u64); TURNED_AWAY.len()],
     refusals: Vec<Labelled>,
@@ -350,6 +357,7 @@ impl Scrape {
             streams: app.hub.readers(),
             log: app.recorder.counts(),
             bounds: app.log.bounds(),
+            is_log_available: !app.log.is_away(),
             resumed: traffic.resumed.get(),
             refused_connections: traffic.refused_connections(),
             refusals: traffic.refusals(),

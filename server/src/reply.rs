@@ -415,7 +415,7 @@ fn append_status(error: &AppendError) -> (StatusCode, &'static str) {
         AppendError::Conflict { .. } | AppendError::Rivals { .. } => {
             (StatusCode::CONFLICT, "id_conflict")
         }
-        AppendError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+        AppendError::Busy | AppendError::Locked => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         AppendError::Full => (StatusCode::INSUFFICIENT_STORAGE, "log_full"),
         AppendError::TooManyKinds { .. } => (StatusCode::INSUFFICIENT_STORAGE, "too_many_kinds"),
         AppendError::Exhausted => (StatusCode::INSUFFICIENT_STORAGE, "cursors_exhausted"),

@@ -28,6 +28,9 @@ pub async fn keep<L: Log>(log: Arc<L>, retention: Retention) {
     let mut interval = tokio::time::interval(INTERVAL);
     loop {
         interval.tick().await;
+        if log.is_away() {
+            continue;
+        }
         if let Err(error) = trim(&*log, retention).await {
             tracing::warn!(%error, "old events could not be forgotten; will try again in a minute");
         }

@@ -88,7 +88,7 @@ pub enum ServerError {
     Token(PathBuf, io::Error),
     /// The shards' threads.
     Threads(io::Error),
-    /// It stopped by itself while serving.
+    /// It stopped by itself while serving: why, and what to do.
     Stopped(Arc<str>),
 }
 
@@ -116,10 +116,7 @@ impl fmt::Display for ServerError {
                 write!(f, "cannot keep the token in {}: {error}", path.display())
             }
             Self::Threads(error) => write!(f, "cannot start a thread: {error}; check ulimit -u"),
-            Self::Stopped(cause) => write!(
-                f,
-                "the server stopped: {cause}. Everything acknowledged is safe; check where the log is, then start again"
-            ),
+            Self::Stopped(cause) => write!(f, "the server stopped: {cause}"),
         }
     }
 }
@@ -260,9 +257,13 @@ impl Server {
         let renewing = app.tls.clone().map(|tls| tokio::spawn(tls.keep()));
         let stopped = tokio::select! {
             () = stop.cancelled() => None,
-            cause = log.failed() => Some(cause),
-            () = shards.ended.cancelled() => Some("a shard has ended".into()),
-            _ended = &mut accepting => Some("connections are no longer accepted".into()),
+            cause = log.failed() => Some(match &*log {
+                AnyLog::Embedded(_) => safe(&cause),
+                // Whose history may be gone; it says itself what to do.
+                AnyLog::Postgres(_) => cause,
+            }),
+            () = shards.ended.cancelled() => Some(safe("a shard has ended")),
+            _ended = &mut accepting => Some(safe("connections are no longer accepted")),
         };
         app.stop.cancel();
         keeping.abort();
@@ -293,6 +294,12 @@ impl Server {
         .expect("closing does not panic");
         stopped.map_or(Ok(()), |cause| Err(ServerError::Stopped(cause)))
     }
+}
+
+/// Why it stopped, where nothing is lost by it.
+fn safe(cause: &str) -> Arc<str> {
+    format!("{cause}. Everything acknowledged is safe; check where the log is, then start again")
+        .into()
 }
 
 async fn open_log(
@@ -342,7 +349,7 @@ fn open_any(
     recorder: Arc<Recorder>,
     release: Release,
 ) -> Result<AnyLog, ServerError> {
-    if let Some(url) = &config.log {
+    if let Some(url) = config.database() {
         let options = DatabaseOptions {
             renew_epoch: config.new_epoch,
             ca: config.log_ca.clone(),

@@ -1,7 +1,7 @@
 //! `vectors/query.json`: each rule of query strings and filters.
 
 use serde::Deserialize;
-use todoki_codec::query::{self, Direction, QueryError, Start};
+use todoki_codec::query::{self, Direction, QueryError, Start, Subscription};
 use todoki_codec::{Cursor, Kind};
 
 use crate::vectors::rows;
@@ -88,25 +88,19 @@ fn start(start: Start) -> RowStart {
     }
 }
 
+fn subscribed(asked: &Subscription) -> Expect {
+    Expect {
+        filter: Some(asked.filter.to_string()),
+        start: Some(start(asked.start.unwrap_or(Start::Head))),
+        ..Expect::default()
+    }
+}
+
 fn read(endpoint: Endpoint, input: &str) -> Result<Expect, QueryError> {
     let nothing = Expect::default();
     Ok(match endpoint {
-        Endpoint::Subscription => {
-            let asked = query::subscription(input)?;
-            Expect {
-                filter: Some(asked.filter.to_string()),
-                start: Some(start(asked.start.unwrap_or(Start::Head))),
-                ..nothing
-            }
-        }
-        Endpoint::Stream => {
-            let asked = query::stream(input)?;
-            Expect {
-                filter: Some(asked.filter.to_string()),
-                start: Some(start(asked.start.unwrap_or(Start::Head))),
-                ..nothing
-            }
-        }
+        Endpoint::Subscription => subscribed(&query::subscription(input)?),
+        Endpoint::Stream => subscribed(&query::stream(input)?),
         Endpoint::Filter => Expect {
             filter: Some(query::filter(input)?.to_string()),
             ..nothing

@@ -54,7 +54,7 @@ pub(super) async fn run(doctor: Doctor) -> Result<(), Failure> {
         ("disk", disk(&config.data)),
         (
             "log",
-            match &config.log {
+            match config.database() {
                 Some(url) => database(url, config.log_ca.as_deref()).await,
                 None => log(&inspection, is_serving),
             },
@@ -87,15 +87,22 @@ fn print(line: &str) -> std::io::Result<()> {
 }
 
 async fn database(url: &str, ca: Option<&Path>) -> Finding {
-    match crate::log::look(url, ca).await {
-        Ok(Sight { place, head: None }) => Fine(format!(
-            "{place} has no log yet, which `todoki serve` makes there"
-        )),
-        Ok(Sight {
-            place,
-            head: Some(head),
-        }) => Fine(format!("{place} has a log, up to event {head}")),
-        Err(error) => Problem(error.to_string()),
+    let Sight {
+        place,
+        head,
+        caution,
+    } = match crate::log::look(url, ca).await {
+        Ok(sight) => sight,
+        Err(error) => return Problem(error.to_string()),
+    };
+    let found = match head {
+        None => format!("{place} has no log yet, which `todoki serve` makes there"),
+        Some(0) => format!("{place} has a log without events"),
+        Some(head) => format!("{place} has a log, up to event {head}"),
+    };
+    match caution {
+        None => Fine(found),
+        Some(caution) => Warning(format!("{found}; {caution}")),
     }
 }
 

@@ -61,15 +61,26 @@ impl Sender {
     /// restarting, and is waited for, also when it went before its first answer.
     pub(super) async fn send(&mut self, drafts: &str) -> Result<Vec<Cursor>, ClientError> {
         let mut pause = RETRY;
+        let mut told = String::new();
         loop {
             match self.try_send(drafts).await {
                 Err(error) if error.is_transient() && self.is_known => {
                     self.connection = None;
-                    super::note(&format!("{error}; trying again"));
+                    // Each reason once, not each attempt.
+                    let why = error.to_string();
+                    if why != told {
+                        super::note(&format!("{why}; trying again"));
+                        told = why;
+                    }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(RETRY_LONGEST);
                 }
-                answer => return answer,
+                answer => {
+                    if answer.is_ok() && !told.is_empty() {
+                        super::note("the server takes events again");
+                    }
+                    return answer;
+                }
             }
         }
     }

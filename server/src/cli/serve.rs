@@ -29,7 +29,7 @@ Examples:
   todoki serve --listen 0.0.0.0:3000 --token SECRET --data /var/lib/todoki
   todoki serve --retain-age 30d
   todoki serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem --token SECRET
-  TODOKI_LOG_URL=postgres://todoki:SECRET@db/todoki todoki serve
+  TODOKI_LOG_URL=postgres://todoki_server:SECRET@db/todoki todoki serve
 
 SIGTERM or Ctrl-C drains: subscribers are told to come back, emits in flight finish, the log is closed.
 A second signal ends at once, which loses nothing that was acknowledged. TODOKI_LOG sets what is logged
@@ -104,9 +104,10 @@ fn announce(server: &Server, config: &config::Serve) -> io::Result<()> {
     let place = server.place();
     match bounds.head.count_since(bounds.earliest.before()) {
         0 => writeln!(text, "  log    {place}, empty (epoch {})", bounds.epoch),
-        count => writeln!(
+        // Not how many: events that were imported may have holes between them.
+        _ => writeln!(
             text,
-            "  log    {place}, {count} events, {} to {} (epoch {})",
+            "  log    {place}, events {} to {} (epoch {})",
             bounds.earliest, bounds.head, bounds.epoch
         ),
     }

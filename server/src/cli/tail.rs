@@ -95,6 +95,12 @@ pub(super) struct Follower {
     printer: Printer,
     until: Until,
     backoff: Duration,
+    /// Whether it was told that the connection is lost, and not yet that there is another.
+    is_lost: bool,
+    /// Whether it was told that the log is away, and not yet that it is back.
+    is_log_away: bool,
+    /// Whether the server said so after its last heartbeat: before each one it says it again.
+    is_told_again: bool,
 }
 
 impl Follower {
@@ -114,6 +120,9 @@ impl Follower {
             printer: Printer::new(is_json),
             until,
             backoff: BACKOFF,
+            is_lost: false,
+            is_log_away: false,
+            is_told_again: false,
         })
     }
 
@@ -177,6 +186,7 @@ impl Follower {
             return true;
         }
         self.position = Some(event.cursor);
+        self.log_is_back();
         self.printer.event(event);
         self.until.count = self.until.count.map(|left| left.saturating_sub(1));
         self.until.count == Some(0) || event.cursor == last
@@ -186,6 +196,9 @@ impl Follower {
         match message {
             Message::Subscribed { cursor, epoch, .. } => {
                 self.backoff = BACKOFF;
+                if std::mem::take(&mut self.is_lost) {
+                    note("connected again; going on where it stopped");
+                }
                 self.position = self.position.or(Some(cursor));
                 if self
                     .epoch
@@ -206,7 +219,7 @@ impl Follower {
                 self.position = Some(resume_at);
                 note(&match reason {
                     GapReason::Retention => format!(
-                        "gap: events {} to {resume_at} are no longer stored",
+                        "gap: events {} to {resume_at} are not stored, or no longer",
                         requested.next()
                     ),
                     _ => format!(
@@ -214,10 +227,21 @@ impl Follower {
                     ),
                 });
             }
-            Message::Ping { cursor, .. } => self.position = Some(cursor),
+            Message::Ping { cursor, .. } => {
+                self.position = Some(cursor);
+                if !std::mem::take(&mut self.is_told_again) {
+                    self.log_is_back();
+                }
+            }
             Message::ReplayComplete { .. } if self.until.is_replay => return true,
             Message::ReplayComplete { count, .. } => {
                 note(&format!("{count} stored events; live from here"));
+            }
+            Message::Error { code, message, .. } if code == "log_unavailable" => {
+                self.is_told_again = true;
+                if !std::mem::replace(&mut self.is_log_away, true) {
+                    note(&format!("{code}: {message}"));
+                }
             }
             Message::Error { code, message, .. } => note(&format!("{code}: {message}")),
             _ => {}
@@ -225,13 +249,19 @@ impl Follower {
         false
     }
 
+    fn log_is_back(&mut self) {
+        if std::mem::take(&mut self.is_log_away) {
+            note("the log is back");
+        }
+    }
+
     async fn pause(&mut self, why: &str) {
         let wait = jittered(self.backoff);
         self.backoff = (self.backoff * 2).min(BACKOFF_LONGEST);
-        note(&format!(
-            "{why}; reconnecting in {:.1} s",
-            wait.as_secs_f64()
-        ));
+        // A server that is away for long is tried again in silence.
+        if !std::mem::replace(&mut self.is_lost, true) {
+            note(&format!("{why}; reconnecting until it is back"));
+        }
         tokio::time::sleep(wait).await;
     }
 }

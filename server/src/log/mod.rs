@@ -32,7 +32,7 @@ use uuid::Uuid;
 pub use any::AnyLog;
 pub use count::{Facets, Family, Frequent, Histogram, OTHER_FAMILIES, Reach};
 pub use embedded::{Embedded, Inspection, OpenError, Options, inspect};
-pub use postgres::{DatabaseError, DatabaseOptions, Postgres, Sight, import, look};
+pub use postgres::{DatabaseError, DatabaseOptions, Imported, Postgres, Sight, import, look};
 pub use recorder::{Counts, Recorder, Waiting};
 
 /// Distinct kinds in one log: kinds are a vocabulary, kept in memory and matched for every page. Far beyond what people
@@ -104,6 +104,8 @@ pub enum AppendError {
     },
     /// Too much is waiting to be committed; try again shortly.
     Busy,
+    /// Another session holds the lock of the log, and does not give it back; try again shortly.
+    Locked,
     /// The disk is full. The log goes on by itself once there is room.
     Full,
     /// A new kind, and the log has [`KINDS`] already.
@@ -134,6 +136,9 @@ impl fmt::Display for AppendError {
                 "draft {index}: its id is also on another draft before it, and they differ"
             ),
             Self::Busy => f.write_str("too many emits are waiting to be committed"),
+            Self::Locked => f.write_str(
+                "another session of the database holds the lock of the log for too long; try again shortly",
+            ),
             Self::Full => f.write_str("the disk that holds the log is full"),
             Self::TooManyKinds { index } => write!(
                 f,

@@ -863,7 +863,12 @@ impl<L: Log> Subscriber<L> {
     }
 
     fn say_unreadable(&mut self, error: &ReadError) {
-        tracing::warn!(%error, "a subscriber waits for the log");
+        // Of a log that is away there was one word for all.
+        if self.shard.log.is_away() {
+            tracing::debug!(%error, "a subscriber waits for the log");
+        } else {
+            tracing::warn!(%error, "a subscriber waits for the log");
+        }
         self.retry = Some(Instant::now() + READ_RETRY);
         self.say(&unavailable());
     }

@@ -273,6 +273,8 @@ async fn exit_codes_tell_bad_usage_from_failure() {
             64,
             "is not a duration",
         ),
+        (&["serve", "--retain-events", "0"], 64, "0 is not in 1.."),
+        (&["serve", "--log", "mysql://h/d"], 1, "postgres:// URL"),
         (&["tail", "--count", "0"], 64, "--count"),
         (&["tail", "--kinds", "a&cursor=0"], 64, "has '&' at byte 1"),
         (

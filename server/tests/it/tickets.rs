@@ -45,7 +45,7 @@ fn draft(kind: &str, project: &str) -> String {
 async fn a_ticket_begins_one_stream_or_one_subscription() {
     let server = TestServer::start().await;
     let first = ticket(&server, TOKEN, "").await;
-    assert_eq!(first.len(), 22);
+    assert_eq!(first.len(), 24);
     let query = format!("cursor=0&ticket={first}");
     let mut stream = Streaming::open(&server, &query, LINES).await.ok().unwrap();
     stream.expect("subscribed").await;

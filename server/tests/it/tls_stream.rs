@@ -162,7 +162,8 @@ async fn events_arrive_byte_for_byte_in_both_encodings_and_compressed() {
 
 #[tokio::test]
 async fn a_flood_of_commands_in_one_go_is_answered_whole() {
-    let server = SecureServer::start().await;
+    let unlimited = todoki::limit::setting("socket-messages=0").unwrap();
+    let server = SecureServer::start_with(|config| config.limit = vec![unlimited]).await;
     let mut client = server.subscribe("").await;
     client.expect("subscribed").await;
     let mut bytes = Vec::new();

@@ -12,7 +12,7 @@ use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 
-use super::error::{DatabaseError, line};
+use super::error::{DatabaseError, Obstacle, line};
 use crate::tls::{self, TrustError};
 
 /// How long connecting may take, TLS and password included: longer than a slow network needs, shorter than a producer's
@@ -74,9 +74,14 @@ impl std::fmt::Debug for Connector {
 
 impl Connector {
     pub(super) fn new(url: &str, ca: Option<&Path>) -> Result<Self, DatabaseError> {
-        let mut config: Config = url.parse().map_err(|error| DatabaseError::Url {
-            cause: line(&error).into(),
-        })?;
+        let mut config = config(url)?;
+        if ca.is_some() {
+            // Whoever names a certificate wants it looked at, and never clear text in its place.
+            if config.get_ssl_mode() == SslMode::Disable {
+                return Err(bad_url("sslmode=disable and --log-ca exclude each other"));
+            }
+            config.ssl_mode(SslMode::Require);
+        }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_DEADLINE);
         }
@@ -105,9 +110,10 @@ impl Connector {
 
     /// Connects. Must run within the log's runtime, which drives the connection.
     pub(super) async fn connect(&self, role: Role) -> Result<Session, DatabaseError> {
-        let unreachable = |cause: String| DatabaseError::Unreachable {
+        let unreachable = |obstacle: Obstacle| DatabaseError::Unreachable {
             place: self.place.clone(),
-            cause: cause.into(),
+            cause: obstacle.cause.into(),
+            advice: obstacle.advice,
         };
         let connecting = async {
             let session = self.begin(role).await?;
@@ -118,8 +124,8 @@ impl Connector {
             Ok(session)
         };
         match timeout(CONNECT_DEADLINE + TURN_TIMEOUT, connecting).await {
-            Ok(connected) => connected.map_err(|error| unreachable(line(&error))),
-            Err(_elapsed) => Err(unreachable("no answer in time".into())),
+            Ok(connected) => connected.map_err(|error| unreachable(Obstacle::new(&error))),
+            Err(_elapsed) => Err(unreachable(Obstacle::too_late())),
         }
     }
 
@@ -156,9 +162,12 @@ impl Connector {
     }
 
     fn settings(role: Role) -> String {
+        // All that is ours is named with its schema, and nothing of the same name in another one is to come before what
+        // PostgreSQL has.
+        let path = "SET search_path = pg_catalog, pg_temp";
         match role {
             Role::Writer => format!(
-                "SET statement_timeout = {}; SET lock_timeout = {};
+                "{path}; SET statement_timeout = {}; SET lock_timeout = {};
                  SELECT set_config('synchronous_commit', 'on', false)
                  WHERE current_setting('synchronous_commit') = 'off'",
                 WRITE_TIMEOUT.as_millis(),
@@ -167,7 +176,7 @@ impl Connector {
             // Every page walks an index in its order. This leaves the planner no other way, whatever it believes of a
             // table that it has yet to look at. What it then takes for costly is not worth compiling.
             Role::Reader | Role::Listener => format!(
-                "SET statement_timeout = {}; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off;
+                "{path}; SET statement_timeout = {}; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off;
                  SET enable_sort = off",
                 READ_TIMEOUT.as_millis(),
             ),
@@ -195,6 +204,59 @@ impl Connector {
     }
 }
 
+/// What `--log` takes, for people who wrote something else.
+const EXPECTED: &str = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+
+fn bad_url(cause: &str) -> DatabaseError {
+    DatabaseError::Url {
+        cause: cause.into(),
+    }
+}
+
+/// Reads a URL. Whatever is wrong with it, nothing that could be of a password is told.
+fn config(url: &str) -> Result<Config, DatabaseError> {
+    let wrong = |what: &str| bad_url(&format!("{what}; {EXPECTED}"));
+    let schemes = ["postgres://", "postgresql://"];
+    let Some(rest) = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
+        return Err(wrong(if url.is_empty() {
+            "it is empty"
+        } else {
+            "this is not a postgres:// URL"
+        }));
+    };
+    // The first would end the password, and what is behind it would be taken for the host.
+    if rest.matches('@').count() > 1 {
+        return Err(wrong(
+            "there is more than one @ in it: in a user or a password @ : / % # are written percent-encoded (@ is %40)",
+        ));
+    }
+    // A ? before it is of the password.
+    let (login, behind) = rest.split_once('@').unwrap_or(("", rest));
+    let (address, query) = behind.split_once('?').unwrap_or((behind, ""));
+    let mut options = Vec::new();
+    for option in query.split('&').filter(|option| !option.is_empty()) {
+        options.push(match option.split_once('=') {
+            // Certificates are verified whichever of them it is.
+            Some(("sslmode", "verify-ca" | "verify-full")) => "sslmode=require",
+            Some(("sslmode", "disable" | "prefer" | "require")) => option,
+            Some(("sslmode", _)) => {
+                return Err(bad_url(
+                    "sslmode is disable, prefer, require, verify-ca or verify-full",
+                ));
+            }
+            Some(("sslrootcert", _)) => {
+                return Err(bad_url(
+                    "sslrootcert is not known; name the file with --log-ca",
+                ));
+            }
+            _ => option,
+        });
+    }
+    let at = if rest.contains('@') { "@" } else { "" };
+    let url = format!("postgres://{login}{at}{address}?{}", options.join("&"));
+    url.parse().map_err(|error| wrong(&line(&error)))
+}
+
 /// Host and database, to be shown to people.
 fn place(config: &Config) -> String {
     let hosts: Vec<_> = config
@@ -220,5 +282,65 @@ fn untrusting(error: TrustError) -> DatabaseError {
     DatabaseError::Certificates {
         path: error.path,
         cause: error.cause.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(url: &str) -> String {
+        config(url).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn no_part_of_a_password_is_told() {
+        for url in [
+            "postgres://todoki:p@ssw0rd@host/db",
+            "postgres://todoki:p@ssw0rd/more@host/db",
+            "postgres://todoki:p@ssw0rd?x=ssw0rd@host/db",
+            "postgres://todoki:p@ss:ssw0rd@host/db",
+            "postgres://todoki:ssw0rd",
+            "host=h password=ssw0rd",
+            "mysql://todoki:ssw0rd@host/db",
+        ] {
+            let told = refused(url);
+            assert!(!told.contains("ssw0rd"), "{told}");
+            assert!(told.contains("postgres://USER:PASSWORD@HOST"), "{told}");
+        }
+        assert!(refused("postgres://u:p@w@h/d").contains("%40"));
+        let encoded = config("postgres://todoki:p%40ss%2Fw%3A0%23%25@host/db").unwrap();
+        assert_eq!(encoded.get_password(), Some(&b"p@ss/w:0#%"[..]));
+        assert_eq!(place(&encoded), "postgres://host:5432/db");
+        let bare = config("postgres://todoki:a?b#c@host/db?sslmode=disable").unwrap();
+        assert_eq!(bare.get_password(), Some(&b"a?b#c"[..]));
+        assert_eq!(place(&bare), "postgres://host:5432/db");
+    }
+
+    #[test]
+    fn sslmode_is_taken_as_hosted_databases_write_it() {
+        for (mode, means) in [
+            ("disable", SslMode::Disable),
+            ("prefer", SslMode::Prefer),
+            ("require", SslMode::Require),
+            ("verify-ca", SslMode::Require),
+            ("verify-full", SslMode::Require),
+        ] {
+            let url = format!("postgresql://u:p@h/d?sslmode={mode}&connect_timeout=3");
+            assert_eq!(config(&url).unwrap().get_ssl_mode(), means, "{mode}");
+        }
+        let told = refused("postgres://u:p@h/d?sslmode=allow");
+        assert!(told.contains("verify-full"), "{told}");
+        let told = refused("postgres://u:p@h/d?sslrootcert=ca.pem");
+        assert!(told.contains("--log-ca"), "{told}");
+        assert!(refused("").contains("empty"));
+    }
+
+    #[test]
+    fn whoever_names_a_certificate_gets_no_clear_text() {
+        let ca = Path::new("/nowhere.pem");
+        let error = Connector::new("postgres://u:p@h/d?sslmode=disable", Some(ca));
+        let told = error.unwrap_err().to_string();
+        assert!(told.contains("--log-ca"), "{told}");
     }
 }

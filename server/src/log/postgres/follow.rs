@@ -16,6 +16,7 @@ use tokio_postgres::{Client, Row};
 
 use super::connect::{Connector, Role, Session};
 use super::error::line;
+use super::outage::{Outage, Word};
 use super::page;
 use super::plan::{Plan, Span};
 use super::read::Readers;
@@ -106,16 +107,25 @@ impl Follower {
     /// Follows until the log has failed; its runtime ends it when the log is closed.
     pub(super) async fn run(self: Arc<Self>) {
         let mut pause = Pause::default();
+        let mut outage = Outage::new(Duration::ZERO);
         loop {
             let followed = match self.connector().connect(Role::Listener).await {
-                Ok(session) => self.follow(&session, &mut pause).await,
+                Ok(session) => self.follow(&session, &mut pause, &mut outage).await,
                 Err(error) => Break::Lost(error.to_string()),
             };
             match followed {
                 Break::Rewritten(cause) => return self.shared.fail(cause),
                 Break::Lost(cause) => {
                     self.shared.set_away(true);
-                    tracing::warn!(%cause, "the database is away; subscribers wait");
+                    match outage.lost(clock::instant()) {
+                        Some(Word::Gone) => {
+                            tracing::warn!(%cause, "the database is away; emits are refused, subscribers wait");
+                        }
+                        Some(Word::StillGone(lasted)) => {
+                            tracing::warn!(%cause, seconds = lasted.as_secs(), "the database is still away");
+                        }
+                        None => tracing::debug!(%cause, "the database is away"),
+                    }
                 }
             }
             pause.sleep().await;
@@ -123,12 +133,15 @@ impl Follower {
     }
 
     /// Reads on over one session for as long as it lasts.
-    async fn follow(&self, session: &Session, pause: &mut Pause) -> Break {
+    async fn follow(&self, session: &Session, pause: &mut Pause, outage: &mut Outage) -> Break {
         if let Err(broken) = self.begin(&session.client).await {
             return broken;
         }
         pause.reset();
         self.shared.set_away(false);
+        if let Some(lasted) = outage.over(clock::instant()) {
+            tracing::info!(seconds = lasted.as_secs_f32(), "the database is back");
+        }
         loop {
             if let Err(broken) = self.read_on(&session.client).await {
                 return broken;
@@ -163,7 +176,7 @@ impl Follower {
         let epoch: uuid::Uuid = row::column(row, 0)?;
         if epoch != self.shared.bounds().epoch {
             return Err(Break::Rewritten(
-                "the database has begun a new epoch".into(),
+                "the database has begun a new epoch; start this server again to serve it".into(),
             ));
         }
         let found = row::column::<Option<row::Time>>(row, 2)?.map(|time| time.0);
@@ -201,11 +214,14 @@ impl Follower {
                 Ok(_) => {}
                 Err(Break::Rewritten(cause)) => return self.shared.fail(cause),
                 Err(Break::Lost(cause)) if begun.elapsed() >= PUBLISH_DEADLINE => {
-                    let cause = format!("events of others could not be read: {cause}");
+                    let cause = format!(
+                        "events of others could not be read: {cause}. Everything acknowledged is in the database; start \
+                         this server again when it answers"
+                    );
                     return self.shared.fail(cause.into());
                 }
                 Err(Break::Lost(cause)) => {
-                    tracing::warn!(%cause, "events of others could not be read yet");
+                    tracing::debug!(%cause, "events of others could not be read yet");
                     pause.sleep().await;
                 }
             }
@@ -236,7 +252,7 @@ impl Follower {
         if trimmed_through > head {
             return Err(Break::Rewritten(
                 format!(
-                    "events up to {trimmed_through} were forgotten before this server had read them"
+                    "events up to {trimmed_through} were forgotten before this server had read them; start it again"
                 )
                 .into(),
             ));

@@ -19,6 +19,7 @@ mod group;
 mod import;
 mod inspect;
 mod keep;
+mod outage;
 mod page;
 mod plan;
 mod read;
@@ -46,7 +47,7 @@ use super::{
 };
 
 pub use error::DatabaseError;
-pub use import::import;
+pub use import::{Imported, import};
 pub use inspect::{Sight, look};
 
 /// Connections that read pages at once, hence processes of the database for this server's readers: two for each core of a
@@ -204,7 +205,7 @@ impl Work {
         let failure = Arc::clone(follower.shared());
         tokio::select! {
             () = writer.run() => {}
-            _ended = following => failure.fail("what follows the database has ended".into()),
+            _ended = following => failure.fail("what follows the database has ended; start it again, everything acknowledged is in the database".into()),
             _cause = failure.failed() => {}
         }
     }
@@ -253,7 +254,9 @@ struct PanicWatch(Arc<Shared>);
 impl Drop for PanicWatch {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.fail("its thread has panicked".into());
+            self.0.fail(
+                "the thread of the log has panicked; start it again, everything acknowledged is in the database".into(),
+            );
         }
     }
 }

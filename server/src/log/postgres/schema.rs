@@ -7,7 +7,7 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::connect::Connector;
-use super::error::{DatabaseError, line};
+use super::error::{DatabaseError, explained, line};
 use super::row::{self, Time};
 use crate::log::ReadError;
 
@@ -38,20 +38,23 @@ pub(super) async fn open(
     connector: &Connector,
     renew_epoch: bool,
 ) -> Result<Opened, DatabaseError> {
-    let failed = |cause: String| DatabaseError::Failed {
-        place: connector.place.clone(),
-        cause: cause.into(),
-    };
-    let sql = |error: tokio_postgres::Error| failed(line(&error));
     check_database(client, connector).await?;
     migrate(client, connector).await?;
+    check_rights(client, connector).await?;
+    if let Some(caution) = caution(client, connector).await? {
+        tracing::warn!("{caution}");
+    }
     if renew_epoch {
         let statement = "UPDATE todoki.log SET epoch = gen_random_uuid()";
-        client.batch_execute(statement).await.map_err(sql)?;
+        client
+            .batch_execute(statement)
+            .await
+            .map_err(|error| DatabaseError::failed(&connector.place, &error))?;
     }
-    load(client)
-        .await
-        .map_err(|error| failed(error.0.to_string()))
+    load(client).await.map_err(|error| DatabaseError::Failed {
+        place: connector.place.clone(),
+        cause: error.0.to_string().into(),
+    })
 }
 
 /// Whether the database can keep the promise.
@@ -95,28 +98,6 @@ pub(super) async fn check_database(
     }
 }
 
-/// Whether there is a log that this version knows.
-pub(super) async fn is_there(
-    client: &Client,
-    connector: &Connector,
-) -> Result<bool, DatabaseError> {
-    let place = || connector.place.clone();
-    let found = version(client)
-        .await
-        .map_err(|error| DatabaseError::Failed {
-            place: place(),
-            cause: line(&error).into(),
-        })?;
-    if found > known() {
-        return Err(DatabaseError::Newer {
-            place: place(),
-            found,
-            known: known(),
-        });
-    }
-    Ok(found > 0)
-}
-
 /// The latest schema that this version knows.
 fn known() -> i32 {
     i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
@@ -124,51 +105,140 @@ fn known() -> i32 {
 
 /// Brings the tables up to date. Nothing is asked of a database that is.
 async fn migrate(client: &Client, connector: &Connector) -> Result<(), DatabaseError> {
-    let failed = |error: tokio_postgres::Error| DatabaseError::Failed {
-        place: connector.place.clone(),
-        cause: line(&error).into(),
-    };
-    let known = known();
-    let newer = |found| DatabaseError::Newer {
-        place: connector.place.clone(),
-        found,
-        known,
-    };
-    let found = version(client).await.map_err(failed)?;
-    if found >= known {
-        return if found > known {
-            Err(newer(found))
-        } else {
-            Ok(())
-        };
+    let failed = |error: tokio_postgres::Error| DatabaseError::failed(&connector.place, &error);
+    if version(client).await.map_err(failed)? == known() {
+        return Ok(());
     }
-    // Held to the end of the transaction. Servers that start together come one after the other, and find it done.
+    client.batch_execute("BEGIN").await.map_err(failed)?;
+    let applied = upgrade(client, connector).await?;
+    client.batch_execute("COMMIT").await.map_err(failed)?;
+    tell(&applied);
+    Ok(())
+}
+
+/// Says which versions were applied, once they are committed.
+pub(super) fn tell(applied: &[i32]) {
+    for version in applied {
+        tracing::info!(version, "the log has a new schema");
+    }
+}
+
+/// Brings the tables up to date in the caller's transaction, and says which versions were applied. Servers that start
+/// together come one after the other, and find it done: the lock is held to the end of the transaction.
+pub(super) async fn upgrade(
+    client: &Client,
+    connector: &Connector,
+) -> Result<Vec<i32>, DatabaseError> {
+    let failed = |error: tokio_postgres::Error| DatabaseError::failed(&connector.place, &error);
+    if is_current(client, connector).await? {
+        return Ok(Vec::new());
+    }
     client
         .batch_execute(
-            "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
-             SELECT pg_advisory_xact_lock(1415867241, 2);
-             CREATE SCHEMA IF NOT EXISTS todoki;
-             CREATE TABLE IF NOT EXISTS todoki.migrations (
+            "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
+             SELECT pg_advisory_xact_lock(1415867241, 2)",
+        )
+        .await
+        .map_err(failed)?;
+    if is_current(client, connector).await? {
+        return Ok(Vec::new());
+    }
+    // IF NOT EXISTS would ask for the right to create one also where an administrator has made it.
+    let missing = client
+        .query_typed("SELECT to_regnamespace('todoki') IS NULL", &[])
+        .await
+        .map_err(failed)?;
+    if missing.iter().any(|row| row.get::<_, bool>(0)) {
+        let schema = "CREATE SCHEMA todoki";
+        client.batch_execute(schema).await.map_err(failed)?;
+    }
+    client
+        .batch_execute(
+            "CREATE TABLE IF NOT EXISTS todoki.migrations (
                  version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now()
              )",
         )
         .await
         .map_err(failed)?;
     let found = version(client).await.map_err(failed)?;
-    if found > known {
-        client.batch_execute("ROLLBACK").await.map_err(failed)?;
-        return Err(newer(found));
-    }
+    let mut applied = Vec::new();
     for (version, migration) in (1..)
         .zip(MIGRATIONS)
         .filter(|(version, _)| *version > found)
     {
-        let applied = format!("INSERT INTO todoki.migrations (version) VALUES ({version})");
+        let note = format!("INSERT INTO todoki.migrations (version) VALUES ({version})");
         client.batch_execute(migration).await.map_err(failed)?;
-        client.batch_execute(&applied).await.map_err(failed)?;
-        tracing::info!(version, "the log has a new schema");
+        client.batch_execute(&note).await.map_err(failed)?;
+        applied.push(version);
     }
-    client.batch_execute("COMMIT").await.map_err(failed)
+    Ok(applied)
+}
+
+/// Whether the schema is the latest; a later one is refused.
+async fn is_current(client: &Client, connector: &Connector) -> Result<bool, DatabaseError> {
+    let found = version(client)
+        .await
+        .map_err(|error| DatabaseError::failed(&connector.place, &error))?;
+    if found > known() {
+        return Err(DatabaseError::Newer {
+            place: connector.place.clone(),
+            found,
+            known: known(),
+        });
+    }
+    Ok(found == known())
+}
+
+/// Makes sure that this role may do what a server does: partitions are made and dropped by who owns the table.
+pub(super) async fn check_rights(
+    client: &Client,
+    connector: &Connector,
+) -> Result<(), DatabaseError> {
+    let rows = client
+        .query_typed(
+            "SELECT current_user::text, pg_get_userbyid(relowner)::text FROM pg_class
+             WHERE oid = to_regclass('todoki.events')
+                 AND NOT (pg_has_role(relowner, 'USAGE') AND has_schema_privilege('todoki', 'CREATE'))",
+            &[],
+        )
+        .await
+        .map_err(|error| DatabaseError::failed(&connector.place, &error))?;
+    match rows.first() {
+        None => Ok(()),
+        Some(row) => Err(DatabaseError::Unfit {
+            place: connector.place.clone(),
+            what: format!(
+                "the log belongs to {}, and {} may not make and drop its partitions; connect as its owner",
+                row.get::<_, &str>(1),
+                row.get::<_, &str>(0)
+            )
+            .into(),
+        }),
+    }
+}
+
+/// What the operator should know about the role, although the log works: a `search_path` that leads into the log. "$user"
+/// is in everybody's, so a role that is called as the schema has it.
+pub(super) async fn caution(
+    client: &Client,
+    connector: &Connector,
+) -> Result<Option<String>, DatabaseError> {
+    let rows = client
+        .query_typed(
+            // What the session began with: our own setting has taken its place.
+            "SELECT quote_ident(current_user) FROM pg_settings, string_to_table(reset_val, ',') place
+             WHERE name = 'search_path' AND replace(btrim(place, ' \"'), '$user', current_user) = 'todoki'",
+            &[],
+        )
+        .await
+        .map_err(|error| DatabaseError::failed(&connector.place, &error))?;
+    Ok(rows.first().map(|row| {
+        let role = row.get::<_, &str>(0);
+        format!(
+            "the search_path of the role {role} leads into the schema todoki, so whoever logs in as it and says DELETE FROM \
+             events means the log: ALTER ROLE {role} SET search_path = public, or give the server a role of another name"
+        )
+    }))
 }
 
 /// Version of the schema; 0 when there is none.
@@ -189,7 +259,7 @@ async fn version(client: &Client) -> Result<i32, tokio_postgres::Error> {
 }
 
 async fn load(client: &Client) -> Result<Opened, ReadError> {
-    let read = |error: tokio_postgres::Error| ReadError(line(&error).into());
+    let read = |error: tokio_postgres::Error| ReadError(explained(&error).into());
     // Two statements, and the kinds last: every event up to the head has its kind among them.
     let rows = client
         .query_typed(

@@ -21,6 +21,7 @@ use super::error::line;
 use super::follow::{Break, Follower, Pause};
 use super::group::{Answer, Group};
 use super::keep;
+use super::outage::Outage;
 use crate::clock;
 use crate::log::queue::{Append, Inbox, Request};
 use crate::log::shared::Shared;
@@ -261,7 +262,7 @@ impl Writer {
             Ok(rows) => rows.first().map(Answer::new),
             Err(error) => {
                 let Some(refusal) = refusal(&error) else {
-                    tracing::warn!(cause = line(&error), "the connection that appends was lost");
+                    tracing::debug!(cause = line(&error), "the connection that appends was lost");
                     let OnWay { group, after, .. } = on_way;
                     self.open.push_back(Open { group, after });
                     return Err(Lost);
@@ -273,8 +274,10 @@ impl Writer {
             }
         };
         let Some(Ok(told)) = told else {
-            self.shared
-                .fail("the answer to an append makes no sense".into());
+            self.shared.fail(
+                "the answer to an append makes no sense; is the schema todoki of this version?"
+                    .into(),
+            );
             return Ok(());
         };
         self.recorder
@@ -368,19 +371,25 @@ async fn next(left: &mut Option<Append>, inbox: &mut Inbox) -> Option<Request> {
 /// Connects again and again until it works; the error is a reason never to go on.
 async fn connect(connector: &Connector, follower: &Follower) -> Result<Session, Arc<str>> {
     let mut pause = Pause::default();
+    let mut outage = Outage::new(SETTLE_DEADLINE);
     loop {
         pause.sleep().await;
-        let session = match connector.connect(Role::Writer).await {
-            Ok(session) => session,
-            Err(error) => {
-                tracing::debug!(%error, "the database is away");
-                continue;
-            }
+        let cause = match connector.connect(Role::Writer).await {
+            Ok(session) => match follower.check(&session.client).await {
+                Ok(()) => {
+                    if let Some(lasted) = outage.over(clock::instant()) {
+                        tracing::info!(seconds = lasted.as_secs_f32(), "emits are taken again");
+                    }
+                    return Ok(session);
+                }
+                Err(Break::Rewritten(cause)) => return Err(cause),
+                Err(Break::Lost(cause)) => cause,
+            },
+            Err(error) => error.to_string(),
         };
-        match follower.check(&session.client).await {
-            Ok(()) => return Ok(session),
-            Err(Break::Rewritten(cause)) => return Err(cause),
-            Err(Break::Lost(cause)) => tracing::debug!(%cause, "the database is away again"),
+        // A database that is away altogether is told of by the follower.
+        if !follower.shared().is_away() && outage.lost(clock::instant()).is_some() {
+            tracing::warn!(%cause, "emits are refused: there is no session to write with");
         }
     }
 }
@@ -416,13 +425,13 @@ fn refusal(error: &tokio_postgres::Error) -> Option<AppendError> {
         return None;
     }
     let passes = [
-        SqlState::LOCK_NOT_AVAILABLE,
         SqlState::QUERY_CANCELED,
         SqlState::T_R_DEADLOCK_DETECTED,
         SqlState::OUT_OF_MEMORY,
         SqlState::TOO_MANY_CONNECTIONS,
     ];
     Some(match code {
+        code if *code == SqlState::LOCK_NOT_AVAILABLE => AppendError::Locked,
         code if passes.contains(code) => AppendError::Busy,
         code if *code == SqlState::DISK_FULL => AppendError::Full,
         code if code.code() == EXHAUSTED => AppendError::Exhausted,

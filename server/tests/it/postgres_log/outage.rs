@@ -259,6 +259,10 @@ async fn while_the_database_is_away_emits_are_refused_and_subscribers_stay() {
         (unread.status, unread.code()),
         (503, "log_unavailable".into())
     );
+    // It is ready all the same: whoever comes is served as far as that goes. How the log is, the metric says.
+    assert_eq!(server.get("/readyz").await.status, 200);
+    let scrape = async || server.get("/metrics").await.body;
+    within(async { while !scrape().await.contains("\ntodoki_log_available 0\n") {} }).await;
     // Whoever is live is told with a heartbeat that there will be no news.
     while live.message().await.get_str("code") != Some("log_unavailable") {}
     // Whoever comes now is told that history has to wait, and is given it later.
@@ -287,6 +291,7 @@ async fn while_the_database_is_away_emits_are_refused_and_subscribers_stay() {
         }
     }
     assert_eq!(seen, [1, 2]);
+    within(async { while !scrape().await.contains("\ntodoki_log_available 1\n") {} }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -350,7 +355,20 @@ async fn a_lock_that_is_not_given_back_makes_emits_busy_and_nothing_else() {
         .await
         .unwrap();
     let refused = log.append(vec![draft("k", "{}")]).await;
-    assert_eq!(refused, Err(AppendError::Busy));
+    assert_eq!(refused, Err(AppendError::Locked));
+    // The document says how to find out who it is: this session, and no other of this database.
+    let operations = include_str!("../../../../docs/OPERATIONS.md");
+    let mut statements = operations
+        .split("```sql\n")
+        .filter_map(|text| text.split("```").next());
+    let who = statements.find(|sql| sql.contains("1415867241")).unwrap();
+    let found = client.query(who, &[]).await.unwrap();
+    let found: Vec<i32> = found.iter().map(|row| row.get("pid")).collect();
+    let own = client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .await
+        .unwrap();
+    assert_eq!(found, [own.get::<_, i32>(0)]);
     client.batch_execute("COMMIT").await.unwrap();
     assert_eq!(
         log.append(vec![draft("k", "{}")]).await.unwrap()[0].get(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use todoki::log::{DatabaseError, DatabaseOptions, Log, PageRequest, Postgres};
+use todoki::log::{DatabaseError, DatabaseOptions, Log, PageRequest, Postgres, look};
 use todoki_codec::query::Direction;
 use tokio_postgres::Client;
 
@@ -128,7 +128,7 @@ async fn databases_that_cannot_keep_the_promise_are_refused_with_what_to_do() {
     )
     .to_string();
     assert!(
-        error.contains("missing_of_it") && error.contains("check that"),
+        error.contains("missing_of_it") && error.contains("CREATE DATABASE"),
         "{error}"
     );
     for url in ["mysql://x", "postgres://[", "postgres://h/d?nonsense=1"] {
@@ -138,7 +138,9 @@ async fn databases_that_cannot_keep_the_promise_are_refused_with_what_to_do() {
     let nobody = "postgres://u:secret@127.0.0.1:1/d";
     let error = refusal(nobody, &DatabaseOptions::default()).to_string();
     assert!(
-        error.contains("127.0.0.1:1/d") && !error.contains("secret"),
+        error.contains("127.0.0.1:1/d")
+            && error.contains("PostgreSQL runs there")
+            && !error.contains("secret"),
         "{error}"
     );
     let unsafe_cluster = Cluster::start(&["fsync = off"]);
@@ -151,16 +153,110 @@ async fn a_role_without_rights_is_told_which_it_needs() {
     let database = Database::new();
     let client = database.connect().await;
     run(&client, "CREATE ROLE weak_of_it LOGIN PASSWORD 'weak'").await;
+    let url = by(&database, "weak_of_it:weak");
+    let told = is_refused_alike(&url).await;
+    assert!(told.contains("must own the schema todoki"), "{told}");
+    // A log that is there, and that it may read and not keep.
+    drop(database.open(no_release()));
+    run(
+        &client,
+        "GRANT USAGE ON SCHEMA todoki TO weak_of_it; GRANT SELECT ON ALL TABLES IN SCHEMA todoki TO weak_of_it",
+    )
+    .await;
+    let told = is_refused_alike(&url).await;
+    assert!(told.contains("belongs to postgres"), "{told}");
+}
+
+/// The URL of a database for another user, `NAME:PASSWORD`.
+fn by(database: &Database, user: &str) -> String {
     let (_, rest) = database.url().split_once('@').unwrap();
-    let error = refusal(
-        &format!("postgres://weak_of_it:weak@{rest}"),
-        &DatabaseOptions::default(),
-    );
-    assert!(matches!(error, DatabaseError::Failed { .. }), "{error}");
-    assert!(
-        error.to_string().contains("must own the schema todoki"),
-        "{error}"
-    );
+    format!("postgres://{user}@{rest}")
+}
+
+/// What a server is told that cannot start, and the doctor alike.
+async fn is_refused_alike(url: &str) -> String {
+    let told = refusal(url, &DatabaseOptions::default()).to_string();
+    let seen = look(url, None).await.unwrap_err().to_string();
+    assert_eq!(seen, told);
+    told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_needs_no_right_to_create_where_an_administrator_has_made_the_schema() {
+    let database = Database::new();
+    let client = database.connect().await;
+    run(
+        &client,
+        "CREATE ROLE modest_of_it LOGIN PASSWORD 'modest';
+         CREATE SCHEMA todoki AUTHORIZATION modest_of_it; GRANT CREATE ON SCHEMA public TO modest_of_it",
+    )
+    .await;
+    let url = by(&database, "modest_of_it:modest");
+    assert_eq!(look(&url, None).await.unwrap().head, None);
+    let log = Postgres::open(&url, &DatabaseOptions::default(), no_release()).unwrap();
+    assert_eq!(log.append(vec![draft("k", "{}")]).await, Ok(vec![at(1)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_at_a_database_changes_nothing() {
+    let database = Database::new();
+    let client = database.connect().await;
+    assert_eq!(look(database.url(), None).await.unwrap().head, None);
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'todoki'";
+    assert_eq!(count(&client, schemas).await, 0);
+    drop(database.open(no_release()));
+    let sight = look(database.url(), None).await.unwrap();
+    assert_eq!((sight.head, sight.caution), (Some(0), None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_else_has_in_the_schema_is_left_alone() {
+    for (foreign, says) in [
+        ("CREATE TABLE todoki.events (id integer)", "already exists"),
+        (
+            "CREATE TABLE todoki.migrations (id integer)",
+            "does not exist",
+        ),
+    ] {
+        let database = Database::new();
+        let client = database.connect().await;
+        run(&client, &format!("CREATE SCHEMA todoki; {foreign}")).await;
+        let told = is_refused_alike(database.url()).await;
+        assert!(told.contains(says), "{told}");
+        assert!(told.contains("have to be Todoki's own"), "{told}");
+        assert!(!told.contains("must own"), "{told}");
+        let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'todoki'::regnamespace";
+        assert_eq!(count(&client, tables).await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_path_that_leads_into_the_log_is_told_and_misleads_no_server() {
+    let database = Database::new();
+    let client = database.connect().await;
+    let name = "SELECT current_database()::text";
+    let name: String = client.query_one(name, &[]).await.unwrap().get(0);
+    run(
+        &client,
+        &format!(
+            "CREATE ROLE todoki LOGIN PASSWORD 'own'; ALTER DATABASE {name} OWNER TO todoki;
+             GRANT CREATE ON SCHEMA public TO todoki; {CLASSIC};
+             INSERT INTO events (kind, agent_id, data) VALUES ('a', gen_random_uuid(), '{{}}');
+             GRANT ALL ON events TO todoki"
+        ),
+    )
+    .await;
+    let url = by(&database, "todoki:own");
+    let sight = look(&url, None).await.unwrap();
+    assert!(sight.caution.unwrap().contains("ALTER ROLE todoki"));
+    // The classic table, though its name means the log's own to whoever logs in as this role.
+    let imported = todoki::log::import(&url, None, "events").await.unwrap();
+    assert_eq!((imported.events, imported.zone), (1, None));
+    let log = Postgres::open(&url, &DatabaseOptions::default(), no_release()).unwrap();
+    assert_eq!(numbers(&all(&log).await), [1]);
+    // As it is advised.
+    run(&client, "ALTER ROLE todoki SET search_path = public").await;
+    assert_eq!(look(&url, None).await.unwrap().caution, None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -250,7 +346,7 @@ async fn a_classic_table_is_imported_with_its_cursors() {
     )
     .await;
     let import = async || todoki::log::import(database.url(), None, "public.events").await;
-    assert_eq!(import().await.unwrap(), 1000);
+    assert_eq!(import().await.unwrap().events, 1000);
     let log = database.open(no_release());
     let events = all(&log).await;
     assert_eq!(
@@ -284,28 +380,192 @@ async fn a_classic_table_is_imported_with_its_cursors() {
     assert!(again.contains("has events already"), "{again}");
 }
 
+/// A classic table without a rule of its own that would keep wrong rows out.
+const LENIENT: &str = "CREATE TABLE events (
+    cursor BIGINT, kind TEXT, time TIMESTAMPTZ, agent_id TEXT, session_id UUID, task_id UUID, data TEXT)";
+
+/// What is said to an import that fails, and makes nothing.
+async fn refused_import(database: &Database, client: &Client, source: &str) -> String {
+    let refused = todoki::log::import(database.url(), None, source).await;
+    let told = refused.unwrap_err().to_string();
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'todoki'";
+    assert_eq!(count(client, schemas).await, 0, "{told}");
+    assert!(told.contains("nothing was imported"), "{told}");
+    told
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_imported_is_named_and_nothing_is_imported() {
+async fn what_is_no_table_to_import_from_is_refused() {
     let database = Database::new();
     let client = database.connect().await;
-    let import = async || todoki::log::import(database.url(), None, "events").await;
-    let missing = import().await.unwrap_err().to_string();
-    assert!(missing.contains("\"events\" does not exist"), "{missing}");
-    run(&client, CLASSIC).await;
-    assert_eq!(import().await.unwrap(), 0);
-    for (kind, data, says) in [
-        ("a b", "{}", "its kind 'a b' is not one"),
-        ("a", "[1]", "data must be a JSON object"),
+    for (source, says) in [
+        ("events", "no table public.events"),
+        ("todoki.events", "a table of the log itself"),
+        ("a.b.c", "SCHEMA.TABLE"),
+        ("a b", "not a valid identifier"),
     ] {
-        run(&client, "TRUNCATE events").await;
-        let insert = "INSERT INTO events (cursor, kind, agent_id, data) VALUES (1, 'ok', gen_random_uuid(), '{}'), (7, $1, gen_random_uuid(), $2::text::jsonb)";
-        client.execute(insert, &[&kind, &data]).await.unwrap();
-        let error = import().await.unwrap_err().to_string();
-        assert!(error.contains("event 7") && error.contains(says), "{error}");
-        assert_eq!(
-            count(&client, "SELECT count(*) FROM todoki.events").await,
-            0
-        );
+        let told = refused_import(&database, &client, source).await;
+        assert!(told.contains(says), "{told}");
+    }
+    run(&client, LENIENT).await;
+    for (change, says) in [
+        (
+            "ALTER TABLE events ALTER kind TYPE integer USING 1",
+            "column kind must be text, and is integer",
+        ),
+        (
+            "ALTER TABLE events DROP kind",
+            "column kind must be text, and is missing",
+        ),
+        (
+            "ALTER TABLE events ALTER time TYPE text",
+            "is missing; its column time must be timestamptz, and is text",
+        ),
+    ] {
+        run(&client, change).await;
+        let told = refused_import(&database, &client, "events").await;
+        let begins = "the table public.events cannot be imported: its";
+        assert!(told.contains(begins) && told.contains(says), "{told}");
+    }
+}
+
+/// Rows (cursor, kind, time, `agent_id`, data) that are no events, and what is wrong with them.
+const WRONG_ROWS: [(&str, &str); 14] = [
+    ("7, 'a b', now(), NULL, '{}'", "event 7: its kind 'a b'"),
+    ("7, NULL, now(), NULL, '{}'", "event 7: its kind NULL"),
+    (
+        "7, 'a', now(), NULL, '[1]'",
+        "event 7: data must be a JSON object",
+    ),
+    ("7, 'a', now(), NULL, NULL", "event 7: its data is NULL"),
+    ("7, 'a', NULL, NULL, '{}'", "event 7: its time is NULL"),
+    (
+        "7, 'a', 'infinity', NULL, '{}'",
+        "event 7: its time is out of range",
+    ),
+    (
+        "7, 'a', '-infinity', NULL, '{}'",
+        "event 7: its time is out of range",
+    ),
+    (
+        "7, 'a', '12000-01-01', NULL, '{}'",
+        "event 7: its time is out of range",
+    ),
+    (
+        "7, 'a', '9999-12-30 22:00:00.000001Z', NULL, '{}'",
+        "event 7: its time is out of range",
+    ),
+    (
+        "7, 'a', '0044-03-15 BC', NULL, '{}'",
+        "event 7: its time is out of range",
+    ),
+    (
+        "7, 'a', now(), 'me', '{}'",
+        "event 7: its agent_id is not a UUID",
+    ),
+    (
+        "0, 'a', now(), NULL, '{}'",
+        "event 0: its cursor is out of range",
+    ),
+    (
+        "NULL, 'a', now(), NULL, '{}'",
+        "an event: its cursor is NULL",
+    ),
+    (
+        "1, 'a', now(), NULL, '{}'",
+        "event 1 is 2 times in public.events",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_are_no_events_are_named_and_nothing_is_imported() {
+    let database = Database::new();
+    let client = database.connect().await;
+    run(&client, LENIENT).await;
+    for (row, says) in WRONG_ROWS {
+        run(
+            &client,
+            &format!(
+                "TRUNCATE events; INSERT INTO events (cursor, kind, time, agent_id, data)
+                 VALUES (1, 'ok', now(), gen_random_uuid()::text, '{{}}'), ({row})"
+            ),
+        )
+        .await;
+        let told = refused_import(&database, &client, "events").await;
+        let told = told.replace(" of public.events cannot be imported", "");
+        assert!(told.contains(says), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_and_the_last_times_that_are_imported_can_be_read() {
+    let database = Database::new();
+    let client = database.connect().await;
+    run(&client, LENIENT).await;
+    run(
+        &client,
+        "INSERT INTO events (cursor, kind, time, data) VALUES
+             (1, 'a', '0001-01-01 00:00:00Z', '{}'), (2, 'a', '9999-12-30 22:00:00Z', '{}')",
+    )
+    .await;
+    let imported = todoki::log::import(database.url(), None, "events").await;
+    assert_eq!(imported.unwrap().events, 2);
+    let log = database.open(no_release());
+    let times: Vec<_> = all(&log)
+        .await
+        .iter()
+        .map(|event| event.time.to_string())
+        .collect();
+    assert_eq!(times, ["0001-01-01T00:00:00Z", "9999-12-30T22:00:00Z"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_zone_that_times_without_one_are_taken_to_be_in_is_told() {
+    let database = Database::new();
+    let client = database.connect().await;
+    run(&client, LENIENT).await;
+    run(
+        &client,
+        "ALTER TABLE events ALTER time TYPE timestamp;
+         INSERT INTO events (cursor, kind, time, data) VALUES (1, 'a', '2026-01-02 03:04:05', '{}')",
+    )
+    .await;
+    let url = format!("{}?options=-c%20TimeZone=Asia/Tokyo", database.url());
+    let imported = todoki::log::import(&url, None, "events").await.unwrap();
+    assert_eq!(imported.zone.as_deref(), Some("Asia/Tokyo"));
+    let log = database.open(no_release());
+    let time = all(&log).await[0].time.to_string();
+    assert_eq!(time, "2026-01-01T18:04:05Z");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_table_makes_an_empty_log() {
+    let database = Database::new();
+    let client = database.connect().await;
+    run(&client, CLASSIC).await;
+    let imported = todoki::log::import(database.url(), None, "events").await;
+    assert_eq!(imported.unwrap().events, 0);
+    let log = database.open(no_release());
+    assert_eq!(log.append(vec![draft("k", "{}")]).await, Ok(vec![at(1)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_connection_says_what_to_do_about_it() {
+    let database = Database::new();
+    for (url, says) in [
+        (by(&database, "postgres:wrong"), "%40"),
+        (by(&database, "postgres"), "postgres://USER:PASSWORD@HOST"),
+        (
+            format!("{}?sslmode=verify-full", database.url()),
+            "set ssl = on",
+        ),
+        (
+            "postgres://u:p@no-such-host.invalid/d".to_owned(),
+            "name of the host",
+        ),
+    ] {
+        let told = refusal(&url, &DatabaseOptions::default()).to_string();
+        assert!(told.contains(says), "{told}");
     }
 }
 
@@ -336,6 +596,10 @@ async fn a_database_with_tls_is_reached_when_its_certificate_is_trusted() {
         ..DatabaseOptions::default()
     };
     let url = format!("{}?sslmode=require", database.url());
+    // Clear text is no way round a certificate that was named: this database has no TLS yet.
+    let bare = Cluster::start(&[]);
+    let error = refusal(bare.database().url(), &trusting).to_string();
+    assert!(error.contains("does not support TLS"), "{error}");
     let log = Postgres::open(&url, &trusting, no_release()).unwrap();
     log.append(vec![draft("k", "{}")]).await.unwrap();
     let client = database.connect().await;
@@ -349,4 +613,22 @@ async fn a_database_with_tls_is_reached_when_its_certificate_is_trusted() {
     }
     let plain = format!("{}?sslmode=disable", database.url());
     assert!(Postgres::open(&plain, &DatabaseOptions::default(), no_release()).is_ok());
+    // What openssl makes when it is not told otherwise.
+    run(
+        &client,
+        "COPY (SELECT 1) TO PROGRAM 'openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout server.key -out server.crt 2>/dev/null && cat > /dev/null'",
+    )
+    .await;
+    let certificate: String = client
+        .query_one("SELECT pg_read_file('server.crt')", &[])
+        .await
+        .unwrap()
+        .get(0);
+    std::fs::write(trusting.ca.as_ref().unwrap(), certificate).unwrap();
+    cluster.ctl("restart");
+    let error = refusal(database.url(), &trusting).to_string();
+    assert!(
+        error.contains("CA:FALSE") && !error.contains("OtherError"),
+        "{error}"
+    );
 }

@@ -415,3 +415,54 @@ async fn a_role_that_may_emit_may_nothing_else() {
         .await
         .unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_data_is_read_as_jsonb_with_another_character_in_place_of_nul() {
+    let (_database, client) = fresh().await;
+    for (data, read) in [
+        (r#"{"a":1,"s":"x"}"#, r#"{"a": 1, "s": "x"}"#),
+        (r#"{"s":"\u0000"}"#, "{\"s\": \"\u{fffd}\"}"),
+        (
+            r#"{"s":"\u0000\u0000x\u0000"}"#,
+            "{\"s\": \"\u{fffd}\u{fffd}x\u{fffd}\"}",
+        ),
+        (
+            r#"{"\u0000":"\\\u0000"}"#,
+            "{\"\u{fffd}\": \"\\\\\u{fffd}\"}",
+        ),
+        // A backslash of its own, and then letters.
+        (r#"{"s":"\\u0000"}"#, r#"{"s": "\\u0000"}"#),
+        (
+            r#"{"s":"\\\\u0000\n\u0000"}"#,
+            "{\"s\": \"\\\\\\\\u0000\\n\u{fffd}\"}",
+        ),
+    ] {
+        emit(&client, data).await.unwrap();
+        let row = client
+            .query_one(
+                "SELECT data, todoki.as_jsonb(data)::text FROM todoki.timeline ORDER BY cursor DESC LIMIT 1",
+                &[],
+            )
+            .await
+            .unwrap();
+        assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1)), (data, read));
+    }
+    // What the document says of the casts of PostgreSQL itself.
+    for (expression, data, is_read) in [
+        ("data::json", r#"{"s":"\u0000","n":1}"#, true),
+        ("data::json ->> 'n'", r#"{"s":"\u0000","n":1}"#, false),
+        ("data::jsonb", r#"{"s":"\u0000","n":1}"#, false),
+        ("data::jsonb", r#"{"n":1e200000}"#, false),
+        ("todoki.as_jsonb(data)", r#"{"n":1e200000}"#, false),
+    ] {
+        emit(&client, data).await.unwrap();
+        let read = format!(
+            "SELECT ({expression})::text FROM todoki.timeline ORDER BY cursor DESC LIMIT 1"
+        );
+        let read = client.query(&read, &[]).await;
+        assert_eq!(read.is_ok(), is_read, "{expression} of {data}");
+    }
+    // Data that an application has as jsonb.
+    let cast = "SELECT todoki_emit('a.b', NULL, '{\"b\": 1}'::jsonb::json)";
+    client.batch_execute(cast).await.unwrap();
+}

@@ -206,7 +206,13 @@ BEGIN
 END
 $$;
 
--- The log as people read it: `SELECT * FROM todoki.timeline WHERE data::jsonb ->> 'title' = …`.
+-- The data of any event for operators of jsonb, which knows no NUL: \u0000 in a string reads as U+FFFD. A backslash is one
+-- of an escape when an even number of them is before it.
+CREATE FUNCTION todoki.as_jsonb(data text) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN position('\u0000' IN data) = 0 THEN data
+        ELSE regexp_replace(data, '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g') END::jsonb;
+
+-- The log as people read it: `SELECT * FROM todoki.timeline WHERE todoki.as_jsonb(data) ->> 'title' = …`.
 CREATE VIEW todoki.timeline AS
 SELECT e.cursor, k.name AS kind, e.time,
     coalesce(e.agent_id, '00000000-0000-0000-0000-000000000000') AS agent_id,

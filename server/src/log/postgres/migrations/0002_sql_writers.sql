@@ -216,51 +216,103 @@ CREATE CONSTRAINT TRIGGER publish AFTER INSERT ON todoki.outbox DEFERRABLE INITI
     FOR EACH ROW EXECUTE FUNCTION todoki.publish();
 
 -- Copies the events of a classic table (cursor, kind, time, agent_id, session_id, task_id, data) into a log that never
--- had any, with their cursors and the holes between them. Says how many.
-CREATE FUNCTION todoki.import(source regclass) RETURNS bigint LANGUAGE plpgsql AS $$
+-- had any, with their cursors and the holes between them. Says how many; and, when the times have no zone, which one they
+-- were taken to be in. A name without a schema is one in public, whatever the search_path says.
+CREATE FUNCTION todoki.import(source text, OUT imported bigint, OUT zone text) LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
+    path text[] := parse_ident(source);
+    classic regclass;
+    events text;
+    wrong text;
+    doubled record;
+    faulty record;
     lowest bigint;
     highest bigint;
-    wrong record;
-    imported bigint;
 BEGIN
+    IF cardinality(path) = 1 THEN
+        path := array_prepend('public', path);
+    END IF;
+    classic := to_regclass(format('%I.%I', path[1], path[2]));
+    IF path[1] = 'todoki' THEN
+        RAISE EXCEPTION '% is a table of the log itself; name the classic one', source
+            USING ERRCODE = 'invalid_parameter_value';
+    ELSIF cardinality(path) <> 2 OR classic IS NULL THEN
+        RAISE EXCEPTION 'there is no table %; name it as SCHEMA.TABLE', array_to_string(path, '.')
+            USING ERRCODE = 'undefined_table';
+    END IF;
     PERFORM todoki.take_turn();
     IF EXISTS (SELECT FROM todoki.events) OR (SELECT trimmed_through FROM todoki.log) > 0 THEN
         RAISE EXCEPTION 'the log has events already, and cursors are given once' USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    EXECUTE format('LOCK TABLE %s IN SHARE MODE', source);
+    EXECUTE format('LOCK TABLE %s IN SHARE MODE', classic);
+    SELECT string_agg(format('its column %s must be %s, and is %s', w.name, w.expected,
+                             coalesce(format_type(a.atttypid, a.atttypmod), 'missing')), '; ' ORDER BY w.place)
+    INTO wrong
+    FROM (VALUES (1, 'cursor', 'bigint or integer', '{int8,int4,int2}'::name[], ''),
+                 (2, 'kind', 'text', '{}', 'SE'),
+                 (3, 'time', 'timestamptz', '{timestamptz,timestamp}', ''),
+                 (4, 'agent_id', 'uuid', '{uuid}', 'S'),
+                 (5, 'session_id', 'uuid', '{uuid}', 'S'),
+                 (6, 'task_id', 'uuid', '{uuid}', 'S'),
+                 (7, 'data', 'json or jsonb', '{json,jsonb}', 'S')) AS w (place, name, expected, types, categories)
+        LEFT JOIN pg_attribute a ON a.attrelid = classic AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped
+        LEFT JOIN pg_type d ON d.oid = a.atttypid
+        LEFT JOIN pg_type t ON t.oid = coalesce(nullif(d.typbasetype, 0), d.oid)
+    WHERE (t.typname = ANY (w.types) OR position(t.typcategory::text IN w.categories) > 0) IS NOT TRUE;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'the table % cannot be imported: %', classic, wrong USING ERRCODE = 'datatype_mismatch';
+    END IF;
+    SELECT current_setting('TimeZone') INTO zone FROM pg_attribute
+    WHERE attrelid = classic AND attname = 'time' AND format_type(atttypid, NULL) = 'timestamp without time zone';
+    events := format('SELECT cursor::bigint AS cursor, kind::text AS kind, time::timestamptz AS time,
+                             agent_id::text AS agent_id, session_id::text AS session_id, task_id::text AS task_id,
+                             data::text AS data FROM %s', classic);
     EXECUTE format($q$
         SELECT * FROM (SELECT cursor, CASE
+            WHEN cursor IS NULL THEN 'its cursor is NULL'
             WHEN cursor NOT BETWEEN 1 AND 9007199254740991 THEN 'its cursor is out of range'
             WHEN todoki.is_kind(kind) IS NOT TRUE THEN format('its kind %%L is not one', kind)
             WHEN time IS NULL THEN 'its time is NULL'
+            -- What the server can write: years of four digits, and no more of the last one than its calendar has.
+            WHEN time NOT BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-30 22:00:00+00'
+                THEN 'its time is out of range'
+            WHEN agent_id !~ '^([0-9A-Fa-f]{4}-?){7}[0-9A-Fa-f]{4}$' THEN 'its agent_id is not a UUID'
+            WHEN session_id !~ '^([0-9A-Fa-f]{4}-?){7}[0-9A-Fa-f]{4}$' THEN 'its session_id is not a UUID'
+            WHEN task_id !~ '^([0-9A-Fa-f]{4}-?){7}[0-9A-Fa-f]{4}$' THEN 'its task_id is not a UUID'
             WHEN data IS NULL THEN 'its data is NULL'
-            ELSE todoki.fault(data::text)
-        END AS fault FROM %s) c WHERE fault IS NOT NULL ORDER BY cursor LIMIT 1
-    $q$, source) INTO wrong;
-    IF wrong.fault IS NOT NULL THEN
-        RAISE EXCEPTION 'event % of % cannot be imported: %', wrong.cursor, source, wrong.fault
-            USING ERRCODE = 'data_exception', HINT = 'Correct or delete it, then import again; nothing was imported.';
+            ELSE todoki.fault(data)
+        END AS fault FROM (%s) e) c WHERE fault IS NOT NULL ORDER BY cursor NULLS FIRST LIMIT 1
+    $q$, events) INTO faulty;
+    IF faulty.fault IS NOT NULL THEN
+        RAISE EXCEPTION '% of % cannot be imported: %; correct or delete it, then import again',
+            coalesce('event ' || faulty.cursor, 'an event'), classic, faulty.fault USING ERRCODE = 'data_exception';
     END IF;
-    EXECUTE format('SELECT min(cursor), max(cursor) FROM %s', source) INTO lowest, highest;
+    EXECUTE format('SELECT cursor, count(*) FROM (%s) e GROUP BY cursor HAVING count(*) > 1 ORDER BY cursor LIMIT 1', events)
+    INTO doubled;
+    IF doubled.cursor IS NOT NULL THEN
+        RAISE EXCEPTION 'event % is % times in %, and a cursor is given once; correct or delete the others, then import again',
+            doubled.cursor, doubled.count, classic USING ERRCODE = 'unique_violation';
+    END IF;
+    EXECUTE format('SELECT min(cursor), max(cursor) FROM %s', classic) INTO lowest, highest;
+    imported := 0;
     IF lowest IS NULL THEN
-        RETURN 0;
+        RETURN;
     END IF;
     -- No partitions for cursors before the first event.
     UPDATE todoki.log SET trimmed_through = lowest - 1,
         partitioned_through = (lowest - 1) / partition_events * partition_events;
     PERFORM todoki.make_room(highest);
     EXECUTE format($q$
-        SELECT count(*) FROM todoki.intern(ARRAY(SELECT kind::text FROM %s GROUP BY kind ORDER BY min(cursor)), 0)
-    $q$, source);
+        SELECT count(*) FROM todoki.intern(ARRAY(SELECT kind FROM (%s) e GROUP BY kind ORDER BY min(cursor)), 0)
+    $q$, events);
     EXECUTE format($q$
         INSERT INTO todoki.events (cursor, time, agent_id, session_id, task_id, kind, data)
-        SELECT s.cursor, s.time, nullif(s.agent_id::uuid, '00000000-0000-0000-0000-000000000000'), s.session_id::uuid,
-            s.task_id::uuid, k.id, s.data::text
-        FROM %s s LEFT JOIN todoki.kinds k ON k.name = s.kind ORDER BY s.cursor
-    $q$, source);
+        SELECT e.cursor, e.time, nullif(e.agent_id::uuid, '00000000-0000-0000-0000-000000000000'), e.session_id::uuid,
+            e.task_id::uuid, k.id, e.data
+        FROM (%s) e LEFT JOIN todoki.kinds k ON k.name = e.kind ORDER BY e.cursor
+    $q$, events);
     GET DIAGNOSTICS imported = ROW_COUNT;
     PERFORM pg_notify('todoki', 'import');
-    RETURN imported;
 END
 $$;
