@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
+use todoki_codec::limits::GRANTS;
 
-use super::grants::{GRANTS, GrantText, id, within_projects};
+use super::grants::{GrantText, id, within_projects};
 use super::policy::{Policy, Revoked, StaticToken};
 use super::principal::{Action, Grant, Principal};
 use super::sources::Sources;

@@ -1,17 +1,11 @@
 //! Grants as people and tokens write them, and what they mean: the same words in `auth.toml` and in a JWT.
 
 use serde::Deserialize;
-use todoki_codec::limits::PATTERNS;
+use todoki_codec::limits::{GRANT_IDS, PATTERNS};
 use todoki_codec::{Pattern, Scope, Within};
 use uuid::Uuid;
 
 use super::principal::{Action, Grant};
-
-/// Grants of one principal: more than people can keep in mind, few enough to narrow a filter by each.
-pub const GRANTS: usize = 32;
-
-/// Ids in one list of a grant: a team's projects. Who needs more is granted all, and narrowed by what hands out tokens.
-pub const GRANT_IDS: usize = 256;
 
 /// Actions, kinds and ids as they are written.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

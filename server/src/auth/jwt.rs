@@ -15,9 +15,10 @@ use jsonwebtoken::{Algorithm, Validation};
 use simd_json::OwnedValue;
 use simd_json::prelude::*;
 use todoki_codec::json;
+use todoki_codec::limits::GRANTS;
 use uuid::Uuid;
 
-use super::grants::{GRANTS, GrantText, ids, within_projects};
+use super::grants::{GrantText, ids, within_projects};
 use super::jwks::Jwks;
 use super::keys::{Key, KeySet, Thumb};
 use super::policy::Revoked;

@@ -43,7 +43,6 @@ use sources::Sources;
 use watched::Watched;
 
 pub use file::{FileError, hash};
-pub use grants::{GRANT_IDS, GRANTS};
 pub use jwt::{JWT_BYTES, JwtFault};
 pub use policy::TokenFault;
 pub use principal::{Action, Grant, Principal};
