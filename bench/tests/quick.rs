@@ -22,6 +22,7 @@ const NAMES: [&str; 13] = [
     "load-replay",
     "load-slow",
     "load-churn",
+    "load-grants",
     "load-hostile",
     "limit",
 ];

@@ -178,6 +178,17 @@ impl Bench for Churn {
     }
 }
 
+/// What grants cost whoever fans out.
+pub(super) struct Grants;
+
+impl Bench for Grants {
+    const NAME: &'static str = "load-grants";
+    type Row = FanOutRow;
+
+    // Its rows are compared with each other, and with no target.
+    fn findings(_: &[FanOutRow], _: &mut Findings) {}
+}
+
 /// Attacks beside a steady stream.
 pub(super) struct Hostile;
 

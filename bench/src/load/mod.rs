@@ -57,7 +57,7 @@ pub enum Mode {
 }
 
 /// The main cases, as `bench all` measures them: arguments of `bench load`.
-pub const ALL: [&[&str]; 8] = [
+pub const ALL: [&[&str]; 9] = [
     &["fan-out"],
     &["encoding", "--subscribers", "100"],
     &["saturation"],
@@ -65,6 +65,7 @@ pub const ALL: [&[&str]; 8] = [
     &["replay"],
     &["slow"],
     &["churn"],
+    &["grants", "--subscribers", "100,1000"],
     &["hostile"],
 ];
 

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use toml::Spanned;
 use todoki_codec::limits::GRANTS;
+use toml::Spanned;
 
 use super::grants::{GrantText, id, within_projects};
 use super::policy::{Policy, Revoked, StaticToken};
