@@ -10,7 +10,7 @@ use std::process::Command;
 use todoki_bench::load::fan_out::FanOutRow;
 use todoki_bench::peers::PeerRow;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "latency",
     "emit",
     "replay",

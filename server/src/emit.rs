@@ -55,9 +55,7 @@ async fn append<L: Log>(
             *read = 1;
             draft.id = draft.id.or(key);
             let mut drafts = vec![draft];
-            principal
-                .check_emit(&drafts)
-                .map_err(|_| Refusal::ForbiddenDraft { index: None })?;
+            principal.check_emit(&drafts).map_err(Refusal::of_one)?;
             own_ids(&mut drafts, principal);
             let cursors = app.log.append(drafts).await?;
             cursors.first().map(ToString::to_string).unwrap_or_default()

@@ -184,6 +184,8 @@ pub enum Refusal {
     ForbiddenDraft {
         /// Its place in the batch.
         index: Option<usize>,
+        /// Whether it names no project, which every grant asks for.
+        is_without_project: bool,
     },
     /// A page of another site asks.
     ForeignOrigin,
@@ -331,6 +333,20 @@ impl Refusal {
         }
     }
 
+    /// The same where one draft was sent, and not a batch.
+    #[must_use]
+    pub fn of_one(self) -> Self {
+        match self {
+            Self::ForbiddenDraft {
+                is_without_project, ..
+            } => Self::ForbiddenDraft {
+                index: None,
+                is_without_project,
+            },
+            refusal => refusal,
+        }
+    }
+
     /// The response.
     pub fn response(&self) -> Response<Body> {
         let (status, code) = self.status();
@@ -378,7 +394,7 @@ impl Refusal {
         };
         match self {
             Self::Emit(error) => problem.index = error.index,
-            Self::ForbiddenDraft { index } => problem.index = *index,
+            Self::ForbiddenDraft { index, .. } => problem.index = *index,
             Self::Append(AppendError::Conflict { index, cursor }) => {
                 (problem.index, problem.cursor) = (Some(*index), Some(*cursor));
             }
@@ -441,15 +457,14 @@ impl Display for Refusal {
             ),
             Self::Method { allow } => write!(f, "this path answers {allow}"),
             Self::Unauthorised => f.write_str(
-                "send the server's token: Authorization: Bearer TOKEN, or the todoki.v1 subprotocol",
+                "a token that this server takes is needed: Authorization: Bearer TOKEN, or for a WebSocket the token as \
+                 a subprotocol",
             ),
             Self::Forbidden => f.write_str("the grants of this token do not allow this"),
-            Self::ForbiddenDraft { index } => {
-                if let Some(index) = index {
-                    write!(f, "draft {index}: ")?;
-                }
-                f.write_str("the grants of this token do not allow to emit this kind with these ids")
-            }
+            Self::ForbiddenDraft {
+                index,
+                is_without_project,
+            } => write_forbidden_draft(*index, *is_without_project, f),
             Self::ForeignOrigin => f.write_str(
                 "pages of this origin may not connect; start the server with --allow-origin ORIGIN to let them",
             ),
@@ -488,6 +503,21 @@ impl Display for Refusal {
             Self::RateLimited(exceeded) => write_exceeded(exceeded, f),
         }
     }
+}
+
+fn write_forbidden_draft(
+    index: Option<usize>,
+    is_without_project: bool,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    if let Some(index) = index {
+        write!(f, "draft {index}: ")?;
+    }
+    f.write_str("the grants of this token do not allow to emit this kind with these ids")?;
+    if is_without_project {
+        f.write_str("; they are for projects, and it has no project_id")?;
+    }
+    Ok(())
 }
 
 fn write_exceeded(exceeded: &Exceeded, f: &mut fmt::Formatter<'_>) -> fmt::Result {

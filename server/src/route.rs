@@ -77,6 +77,7 @@ impl<L> App<L> {
         let query = request.uri().query().unwrap_or_default();
         let admitted = self.auth.admit(request.headers(), query).await;
         let admission = admitted.map_err(|refusal| self.limiter.refused(source, refusal))?;
+        note_admitted(request, &admission);
         Ok((source, admission))
     }
 
@@ -93,9 +94,18 @@ impl<L> App<L> {
             Some(ticket) => self.tickets.redeem(&self.auth, &ticket),
         };
         let admission = admitted.map_err(|refusal| self.limiter.refused(source, refusal))?;
+        note_admitted(request, &admission);
         let seat = self.limiter.stream(source, &admission.principal)?;
         Ok((admission, seat))
     }
+}
+
+/// Says who asks, before it is known what they are answered: a name is no secret, and is what operators look for.
+fn note_admitted<B>(request: &Request<B>, admission: &Admission) {
+    let (client, path) = (ClientAddress::of(request), request.uri().path());
+    let client = client.map(|client| client.ip);
+    // A name may be what somebody else signed: its control characters must not make lines of their own.
+    tracing::debug!(principal = ?admission.principal.name(), ?client, path, "asks");
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -249,6 +249,19 @@ fn tokens(
                 ),
             ));
         }
+        let is_of_another = |other: &Spanned<TokenText>| {
+            let (own, other) = (text.get_ref(), other.get_ref());
+            other.label == own.label && other.project_id != own.project_id
+        };
+        if texts[..index].iter().any(is_of_another) {
+            return Err((
+                Some(at),
+                format!(
+                    "{key}.label is that of a token of another project; tokens of one label are one principal, with the \
+                     same ids and limits, so give this one another label"
+                ),
+            ));
+        }
         tokens.push(token);
     }
     Ok(tokens)

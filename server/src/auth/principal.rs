@@ -140,7 +140,11 @@ impl Principal {
     pub fn check_emit(&self, drafts: &[Draft]) -> Result<(), Refusal> {
         let is_allowed = |draft: &Draft| self.emit.matches(draft.kind.as_str(), &draft.ids);
         match drafts.iter().position(|draft| !is_allowed(draft)) {
-            Some(index) => Err(Refusal::ForbiddenDraft { index: Some(index) }),
+            Some(index) => Err(Refusal::ForbiddenDraft {
+                index: Some(index),
+                is_without_project: drafts[index].ids.project_id.is_none()
+                    && self.emit.as_slice().iter().all(is_of_projects),
+            }),
             None => Ok(()),
         }
     }
@@ -162,6 +166,10 @@ impl Principal {
             Err(Refusal::Forbidden)
         }
     }
+}
+
+fn is_of_projects(scope: &Scope) -> bool {
+    scope.within().project_id.is_some()
 }
 
 /// `task.*, agent.started where project_id is 018f3c2e-…`

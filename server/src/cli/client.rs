@@ -101,8 +101,9 @@ impl fmt::Display for ClientError {
                 detail,
             } if *status == StatusCode::UNAUTHORIZED => write!(
                 f,
-                "the server refused the token ({code}): {detail}. Set --token or TODOKI_TOKEN, or run this where the \
-                 server's data directory is"
+                "the server does not take the token ({code}): {detail}. It may be mistyped, expired or revoked: name \
+                 another with --token or TODOKI_TOKEN. Without them the one that the server generated is sent, if this \
+                 runs where its data directory is"
             ),
             Self::Refused {
                 status,
