@@ -14,7 +14,7 @@ use todoki_codec::decode::{self, Emit, Form};
 use todoki_codec::limits::BODY_BYTES;
 use todoki_codec::{Cursor, Draft, query};
 
-use crate::auth::Principal;
+use crate::auth::{Admission, Principal};
 use crate::limit::Address;
 use crate::log::Log;
 use crate::reply::{self, Body, Refusal};
@@ -26,12 +26,12 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Answers an emit whose body arrives within the deadline.
 pub async fn emit<L: Log>(
     app: &App<L>,
-    principal: &Principal,
+    admission: &Admission,
     source: Option<Address>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let mut drafts = 0;
-    let answer = append(app, principal, source, request, &mut drafts).await;
+    let answer = append(app, admission, source, request, &mut drafts).await;
     app.traffic.emit(drafts, &answer);
     answer.map(reply::json)
 }
@@ -39,16 +39,19 @@ pub async fn emit<L: Log>(
 /// Also says how many drafts were read, whatever becomes of them.
 async fn append<L: Log>(
     app: &App<L>,
-    principal: &Principal,
+    admission: &Admission,
     source: Option<Address>,
     request: Request<Incoming>,
     read: &mut u64,
 ) -> Result<String, Refusal> {
-    principal.check_emits()?;
+    admission.principal.check_emits()?;
     query::nothing(request.uri().query().unwrap_or_default())?;
     let form = form(request.headers())?;
     let key = idempotency_key(request.headers())?;
     let body = read_body(request.into_body(), app.deadlines.body).await?;
+    // A body may take its time, and grants are those of now.
+    let admission = app.auth.readmit(admission)?;
+    let principal = &*admission.principal;
     app.limiter.spend_body(source, principal, body.len())?;
     Ok(match decode::emit(&body, form)? {
         Emit::One(mut draft) => {
@@ -136,13 +139,14 @@ fn own_ids(drafts: &mut [Draft], principal: &Principal) {
         return;
     }
     for id in drafts.iter_mut().filter_map(|draft| draft.id.as_mut()) {
+        // Behind a byte that no id on the wire has, so that nobody can take one of these for their own.
         let digest = Sha256::new()
             .chain_update(principal.name().as_bytes())
             // No name has it, so no two pairs of name and id are the same bytes.
             .chain_update([0])
             .chain_update(id.as_bytes())
             .finalize();
-        *id = URL_SAFE_NO_PAD.encode(digest).into();
+        *id = format!("\u{1}{}", URL_SAFE_NO_PAD.encode(digest)).into();
     }
 }
 

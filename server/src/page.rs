@@ -10,12 +10,17 @@ use hyper::header::HeaderMap;
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::query::{self, Direction, PageQuery, ReplayQuery};
 use todoki_codec::{Cursor, Event, Filter, encode};
+use tokio::sync::Semaphore;
 
 use crate::auth::{Admission, Auth, Principal};
 use crate::log::{Log, PageRequest, ReadError};
 use crate::negotiate;
 use crate::reply::{self, Body, Refusal};
 use crate::visible::{self, filled_page, settled_page};
+
+/// Replays over HTTP that read the log at the same time: half of its readers, so that any number of them leaves the others to
+/// pages and to whoever catches up.
+pub const READING: usize = 2;
 
 /// Chunks of a replay that may wait for the client: one on its way, one being read.
 const REPLAY_CHUNKS: usize = 2;
@@ -100,7 +105,7 @@ enum Form {
 /// `POST /api/event-bus/replay`: the events in `(from_cursor, to_cursor]`, read as the client takes them, for as long as they
 /// may have them.
 pub async fn replay<L: Log>(
-    log: &Arc<L>,
+    (log, reading): (&Arc<L>, &Arc<Semaphore>),
     auth: &Arc<Auth>,
     admission: &Admission,
     headers: &HeaderMap,
@@ -126,7 +131,7 @@ pub async fn replay<L: Log>(
     let (sender, body) = Channel::new(REPLAY_CHUNKS);
     let access = (Arc::clone(auth), admission.clone());
     tokio::spawn(send_replay(
-        Arc::clone(log),
+        (Arc::clone(log), Arc::clone(reading)),
         access,
         from,
         replay,
@@ -143,7 +148,7 @@ pub async fn replay<L: Log>(
 /// Writes the replay page by page, each by the grants of then. A client that leaves ends it; a log that fails or forgets, or a
 /// token that no longer counts, cuts the body short of its end, so that a client cannot mistake a part for the whole.
 async fn send_replay<L: Log>(
-    log: Arc<L>,
+    (log, reading): (Arc<L>, Arc<Semaphore>),
     (auth, admission): (Arc<Auth>, Admission),
     mut from: Cursor,
     replay: ReplayQuery,
@@ -166,7 +171,10 @@ async fn send_replay<L: Log>(
             max_events: PAGE_EVENTS,
             max_bytes: PAGE_BYTES,
         };
-        let page = match log.page(request).await {
+        let turn = reading.acquire().await;
+        let page = log.page(request).await;
+        drop(turn);
+        let page = match page {
             Ok(page) => page,
             Err(error) => return body.abort(error),
         };
@@ -227,7 +235,7 @@ fn write_array(events: &[Event], out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use jiff::Timestamp;
@@ -240,7 +248,7 @@ mod tests {
 
     /// A log that goes on for ever and has nothing that anyone looks for.
     #[derive(Default)]
-    struct Endless {
+    pub(crate) struct Endless {
         looks: AtomicUsize,
     }
 

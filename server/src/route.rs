@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 use serde::Serialize;
 use todoki_codec::query;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -49,6 +50,8 @@ pub struct App<L> {
     pub recorder: Arc<Recorder>,
     /// What is counted here.
     pub traffic: Traffic,
+    /// Turns of replays over HTTP at reading the log.
+    pub reading: Arc<Semaphore>,
     /// Room for what a timeline counts.
     pub counting: Counting,
     /// TLS, if it is spoken here.
@@ -322,12 +325,13 @@ async fn answer_principal<L: Log>(
     let query = request.uri().query().unwrap_or_default();
     let principal = &*admission.principal;
     match endpoint {
-        Endpoint::Emit => emit::emit(app, principal, source, request).await,
+        Endpoint::Emit => emit::emit(app, admission, source, request).await,
         Endpoint::Page => page::page(&*app.log, principal, query).await,
         Endpoint::Latest => page::latest(&*app.log, principal, query).await,
         Endpoint::Replay => {
             let seat = app.limiter.replay(principal)?;
-            let replay = page::replay(&app.log, &app.auth, admission, request.headers(), query);
+            let reading = (&app.log, &app.reading);
+            let replay = page::replay(reading, &app.auth, admission, request.headers(), query);
             Ok(limit::hold(replay.await?, seat))
         }
         Endpoint::Ticket => issue_ticket(&app.tickets, admission.clone(), query),

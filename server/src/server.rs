@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +24,7 @@ use crate::log::{
     Recorder, Release,
 };
 use crate::origin::Origins;
+use crate::page;
 use crate::proxy::Proxies;
 use crate::retention::{self, Retention};
 use crate::route::App;
@@ -173,6 +175,7 @@ impl Server {
             has_open_metrics: config.open_metrics,
             recorder,
             traffic: Traffic::default(),
+            reading: Arc::new(Semaphore::new(page::READING)),
             counting: Counting::default(),
             tls,
             proxies: Proxies::new(config.trusted_proxy.clone()),

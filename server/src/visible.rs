@@ -16,6 +16,10 @@ use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
 /// sees how far they are, and whoever gave up is not looked for any more.
 pub const LOOKS: usize = 5;
 
+/// Where no event of theirs is near, a position is told in whole multiples of this: all between are the same to them, and the
+/// exact one would be that of somebody else's event.
+const GRAIN: i64 = 1 << 19;
+
 /// A page that has an event, if one is near. A selective filter may cross a long stretch of other events; the caller asked
 /// for events, not for the stretch.
 pub async fn filled_page<L: Log>(log: &L, mut request: PageRequest) -> Result<Page, ReadError> {
@@ -66,6 +70,29 @@ fn onward(direction: Direction, reached: Cursor) -> Direction {
     }
 }
 
+/// What a look back from a position found.
+enum Found {
+    /// The newest event that they may see. When there is none at all, the position before everything that is stored.
+    Newest(Cursor),
+    /// None from here on; it is further back than is looked.
+    NoneAfter(Cursor),
+}
+
+async fn look_back<L: Log>(log: &L, principal: &Principal, at: Cursor) -> Result<Found, ReadError> {
+    if !principal.is_restricted() {
+        return Ok(Found::Newest(at));
+    }
+    let Ok(filter) = principal.stored(&Filter::default()) else {
+        return Ok(Found::Newest(log.bounds().earliest.before().min(at)));
+    };
+    let page = filled_page(log, one(filter, Direction::Before(at.next()))).await?;
+    Ok(match page.events.last() {
+        Some(event) => Found::Newest(event.cursor),
+        None if page.has_more => Found::NoneAfter(page.reached),
+        None => Found::Newest(page.earliest.before().min(at)),
+    })
+}
+
 /// The newest event that they may see, stored at this position or before it: `None` when it is further back than is looked.
 /// When there is none at all, the position before everything that is stored.
 pub async fn newest<L: Log>(
@@ -73,17 +100,9 @@ pub async fn newest<L: Log>(
     principal: &Principal,
     at: Cursor,
 ) -> Result<Option<Cursor>, ReadError> {
-    if !principal.is_restricted() {
-        return Ok(Some(at));
-    }
-    let Ok(filter) = principal.stored(&Filter::default()) else {
-        return Ok(Some(log.bounds().earliest.before().min(at)));
-    };
-    let page = filled_page(log, one(filter, Direction::Before(at.next()))).await?;
-    Ok(match page.events.last() {
-        Some(event) => Some(event.cursor),
-        None if page.has_more => None,
-        None => Some(page.earliest.before().min(at)),
+    Ok(match look_back(log, principal, at).await? {
+        Found::Newest(cursor) => Some(cursor),
+        Found::NoneAfter(_) => None,
     })
 }
 
@@ -102,13 +121,16 @@ pub async fn bounds<L: Log>(
     })
 }
 
-/// A position, for them.
+/// A position, for them. One with nothing of theirs for a long way back is told roughly.
 pub async fn position<L: Log>(
     log: &L,
     principal: &Principal,
     at: Cursor,
 ) -> Result<Cursor, ReadError> {
-    Ok(newest(log, principal, at).await?.unwrap_or(at))
+    Ok(match look_back(log, principal, at).await? {
+        Found::Newest(cursor) => cursor,
+        Found::NoneAfter(reached) => reached.max(rounded(at.get())),
+    })
 }
 
 /// From where on a filter's events were counted, for them: the oldest of those counted, or their head when none was.
@@ -124,9 +146,14 @@ pub async fn counted_from<L: Log>(
     let page = filled_page(log, one(filter, Direction::After(from.before()))).await?;
     match page.events.first() {
         Some(event) => Ok(event.cursor),
-        None if page.has_more => Ok(from),
+        None if page.has_more => Ok(page.reached.min(rounded(from.get() + GRAIN - 1)).max(from)),
         None => Ok(bounds(log, principal, log.bounds()).await?.head),
     }
+}
+
+/// The last whole grain up to this number.
+fn rounded(number: i64) -> Cursor {
+    Cursor::new(number / GRAIN * GRAIN).unwrap_or_default()
 }
 
 fn one(filter: Filter, direction: Direction) -> PageRequest {
@@ -136,5 +163,39 @@ fn one(filter: Filter, direction: Direction) -> PageRequest {
         until: None,
         max_events: 1,
         max_bytes: PAGE_BYTES,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use todoki_codec::{Scope, Within};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::auth::{Action, Grant};
+    use crate::page::tests::Endless;
+
+    #[tokio::test]
+    async fn a_position_with_nothing_of_theirs_near_is_told_roughly() {
+        let within = Within {
+            project_id: Some(vec![Uuid::from_u128(1)]),
+            ..Within::default()
+        };
+        let grant = Grant {
+            actions: vec![Action::Read, Action::Replay],
+            scope: Scope::new(Vec::new(), within),
+        };
+        let (own, log) = (Principal::new("own", &[grant]), Endless::default());
+        let all = Principal::everything("all");
+        for beyond in [0, 1, 4_000] {
+            let at = Cursor::new(3 * GRAIN + beyond).unwrap();
+            let told = position(&log, &own, at).await.unwrap();
+            assert_eq!(told.get(), 3 * GRAIN);
+            assert_eq!(position(&log, &all, at).await.unwrap(), at);
+            let filter = own.stored(&Filter::default()).unwrap();
+            let from = Cursor::new(3 * GRAIN - beyond).unwrap();
+            let counted = counted_from(&log, &own, filter, from).await.unwrap();
+            assert_eq!(counted.get(), 3 * GRAIN);
+        }
     }
 }

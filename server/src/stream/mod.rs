@@ -276,9 +276,10 @@ impl<L: Log> Stream<L> {
     }
 
     fn ends_at(&self) -> Option<Instant> {
-        let left = self.admission.expires?.duration_since(clock::now());
-        let left = Duration::try_from(left).unwrap_or_default();
-        Some(Instant::now() + left + LEEWAY)
+        // Of the moment itself, whenever it is asked for: once it is over, it stays so.
+        let end = self.admission.expires?.checked_add(LEEWAY).ok()?;
+        let left = Duration::try_from(end.duration_since(clock::now())).unwrap_or_default();
+        Some(Instant::now() + left)
     }
 
     /// Goes on with the grants of now.

@@ -26,6 +26,7 @@ mod origins;
 mod postgres_log;
 mod process;
 mod proxies;
+mod revocation;
 mod stream;
 mod subscribe;
 mod tickets;

@@ -341,6 +341,8 @@ impl Writer {
 
     fn refuse(&mut self, request: Option<Request>) {
         let away = AppendError::Unavailable { is_unknown: false };
+        // It may have failed just now, which is for ever.
+        let away = self.shared.failure().map_or(away, AppendError::Closed);
         match request {
             None => self.is_closing = true,
             Some(Request::Append(append)) => append.answer(Err(away)),
