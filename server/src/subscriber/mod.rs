@@ -679,7 +679,10 @@ impl<L: Log> Subscriber<L> {
         if let Err(refusal) = View::of(&subscription, was_resumed, &principal) {
             return self.refuse(&refusal, reference);
         }
-        let position = self.shard.floor.borrow_mut().stand(self.id);
+        let (is_live, position) = {
+            let mut floor = self.shard.floor.borrow_mut();
+            (floor.is_live(self.id), floor.stand(self.id))
+        };
         let standing = place::Standing {
             position,
             told: self.known(position).unwrap_or(position),
@@ -703,7 +706,11 @@ impl<L: Log> Subscriber<L> {
                 drop(floor);
                 self.begin(&place, reference);
             }
-            Err(refusal) => self.refuse(&refusal, reference),
+            Err(refusal) => {
+                // It was us who took it out of the stream; one that had fallen behind before is still to be told.
+                self.was_live &= !is_live;
+                self.refuse(&refusal, reference);
+            }
         }
     }
 
@@ -990,3 +997,6 @@ async fn next_page(reading: &mut Option<Reading>) -> Result<Page, ReadError> {
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
