@@ -269,11 +269,7 @@ impl<L: Log> Subscriber<L> {
             self.line.order(Order::Drain);
         }
         loop {
-            match self.line.take_order() {
-                Some(Order::Look) => Box::pin(self.look()).await,
-                Some(order) => self.obey(order),
-                None => {}
-            }
+            self.heed().await;
             if let Some(closed) = self.finished() {
                 return closed;
             }
@@ -304,6 +300,15 @@ impl<L: Log> Subscriber<L> {
                 }
                 () = std::future::ready(()), if wait == Wait::Turn => {}
             }
+        }
+    }
+
+    /// Does what the shard wants.
+    async fn heed(&mut self) {
+        match self.line.take_order() {
+            Some(Order::Look) => Box::pin(self.look()).await,
+            Some(order) => self.obey(order),
+            None => {}
         }
     }
 
@@ -642,43 +647,58 @@ impl<L: Log> Subscriber<L> {
     }
 
     async fn command(&mut self, text: &Bytes) {
-        let read = command::read(text);
-        if read.is_ok() {
-            self.pace.succeed();
-        } else if self.pace.err(&self.shard.pacing) {
-            return self.close(CloseCode::POLICY, "too many commands in a row were wrong");
-        }
-        match read {
-            Ok(command) => match command.action {
-                Action::Pong => {}
-                Action::Ping { t } => self.say(&Message::Pong {
+        let command = match command::read(text) {
+            Ok(command) => command,
+            Err(CommandError { reference, reason }) => {
+                return self.say_wrong(reason.code(), reason.to_string(), reference);
+            }
+        };
+        let reference = command.reference;
+        let done = match command.action {
+            Action::Pong => Ok(()),
+            Action::Ping { t } => {
+                self.say(&Message::Pong {
                     t,
                     time: clock::now(),
-                    reference: command.reference,
-                }),
-                Action::Subscribe(subscription) => {
-                    self.subscribe(subscription, command.reference).await;
-                }
-                Action::Auth(token) => self.authorise(&token, command.reference).await,
-                _ => unreachable!("the codec and the server are built together"),
-            },
-            Err(CommandError { reference, reason }) => self.say(&Message::Error {
-                code: reason.code().into(),
-                message: reason.to_string(),
-                retry_after_ms: None,
-                reference,
-            }),
+                    reference: reference.clone(),
+                });
+                Ok(())
+            }
+            Action::Subscribe(subscription) => {
+                self.subscribe(subscription, reference.clone()).await
+            }
+            Action::Auth(token) => self.authorise(&token, reference.clone()).await,
+            _ => unreachable!("the codec and the server are built together"),
+        };
+        match done {
+            Ok(()) => self.pace.succeed(),
+            Err(refusal) => self.refuse(&refusal, reference),
         }
     }
 
-    /// Replaces filter and position in one step: what was handed out before is written before.
-    async fn subscribe(&mut self, subscription: Subscription, reference: Option<String>) {
-        let principal = Arc::clone(&self.access.admission.principal);
-        let was_resumed = self.access.is_resumed;
-        // Before anything is disturbed: what is refused leaves the stream as it is.
-        if let Err(refusal) = View::of(&subscription, was_resumed, &principal) {
-            return self.refuse(&refusal, reference);
+    /// Answers a command that is the client's mistake; too many of them end the connection.
+    fn say_wrong(&mut self, code: &str, message: String, reference: Option<String>) {
+        if self.pace.err(&self.shard.pacing) {
+            return self.close(CloseCode::POLICY, "too many commands in a row were wrong");
         }
+        self.say(&Message::Error {
+            code: code.into(),
+            message,
+            retry_after_ms: None,
+            reference,
+        });
+    }
+
+    /// Replaces filter and position in one step: what was handed out before is written before.
+    async fn subscribe(
+        &mut self,
+        subscription: Subscription,
+        reference: Option<String>,
+    ) -> Result<(), Refusal> {
+        let was_resumed = self.access.is_resumed;
+        let principal = Arc::clone(&self.access.admission.principal);
+        // Before anything is disturbed: what is refused leaves the stream as it is.
+        View::of(&subscription, was_resumed, &principal)?;
         let (is_live, position) = {
             let mut floor = self.shard.floor.borrow_mut();
             (floor.is_live(self.id), floor.stand(self.id))
@@ -705,29 +725,30 @@ impl<L: Log> Subscriber<L> {
                 floor.rejoin(self.id, self.key.clone(), place.position);
                 drop(floor);
                 self.begin(&place, reference);
+                Ok(())
             }
             Err(refusal) => {
                 // It was us who took it out of the stream; one that had fallen behind before is still to be told.
                 self.was_live &= !is_live;
-                self.refuse(&refusal, reference);
+                Err(refusal)
             }
         }
     }
 
     /// Goes on with another token of the same principal. A wrong one changes nothing.
-    async fn authorise(&mut self, token: &Token, reference: Option<String>) {
-        let name = Arc::clone(self.access.admission.principal.name());
-        match self.shard.auth.admit_token(token.secret()).await {
-            Ok(admission) if *admission.principal.name() != name => {
-                self.close(CloseCode::FORBIDDEN, "the token is another principal's");
-            }
-            Ok(admission) => {
-                if let Err(refusal) = self.adopt(admission, reference.clone()).await {
-                    self.refuse(&refusal, reference);
-                }
-            }
-            Err(refusal) => self.refuse(&refusal, reference),
+    async fn authorise(&mut self, token: &Token, reference: Option<String>) -> Result<(), Refusal> {
+        let admission = self.shard.auth.admit_token(token.secret()).await;
+        if admission.is_err() && self.pace.guess(&self.shard.pacing) {
+            self.close(CloseCode::POLICY, "too many tokens were wrong");
+            return Ok(());
         }
+        let admission = admission?;
+        if admission.principal.name() != self.access.admission.principal.name() {
+            self.close(CloseCode::FORBIDDEN, "the token is another principal's");
+            return Ok(());
+        }
+        self.pace.know();
+        self.adopt(admission, reference).await
     }
 
     /// Sees whether the client may go on, and with what: who may come in has changed, or its time has come.
@@ -815,13 +836,18 @@ impl<L: Log> Subscriber<L> {
 
     /// A command was refused; the stream goes on.
     fn refuse(&mut self, refusal: &Refusal, reference: Option<String>) {
-        let is_passing = matches!(refusal, Refusal::Read(_));
-        self.say(&Message::Error {
-            code: refusal.status().1.into(),
-            message: refusal.to_string(),
-            retry_after_ms: is_passing.then(|| millis(READ_RETRY)),
-            reference,
-        });
+        let code = refusal.status().1;
+        // A log that is away is no mistake of the client's.
+        if matches!(refusal, Refusal::Read(_)) {
+            self.say(&Message::Error {
+                code: code.into(),
+                message: refusal.to_string(),
+                retry_after_ms: Some(millis(READ_RETRY)),
+                reference,
+            });
+        } else {
+            self.say_wrong(code, refusal.to_string(), reference);
+        }
     }
 
     fn say(&mut self, message: &Message) {
