@@ -585,6 +585,8 @@ impl<L: Log> Subscriber<L> {
         let is_ping = |incoming: &Incoming| matches!(incoming, Incoming::Ping(_));
         let last_ping = heard.iter().rposition(is_ping);
         for (place, incoming) in heard.into_iter().enumerate() {
+            // Commands may take their time, and whoever is revoked meanwhile has no right to the next.
+            self.heed().await;
             if !self.is_within_limits(&incoming) {
                 continue;
             }

@@ -1,6 +1,6 @@
 //! What a log does to the commands of a client: fail, and take its time.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use simd_json::OwnedValue;
@@ -9,6 +9,7 @@ use todoki_codec::frame::encode::masked;
 use todoki_codec::{Draft, Filter, Ids, Kind, Windows, query};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +30,55 @@ const BY_TIME: &str = r#"{"type":"subscribe","cursor":"2020-01-01T00:00:00Z"}"#;
 struct Fickle {
     inner: Embedded,
     is_broken: AtomicBool,
+    seeks: Seeks,
+}
+
+/// Those who look for a time in the log: each waits to be let go, if they are held.
+#[derive(Debug)]
+struct Seeks {
+    are_held: AtomicBool,
+    begun: Semaphore,
+    let_go: Semaphore,
+    at_once: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Default for Seeks {
+    fn default() -> Self {
+        Self {
+            are_held: AtomicBool::new(false),
+            begun: Semaphore::new(0),
+            let_go: Semaphore::new(0),
+            at_once: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Seeks {
+    fn hold(&self) {
+        self.are_held.store(true, Ordering::SeqCst);
+    }
+
+    async fn seek(&self) {
+        let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(at_once, Ordering::SeqCst);
+        self.begun.add_permits(1);
+        if self.are_held.load(Ordering::SeqCst) {
+            self.let_go.acquire().await.unwrap().forget();
+        }
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Returns once so many more have begun.
+    async fn begun(&self, count: u32) {
+        let begun = tokio::time::timeout(PATIENCE, self.begun.acquire_many(count));
+        begun
+            .await
+            .expect("they should have begun by now")
+            .unwrap()
+            .forget();
+    }
 }
 
 impl Log for Fickle {
@@ -48,6 +98,7 @@ impl Log for Fickle {
         if self.is_broken.load(Ordering::SeqCst) {
             return Err(ReadError("it is told to".into()));
         }
+        self.seeks.seek().await;
         self.inner.seek(time).await
     }
 
@@ -76,8 +127,11 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let auth = Arc::new(Auth::new("secret"));
+        Self::with(tempfile::tempdir().unwrap(), Auth::new("secret"))
+    }
+
+    fn with(dir: tempfile::TempDir, auth: Auth) -> Self {
+        let auth = Arc::new(auth);
         let (hub, unstarted) = Hub::new(1);
         let hub = Arc::new(hub);
         let released = Arc::clone(&hub);
@@ -85,6 +139,7 @@ impl Stage {
         let log = Arc::new(Fickle {
             inner: Embedded::open(dir.path(), &Options::default(), release).unwrap(),
             is_broken: AtomicBool::new(false),
+            seeks: Seeks::default(),
         });
         let settings = Settings {
             coalesce: Duration::ZERO,
@@ -218,4 +273,39 @@ async fn a_subscription_that_the_log_cannot_answer_leaves_the_one_before_it() {
         let next = peer.expect("event").await.get_i64("cursor");
         assert_eq!(next, Some(last + 1), "{slow}");
     }
+}
+
+#[tokio::test]
+async fn who_is_revoked_while_a_command_waits_has_no_other_acted_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("auth.toml");
+    let entry = |label: &str, revoked: &str| {
+        let hash = crate::auth::hash(label);
+        format!(
+            "[[tokens]]\nlabel = \"{label}\"\nhash = \"{hash}\"\ngrants = [{{ actions = [\"read\", \"replay\"] }}]\n{revoked}"
+        )
+    };
+    std::fs::write(&path, entry("gone", "")).unwrap();
+    let stage = Stage::with(dir, Auth::open(&path, None).unwrap());
+    let auth = Arc::clone(&stage.auth);
+    let stopped = stage.done.clone();
+    tokio::spawn(async move { auth.keep(stopped).await });
+    let mut busy = stage.subscribe("gone", "").await;
+    let mut idle = stage.subscribe("gone", "").await;
+    stage.log.seeks.hold();
+    let ping = r#"{"type":"ping"}"#;
+    busy.send(&[BY_TIME, ping, ping]).await;
+    stage.log.seeks.begun(1).await;
+    let revoked = entry("gone", "[revoked]\nlabels = [\"gone\"]\n");
+    let new = path.with_extension("new");
+    std::fs::write(&new, revoked).unwrap();
+    std::fs::rename(new, &path).unwrap();
+    // All of a shard are told together.
+    assert!(matches!(idle.hear().await, Incoming::Close(_)));
+    stage.log.seeks.let_go.add_permits(1);
+    busy.expect("subscribed").await;
+    let Incoming::Close(Some(close)) = busy.hear().await else {
+        panic!("acted on a command of somebody who was revoked");
+    };
+    assert_eq!(close.code, CloseCode::UNAUTHORISED);
 }
