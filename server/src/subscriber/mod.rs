@@ -29,7 +29,7 @@ use todoki_codec::command::{self, Action, CommandError, Token};
 use todoki_codec::frame::{self, CloseCode, CloseFrame, Decoder, Incoming, Limits, Role};
 use todoki_codec::limits::{INBOUND_MESSAGE_BYTES, PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::message::{GapReason, LagState, Message};
-use todoki_codec::query::{Direction, Slow, Subscription};
+use todoki_codec::query::{Direction, Slow, Start, Subscription};
 use tokio::time::{Instant, sleep_until};
 
 use crate::accept::Permit;
@@ -698,9 +698,27 @@ impl<L: Log> Subscriber<L> {
         reference: Option<String>,
     ) -> Result<(), Refusal> {
         let was_resumed = self.access.is_resumed;
-        let principal = Arc::clone(&self.access.admission.principal);
-        // Before anything is disturbed: what is refused leaves the stream as it is.
-        View::of(&subscription, was_resumed, &principal)?;
+        let (shard, line) = (Rc::clone(&self.shard), Rc::clone(&self.line));
+        // Before anything is disturbed: what is refused leaves the stream as it is. Looking for a place costs the log as
+        // much as a page, and waits as one; whoever is revoked does not wait for it.
+        let (principal, _turn) = loop {
+            let principal = Arc::clone(&self.access.admission.principal);
+            View::of(&subscription, was_resumed, &principal)?;
+            let by_time = matches!(subscription.start, Some(Start::Time(_)));
+            if !by_time && !principal.is_restricted() {
+                break (principal, None);
+            }
+            // It would hold its turn, or wait for one, and not go on.
+            self.reading = None;
+            tokio::select! {
+                biased;
+                turn = shard.reads.acquire() => break (principal, Some(turn)),
+                () = line.ordered() => self.heed().await,
+            }
+            if self.closing.is_some() {
+                return Ok(());
+            }
+        };
         let (is_live, position) = {
             let mut floor = self.shard.floor.borrow_mut();
             (floor.is_live(self.id), floor.stand(self.id))
@@ -789,6 +807,14 @@ impl<L: Log> Subscriber<L> {
         let principal = Arc::clone(&admission.principal);
         let (asked, is_resumed) = (self.access.asked(&self.key.filter), self.access.is_resumed);
         let view = View::new(asked, is_resumed, &principal)?;
+        let shard = Rc::clone(&self.shard);
+        let _turn = if principal.is_restricted() {
+            // It would hold its turn, or wait for one, and not go on.
+            self.reading = None;
+            Some(shard.reads.acquire().await)
+        } else {
+            None
+        };
         let position = if view.filter == self.key.filter {
             self.shard.floor.borrow().watermark(self.id)
         } else {

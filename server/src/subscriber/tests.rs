@@ -309,3 +309,28 @@ async fn who_is_revoked_while_a_command_waits_has_no_other_acted_on() {
     };
     assert_eq!(close.code, CloseCode::UNAUTHORISED);
 }
+
+#[tokio::test]
+async fn subscriptions_by_time_wait_their_turn_as_pages_do() {
+    const CLIENTS: usize = 40;
+    const READS: u32 = 16;
+    let stage = Stage::new();
+    let mut peers = Vec::new();
+    for _ in 0..CLIENTS {
+        peers.push(stage.subscribe("secret", "").await);
+    }
+    stage.log.seeks.hold();
+    for peer in &mut peers {
+        peer.send(&[BY_TIME]).await;
+    }
+    stage.log.seeks.begun(READS).await;
+    for _ in READS as usize..CLIENTS {
+        stage.log.seeks.let_go.add_permits(1);
+        stage.log.seeks.begun(1).await;
+    }
+    stage.log.seeks.let_go.add_permits(READS as usize);
+    for peer in &mut peers {
+        peer.expect("subscribed").await;
+    }
+    assert_eq!(stage.log.seeks.most.load(Ordering::SeqCst), READS as usize);
+}
