@@ -89,6 +89,13 @@ impl Line {
         self.order.take()
     }
 
+    /// Returns once there is an order to take.
+    pub(super) async fn ordered(&self) {
+        while self.order.get().is_none() {
+            self.nudged().await;
+        }
+    }
+
     /// The position that the client knows: of an event that it was given, or one that it named itself. `None` when no event
     /// is hidden from it, so that it may be told where the log stands.
     pub(super) fn told(&self) -> Option<Cursor> {

@@ -29,7 +29,7 @@ use todoki_codec::command::{self, Action, CommandError, Token};
 use todoki_codec::frame::{self, CloseCode, CloseFrame, Decoder, Incoming, Limits, Role};
 use todoki_codec::limits::{INBOUND_MESSAGE_BYTES, PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::message::{GapReason, LagState, Message};
-use todoki_codec::query::{Direction, Slow, Subscription};
+use todoki_codec::query::{Direction, Slow, Start, Subscription};
 use tokio::time::{Instant, sleep_until};
 
 use crate::accept::Permit;
@@ -269,11 +269,7 @@ impl<L: Log> Subscriber<L> {
             self.line.order(Order::Drain);
         }
         loop {
-            match self.line.take_order() {
-                Some(Order::Look) => Box::pin(self.look()).await,
-                Some(order) => self.obey(order),
-                None => {}
-            }
+            self.heed().await;
             if let Some(closed) = self.finished() {
                 return closed;
             }
@@ -304,6 +300,15 @@ impl<L: Log> Subscriber<L> {
                 }
                 () = std::future::ready(()), if wait == Wait::Turn => {}
             }
+        }
+    }
+
+    /// Does what the shard wants.
+    async fn heed(&mut self) {
+        match self.line.take_order() {
+            Some(Order::Look) => Box::pin(self.look()).await,
+            Some(order) => self.obey(order),
+            None => {}
         }
     }
 
@@ -580,6 +585,8 @@ impl<L: Log> Subscriber<L> {
         let is_ping = |incoming: &Incoming| matches!(incoming, Incoming::Ping(_));
         let last_ping = heard.iter().rposition(is_ping);
         for (place, incoming) in heard.into_iter().enumerate() {
+            // Commands may take their time, and whoever is revoked meanwhile has no right to the next.
+            self.heed().await;
             if !self.is_within_limits(&incoming) {
                 continue;
             }
@@ -642,44 +649,80 @@ impl<L: Log> Subscriber<L> {
     }
 
     async fn command(&mut self, text: &Bytes) {
-        let read = command::read(text);
-        if read.is_ok() {
-            self.pace.succeed();
-        } else if self.pace.err(&self.shard.pacing) {
-            return self.close(CloseCode::POLICY, "too many commands in a row were wrong");
-        }
-        match read {
-            Ok(command) => match command.action {
-                Action::Pong => {}
-                Action::Ping { t } => self.say(&Message::Pong {
+        let command = match command::read(text) {
+            Ok(command) => command,
+            Err(CommandError { reference, reason }) => {
+                return self.say_wrong(reason.code(), reason.to_string(), reference);
+            }
+        };
+        let reference = command.reference;
+        let done = match command.action {
+            Action::Pong => Ok(()),
+            Action::Ping { t } => {
+                self.say(&Message::Pong {
                     t,
                     time: clock::now(),
-                    reference: command.reference,
-                }),
-                Action::Subscribe(subscription) => {
-                    self.subscribe(subscription, command.reference).await;
-                }
-                Action::Auth(token) => self.authorise(&token, command.reference).await,
-                _ => unreachable!("the codec and the server are built together"),
-            },
-            Err(CommandError { reference, reason }) => self.say(&Message::Error {
-                code: reason.code().into(),
-                message: reason.to_string(),
-                retry_after_ms: None,
-                reference,
-            }),
+                    reference: reference.clone(),
+                });
+                Ok(())
+            }
+            Action::Subscribe(subscription) => {
+                self.subscribe(subscription, reference.clone()).await
+            }
+            Action::Auth(token) => self.authorise(&token, reference.clone()).await,
+            _ => unreachable!("the codec and the server are built together"),
+        };
+        match done {
+            Ok(()) => self.pace.succeed(),
+            Err(refusal) => self.refuse(&refusal, reference),
         }
     }
 
-    /// Replaces filter and position in one step: what was handed out before is written before.
-    async fn subscribe(&mut self, subscription: Subscription, reference: Option<String>) {
-        let principal = Arc::clone(&self.access.admission.principal);
-        let was_resumed = self.access.is_resumed;
-        // Before anything is disturbed: what is refused leaves the stream as it is.
-        if let Err(refusal) = View::of(&subscription, was_resumed, &principal) {
-            return self.refuse(&refusal, reference);
+    /// Answers a command that is the client's mistake; too many of them end the connection.
+    fn say_wrong(&mut self, code: &str, message: String, reference: Option<String>) {
+        if self.pace.err(&self.shard.pacing) {
+            return self.close(CloseCode::POLICY, "too many commands in a row were wrong");
         }
-        let position = self.shard.floor.borrow_mut().stand(self.id);
+        self.say(&Message::Error {
+            code: code.into(),
+            message,
+            retry_after_ms: None,
+            reference,
+        });
+    }
+
+    /// Replaces filter and position in one step: what was handed out before is written before.
+    async fn subscribe(
+        &mut self,
+        subscription: Subscription,
+        reference: Option<String>,
+    ) -> Result<(), Refusal> {
+        let was_resumed = self.access.is_resumed;
+        let (shard, line) = (Rc::clone(&self.shard), Rc::clone(&self.line));
+        // Before anything is disturbed: what is refused leaves the stream as it is. Looking for a place costs the log as
+        // much as a page, and waits as one; whoever is revoked does not wait for it.
+        let (principal, _turn) = loop {
+            let principal = Arc::clone(&self.access.admission.principal);
+            View::of(&subscription, was_resumed, &principal)?;
+            let by_time = matches!(subscription.start, Some(Start::Time(_)));
+            if !by_time && !principal.is_restricted() {
+                break (principal, None);
+            }
+            // It would hold its turn, or wait for one, and not go on.
+            self.reading = None;
+            tokio::select! {
+                biased;
+                turn = shard.reads.acquire() => break (principal, Some(turn)),
+                () = line.ordered() => self.heed().await,
+            }
+            if self.closing.is_some() {
+                return Ok(());
+            }
+        };
+        let (is_live, position) = {
+            let mut floor = self.shard.floor.borrow_mut();
+            (floor.is_live(self.id), floor.stand(self.id))
+        };
         let standing = place::Standing {
             position,
             told: self.known(position).unwrap_or(position),
@@ -702,25 +745,30 @@ impl<L: Log> Subscriber<L> {
                 floor.rejoin(self.id, self.key.clone(), place.position);
                 drop(floor);
                 self.begin(&place, reference);
+                Ok(())
             }
-            Err(refusal) => self.refuse(&refusal, reference),
+            Err(refusal) => {
+                // It was us who took it out of the stream; one that had fallen behind before is still to be told.
+                self.was_live &= !is_live;
+                Err(refusal)
+            }
         }
     }
 
     /// Goes on with another token of the same principal. A wrong one changes nothing.
-    async fn authorise(&mut self, token: &Token, reference: Option<String>) {
-        let name = Arc::clone(self.access.admission.principal.name());
-        match self.shard.auth.admit_token(token.secret()).await {
-            Ok(admission) if *admission.principal.name() != name => {
-                self.close(CloseCode::FORBIDDEN, "the token is another principal's");
-            }
-            Ok(admission) => {
-                if let Err(refusal) = self.adopt(admission, reference.clone()).await {
-                    self.refuse(&refusal, reference);
-                }
-            }
-            Err(refusal) => self.refuse(&refusal, reference),
+    async fn authorise(&mut self, token: &Token, reference: Option<String>) -> Result<(), Refusal> {
+        let admission = self.shard.auth.admit_token(token.secret()).await;
+        if admission.is_err() && self.pace.guess(&self.shard.pacing) {
+            self.close(CloseCode::POLICY, "too many tokens were wrong");
+            return Ok(());
         }
+        let admission = admission?;
+        if admission.principal.name() != self.access.admission.principal.name() {
+            self.close(CloseCode::FORBIDDEN, "the token is another principal's");
+            return Ok(());
+        }
+        self.pace.know();
+        self.adopt(admission, reference).await
     }
 
     /// Sees whether the client may go on, and with what: who may come in has changed, or its time has come.
@@ -759,6 +807,14 @@ impl<L: Log> Subscriber<L> {
         let principal = Arc::clone(&admission.principal);
         let (asked, is_resumed) = (self.access.asked(&self.key.filter), self.access.is_resumed);
         let view = View::new(asked, is_resumed, &principal)?;
+        let shard = Rc::clone(&self.shard);
+        let _turn = if principal.is_restricted() {
+            // It would hold its turn, or wait for one, and not go on.
+            self.reading = None;
+            Some(shard.reads.acquire().await)
+        } else {
+            None
+        };
         let position = if view.filter == self.key.filter {
             self.shard.floor.borrow().watermark(self.id)
         } else {
@@ -808,13 +864,18 @@ impl<L: Log> Subscriber<L> {
 
     /// A command was refused; the stream goes on.
     fn refuse(&mut self, refusal: &Refusal, reference: Option<String>) {
-        let is_passing = matches!(refusal, Refusal::Read(_));
-        self.say(&Message::Error {
-            code: refusal.status().1.into(),
-            message: refusal.to_string(),
-            retry_after_ms: is_passing.then(|| millis(READ_RETRY)),
-            reference,
-        });
+        let code = refusal.status().1;
+        // A log that is away is no mistake of the client's.
+        if matches!(refusal, Refusal::Read(_)) {
+            self.say(&Message::Error {
+                code: code.into(),
+                message: refusal.to_string(),
+                retry_after_ms: Some(millis(READ_RETRY)),
+                reference,
+            });
+        } else {
+            self.say_wrong(code, refusal.to_string(), reference);
+        }
     }
 
     fn say(&mut self, message: &Message) {
@@ -990,3 +1051,6 @@ async fn next_page(reading: &mut Option<Reading>) -> Result<Page, ReadError> {
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ use crate::limit::{self, Limits, Name};
 const GRACE: Duration = Duration::from_secs(1);
 
 /// So much of that is ignored: what a client sends before it has read what it is told.
-const IGNORED: u32 = 100;
+const IGNORED: u16 = 100;
 
 /// After so long the first time over a limit is the first again.
 const FORGIVEN: Duration = Duration::from_mins(1);
@@ -118,6 +118,11 @@ impl<C: Clock + Clone> Pacing<C> {
         }
     }
 
+    /// Whether so many errors in a row are over the limit.
+    fn is_too_many(&self, errors: u32) -> bool {
+        self.inbound.errors > 0 && errors > self.inbound.errors
+    }
+
     /// Takes one, or says after which time there will be one.
     fn take(&self, rate: Option<&Rate<C>>, level: &Level) -> Result<(), Duration> {
         let Some(rate) = rate else {
@@ -179,7 +184,9 @@ pub(super) struct Pace {
     /// When it was last told that it is over a limit.
     told: Option<Instant>,
     /// What it has said since then that was over a limit too.
-    ignored: u32,
+    ignored: u16,
+    /// Tokens in a row that were wrong, whatever else was said between them.
+    guesses: u16,
     /// Commands in a row that were answered with an error.
     errors: u32,
     /// When its socket is read again.
@@ -250,7 +257,18 @@ impl Pace {
     /// A command was wrong; whether it is one too many.
     pub(super) fn err<C: Clock + Clone>(&mut self, pacing: &Pacing<C>) -> bool {
         self.errors = self.errors.saturating_add(1);
-        pacing.inbound.errors > 0 && self.errors > pacing.inbound.errors
+        pacing.is_too_many(self.errors)
+    }
+
+    /// A token was right.
+    pub(super) fn know(&mut self) {
+        self.guesses = 0;
+    }
+
+    /// A token was wrong; whether it is one too many. Right commands between guesses do not make them fewer.
+    pub(super) fn guess<C: Clock + Clone>(&mut self, pacing: &Pacing<C>) -> bool {
+        self.guesses = self.guesses.saturating_add(1);
+        pacing.is_too_many(self.guesses.into())
     }
 }
 
@@ -351,6 +369,17 @@ mod tests {
         pace.succeed();
         assert!(!pace.err(&pacing) && !pace.err(&pacing));
         assert!(pace.err(&pacing));
+    }
+
+    #[test]
+    fn only_a_right_token_ends_a_row_of_guesses() {
+        let (pacing, _) = pacing(limited());
+        let mut pace = Pace::default();
+        assert!(!pace.guess(&pacing) && !pace.guess(&pacing));
+        pace.know();
+        assert!(!pace.guess(&pacing) && !pace.guess(&pacing));
+        pace.succeed();
+        assert!(pace.guess(&pacing));
     }
 
     #[test]

@@ -277,6 +277,42 @@ async fn a_token_that_does_not_fit_changes_nothing_or_ends_the_connection() {
     assert_eq!(client.closed().await.unwrap().code, CloseCode::FORBIDDEN);
 }
 
+/// Right commands between the guesses do not help.
+#[tokio::test]
+async fn a_client_that_guesses_tokens_is_closed_after_ten() {
+    let server = TestServer::start_with_auth(&entry("p", "p", r#"["a.*"]"#, "")).await;
+    for other in [None, Some(r#"{"type":"ping"}"#)] {
+        let mut client = server.subscribe_as("p", "").await;
+        client.expect("subscribed").await;
+        for _ in 0..10 {
+            client.send(r#"{"type":"auth","token":"guess"}"#).await;
+            let error = client.expect("error").await;
+            assert_eq!(code(&error), Some("unauthorised"));
+            if let Some(other) = other {
+                client.send(other).await;
+                client.expect("pong").await;
+            }
+        }
+        client.send(r#"{"type":"auth","token":"guess"}"#).await;
+        let close = client.closed().await.unwrap();
+        assert_eq!(close.code, CloseCode::POLICY);
+    }
+}
+
+#[tokio::test]
+async fn a_client_whose_subscriptions_are_refused_in_a_row_is_closed_after_ten() {
+    let server = TestServer::start_with_auth(&entry("p", "p", r#"["a.*"]"#, "")).await;
+    let mut client = server.subscribe_as("p", "").await;
+    client.expect("subscribed").await;
+    for _ in 0..10 {
+        client.send(r#"{"type":"subscribe","kinds":"b.*"}"#).await;
+        assert_eq!(code(&client.expect("error").await), Some("forbidden"));
+    }
+    client.send(r#"{"type":"subscribe","kinds":"b.*"}"#).await;
+    let close = client.closed().await.unwrap();
+    assert_eq!(close.code, CloseCode::POLICY);
+}
+
 #[tokio::test]
 async fn a_subscription_that_is_not_granted_leaves_the_one_before_it() {
     let server = TestServer::start_with_auth(&entry("p", "p", r#"["a.*"]"#, "")).await;

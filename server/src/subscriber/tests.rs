@@ -1,0 +1,336 @@
+//! What a log does to the commands of a client: fail, and take its time.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use jiff::Timestamp;
+use simd_json::OwnedValue;
+use simd_json::prelude::*;
+use todoki_codec::frame::encode::masked;
+use todoki_codec::{Draft, Filter, Ids, Kind, Windows, query};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::*;
+use crate::auth::Auth;
+use crate::hub::Hub;
+use crate::hub::shard::Settings;
+use crate::log::{AppendError, Embedded, Facets, Histogram, Options};
+use crate::subscriber::pace::Inbound;
+
+/// Nothing here takes this long unless it never comes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A subscription that begins where the log has to look for it.
+const BY_TIME: &str = r#"{"type":"subscribe","cursor":"2020-01-01T00:00:00Z"}"#;
+
+/// A log that cannot be read for as long as it is told so.
+struct Fickle {
+    inner: Embedded,
+    is_broken: AtomicBool,
+    seeks: Seeks,
+}
+
+/// Those who look for a time in the log: each waits to be let go, if they are held.
+#[derive(Debug)]
+struct Seeks {
+    are_held: AtomicBool,
+    begun: Semaphore,
+    let_go: Semaphore,
+    at_once: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Default for Seeks {
+    fn default() -> Self {
+        Self {
+            are_held: AtomicBool::new(false),
+            begun: Semaphore::new(0),
+            let_go: Semaphore::new(0),
+            at_once: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Seeks {
+    fn hold(&self) {
+        self.are_held.store(true, Ordering::SeqCst);
+    }
+
+    async fn seek(&self) {
+        let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(at_once, Ordering::SeqCst);
+        self.begun.add_permits(1);
+        if self.are_held.load(Ordering::SeqCst) {
+            self.let_go.acquire().await.unwrap().forget();
+        }
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Returns once so many more have begun.
+    async fn begun(&self, count: u32) {
+        let begun = tokio::time::timeout(PATIENCE, self.begun.acquire_many(count));
+        begun
+            .await
+            .expect("they should have begun by now")
+            .unwrap()
+            .forget();
+    }
+}
+
+impl Log for Fickle {
+    async fn append(&self, drafts: Vec<Draft>) -> Result<Vec<Cursor>, AppendError> {
+        self.inner.append(drafts).await
+    }
+
+    async fn page(&self, request: PageRequest) -> Result<Page, ReadError> {
+        self.inner.page(request).await
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.inner.bounds()
+    }
+
+    async fn seek(&self, time: Timestamp) -> Result<Cursor, ReadError> {
+        if self.is_broken.load(Ordering::SeqCst) {
+            return Err(ReadError("it is told to".into()));
+        }
+        self.seeks.seek().await;
+        self.inner.seek(time).await
+    }
+
+    async fn histogram(&self, filter: Filter, windows: Windows) -> Result<Histogram, ReadError> {
+        self.inner.histogram(filter, windows).await
+    }
+
+    async fn facets(&self, filter: Filter, limit: usize) -> Result<Facets, ReadError> {
+        self.inner.facets(filter, limit).await
+    }
+
+    async fn trim(&self, through: Cursor) -> Result<(), AppendError> {
+        self.inner.trim(through).await
+    }
+}
+
+/// A log, and one shard that has it.
+struct Stage {
+    log: Arc<Fickle>,
+    hub: Arc<Hub>,
+    auth: Arc<Auth>,
+    tasks: TaskTracker,
+    done: CancellationToken,
+    _dir: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self::with(tempfile::tempdir().unwrap(), Auth::new("secret"))
+    }
+
+    fn with(dir: tempfile::TempDir, auth: Auth) -> Self {
+        let auth = Arc::new(auth);
+        let (hub, unstarted) = Hub::new(1);
+        let hub = Arc::new(hub);
+        let released = Arc::clone(&hub);
+        let release = Box::new(move |batch: crate::log::Batch| released.release(&batch));
+        let log = Arc::new(Fickle {
+            inner: Embedded::open(dir.path(), &Options::default(), release).unwrap(),
+            is_broken: AtomicBool::new(false),
+            seeks: Seeks::default(),
+        });
+        let settings = Settings {
+            coalesce: Duration::ZERO,
+            heartbeat: PATIENCE,
+            write_stall: PATIENCE,
+            inbound: Inbound::default(),
+        };
+        let (stop, done) = (CancellationToken::new(), CancellationToken::new());
+        unstarted
+            .start(
+                &log,
+                &auth,
+                settings,
+                &stop,
+                &done,
+                &CancellationToken::new(),
+            )
+            .unwrap();
+        Self {
+            log,
+            hub,
+            auth,
+            tasks: TaskTracker::new(),
+            done,
+            _dir: dir,
+        }
+    }
+
+    async fn append(&self) {
+        let draft = Draft {
+            kind: Kind::parse("a").unwrap(),
+            ids: Ids::default(),
+            data: "{}".into(),
+            id: None,
+        };
+        self.log.append(vec![draft]).await.unwrap();
+    }
+
+    async fn subscribe(&self, token: &str, query: &str) -> Peer {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let generation = Generation::of(&self.auth);
+        let admission = self.auth.admit_token(token).await.unwrap();
+        let subscription = query::subscription(query).unwrap();
+        let place = place(&*self.log, &admission.principal, subscription, None).await;
+        let arrival = Arrival {
+            stream: server.unwrap().0.into_std().unwrap().into(),
+            early: BytesMut::new(),
+            is_compressed: false,
+            place: place.unwrap(),
+            access: Access::new(admission),
+            generation,
+            permit: None,
+            token: self.tasks.token(),
+        };
+        self.hub.admit(arrival).await;
+        let limits = Limits {
+            frame_bytes: 1 << 20,
+            message_bytes: 1 << 20,
+            fragments: 1,
+        };
+        let mut peer = Peer {
+            stream: client.unwrap(),
+            inbox: BytesMut::new(),
+            decoder: Decoder::new(Role::Client, limits),
+        };
+        peer.expect("subscribed").await;
+        peer
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.done.cancel();
+    }
+}
+
+/// The client's side.
+struct Peer {
+    stream: TcpStream,
+    inbox: BytesMut,
+    decoder: Decoder,
+}
+
+impl Peer {
+    /// Sends these commands in one piece.
+    async fn send(&mut self, commands: &[&str]) {
+        let mut bytes = Vec::new();
+        for command in commands {
+            masked::text(command.as_bytes(), [1, 2, 3, 4], &mut bytes);
+        }
+        self.stream.write_all(&bytes).await.unwrap();
+    }
+
+    async fn hear(&mut self) -> Incoming {
+        loop {
+            if let Some(incoming) = self.decoder.decode(&mut self.inbox).unwrap() {
+                return incoming;
+            }
+            let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.inbox));
+            let read = read.await.expect("it should have come by now");
+            assert_ne!(read.unwrap(), 0, "hung up");
+        }
+    }
+
+    /// The next message, which must be of this type.
+    async fn expect(&mut self, name: &str) -> OwnedValue {
+        let Incoming::Text { bytes, .. } = self.hear().await else {
+            panic!("no message of type {name}");
+        };
+        let message = simd_json::to_owned_value(&mut bytes.to_vec()).unwrap();
+        assert_eq!(message.get_str("type"), Some(name), "{message}");
+        message
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_the_log_cannot_answer_leaves_the_one_before_it() {
+    let stage = Stage::new();
+    for slow in ["disconnect", "skip", "catch_up"] {
+        let mut peer = stage.subscribe("secret", &format!("slow={slow}")).await;
+        stage.append().await;
+        let last = peer.expect("event").await.get_i64("cursor").unwrap();
+        stage.log.is_broken.store(true, Ordering::SeqCst);
+        peer.send(&[BY_TIME]).await;
+        let error = peer.expect("error").await;
+        assert_eq!(error.get_str("code"), Some("log_unavailable"));
+        stage.log.is_broken.store(false, Ordering::SeqCst);
+        stage.append().await;
+        let next = peer.expect("event").await.get_i64("cursor");
+        assert_eq!(next, Some(last + 1), "{slow}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_revoked_while_a_command_waits_has_no_other_acted_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("auth.toml");
+    let entry = |label: &str, revoked: &str| {
+        let hash = crate::auth::hash(label);
+        format!(
+            "[[tokens]]\nlabel = \"{label}\"\nhash = \"{hash}\"\ngrants = [{{ actions = [\"read\", \"replay\"] }}]\n{revoked}"
+        )
+    };
+    std::fs::write(&path, entry("gone", "")).unwrap();
+    let stage = Stage::with(dir, Auth::open(&path, None).unwrap());
+    let auth = Arc::clone(&stage.auth);
+    let stopped = stage.done.clone();
+    tokio::spawn(async move { auth.keep(stopped).await });
+    let mut busy = stage.subscribe("gone", "").await;
+    let mut idle = stage.subscribe("gone", "").await;
+    stage.log.seeks.hold();
+    let ping = r#"{"type":"ping"}"#;
+    busy.send(&[BY_TIME, ping, ping]).await;
+    stage.log.seeks.begun(1).await;
+    let revoked = entry("gone", "[revoked]\nlabels = [\"gone\"]\n");
+    let new = path.with_extension("new");
+    std::fs::write(&new, revoked).unwrap();
+    std::fs::rename(new, &path).unwrap();
+    // All of a shard are told together.
+    assert!(matches!(idle.hear().await, Incoming::Close(_)));
+    stage.log.seeks.let_go.add_permits(1);
+    busy.expect("subscribed").await;
+    let Incoming::Close(Some(close)) = busy.hear().await else {
+        panic!("acted on a command of somebody who was revoked");
+    };
+    assert_eq!(close.code, CloseCode::UNAUTHORISED);
+}
+
+#[tokio::test]
+async fn subscriptions_by_time_wait_their_turn_as_pages_do() {
+    const CLIENTS: usize = 40;
+    const READS: u32 = 16;
+    let stage = Stage::new();
+    let mut peers = Vec::new();
+    for _ in 0..CLIENTS {
+        peers.push(stage.subscribe("secret", "").await);
+    }
+    stage.log.seeks.hold();
+    for peer in &mut peers {
+        peer.send(&[BY_TIME]).await;
+    }
+    stage.log.seeks.begun(READS).await;
+    for _ in READS as usize..CLIENTS {
+        stage.log.seeks.let_go.add_permits(1);
+        stage.log.seeks.begun(1).await;
+    }
+    stage.log.seeks.let_go.add_permits(READS as usize);
+    for peer in &mut peers {
+        peer.expect("subscribed").await;
+    }
+    assert_eq!(stage.log.seeks.most.load(Ordering::SeqCst), READS as usize);
+}
