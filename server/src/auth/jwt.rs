@@ -368,7 +368,7 @@ impl Verifier {
     }
 
     /// The keys of now.
-    fn keys(&self) -> Arc<KeySet> {
+    pub(super) fn keys(&self) -> Arc<KeySet> {
         match &self.keys {
             Keys::Fixed(keys) => Arc::clone(keys),
             Keys::Fetched(jwks) => jwks.keys(),

@@ -32,11 +32,13 @@ use simd_json::OwnedValue;
 use subtle::ConstantTimeEq;
 use todoki_codec::query;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::reply::Refusal;
+use jwks::Jwks;
 use jwt::Claims;
 use policy::{Digest, Policy};
 use sources::Sources;
@@ -220,16 +222,26 @@ impl Auth {
         let Some(watched) = &self.watched else {
             return;
         };
-        let take = |mut policy: Policy| {
-            policy.adopt(&self.policy());
-            *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
-            self.note(true);
-        };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = watched.keep(take) => {}
+            () = watched.keep(|policy| self.take(policy)) => {}
             () = self.refresh_keys() => {}
         }
+    }
+
+    /// Puts a policy in force, as soon as it has the keys without which those who are in would have to go.
+    async fn take(&self, mut policy: Policy) {
+        policy.adopt(&self.policy());
+        let mut told = None;
+        while let Err(fault) = fetch_all(policy.awaited(&self.policy())).await {
+            if told.as_ref() != Some(&fault) {
+                tracing::error!("{fault}; who may come in stays as it was until that is done");
+                told = Some(fault);
+            }
+            tokio::time::sleep(KEYS_LOOK_INTERVAL).await;
+        }
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        self.note(true);
     }
 
     /// Fetches keys when it is time to, for ever.
@@ -280,6 +292,14 @@ impl Auth {
             .or_else(|| subprotocol_token(headers))
             .or_else(|| query::token(query).filter(|_| self.has_query_token))
     }
+}
+
+/// Fetches all these keys at the same time, so that one deadline bounds them all; the error is the first that shows.
+async fn fetch_all(all: Vec<Arc<Jwks>>) -> Result<(), String> {
+    let fetching = all.into_iter().map(async |jwks| jwks.prepare().await);
+    let fetching: JoinSet<_> = fetching.collect();
+    let fetched = fetching.join_all().await;
+    fetched.into_iter().collect()
 }
 
 /// Whether a token is over at this time, the leeway included.

@@ -133,6 +133,23 @@ impl Policy {
         }
     }
 
+    /// The keys that are to be fetched before this policy follows the one before it: without them, issuers whose tokens are
+    /// taken now would lose all their holders. Those of an issuer who is new, or who has no key yet, keep nobody waiting.
+    pub(super) fn awaited(&self, before: &Self) -> Vec<Arc<Jwks>> {
+        let known = before.all_fetched();
+        let has_holders = |issuer: &str| {
+            let verifier = before.verifier(issuer);
+            verifier.is_some_and(|verifier| verifier.keys().len() > 0)
+        };
+        let awaited = |verifier: &Verifier| match &verifier.keys {
+            Keys::Fetched(jwks) if has_holders(&verifier.issuer) => Some(Arc::clone(jwks)),
+            _ => None,
+        };
+        let all = self.verifiers.iter().filter_map(awaited);
+        all.filter(|jwks| !known.iter().any(|known| Arc::ptr_eq(known, jwks)))
+            .collect()
+    }
+
     /// The keys that are fetched from elsewhere.
     pub(super) fn all_fetched(&self) -> Vec<Arc<Jwks>> {
         let fetched = |verifier: &Verifier| match &verifier.keys {
