@@ -137,6 +137,12 @@ impl Jwks {
 
     async fn fetch(&self) -> Result<(), String> {
         let at = clock::instant();
+        let mark = |is_done| {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Some(Attempt { at, is_done });
+        };
+        // Before asking, for whoever waits for the answer may go away: that must not let the next one ask at once.
+        mark(false);
         let fetched = tokio::time::timeout(FETCH_DEADLINE, self.ask()).await;
         let fetched =
             fetched.unwrap_or_else(|_| Err(format!("no answer within {FETCH_DEADLINE:?}")));
@@ -145,8 +151,7 @@ impl Jwks {
             tracing::debug!(url = %self.url, keys = keys.len(), "fetched keys");
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         });
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Some(Attempt { at, is_done });
+        mark(is_done);
         kept
     }
 
@@ -270,6 +275,26 @@ mod tests {
         assert!(!jwks.look_for_more().await);
         assert!(!jwks.refresh().await);
         assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_is_given_up_is_not_made_again_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let jwks = Jwks::new(url.parse().unwrap(), vec![Algorithm::EdDSA]).unwrap();
+        // It has been asked, and whoever did so goes away.
+        let _unanswered = tokio::select! {
+            _ = jwks.look_for_more() => unreachable!("nobody answers"),
+            accepted = listener.accept() => accepted.unwrap(),
+        };
+        // Another look would wait for an answer that never comes.
+        let looking = async {
+            assert!(!jwks.look_for_more().await);
+            assert!(!jwks.refresh().await);
+        };
+        tokio::time::timeout(FETCH_DEADLINE / 2, looking)
+            .await
+            .unwrap();
     }
 
     #[test]

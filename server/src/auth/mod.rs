@@ -193,7 +193,9 @@ impl Auth {
         if let Err(TokenFault::Jwt(JwtFault::UnknownKey(_))) = &judged
             && let Some(jwks) = policy.fetched_for(token)
         {
-            self.note(jwks.look_for_more().await);
+            let looking = look_for_more(jwks, self.changes.clone());
+            // Whoever asked may hang up; the others still want the keys. A panic in it has been reported.
+            tokio::spawn(looking).await.ok();
             return policy.admit(token, clock::now());
         }
         judged
@@ -259,7 +261,7 @@ impl Auth {
     /// Has admissions looked at again if something has changed.
     fn note(&self, is_changed: bool) {
         if is_changed {
-            self.changes.send_modify(|count| *count += 1);
+            note(&self.changes);
         }
     }
 
@@ -291,6 +293,18 @@ impl Auth {
         bearer(headers)
             .or_else(|| subprotocol_token(headers))
             .or_else(|| query::token(query).filter(|_| self.has_query_token))
+    }
+}
+
+/// Has admissions looked at again.
+fn note(changes: &watch::Sender<u64>) {
+    changes.send_modify(|count| *count += 1);
+}
+
+/// Fetches keys because a token names one that is not among them.
+async fn look_for_more(jwks: Arc<Jwks>, changes: watch::Sender<u64>) {
+    if jwks.look_for_more().await {
+        note(&changes);
     }
 }
 
