@@ -30,7 +30,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use simd_json::OwnedValue;
 use subtle::ConstantTimeEq;
-use todoki_codec::query;
+use todoki_codec::{ScopesError, query};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -104,11 +104,11 @@ enum Proof {
 
 impl Admission {
     /// This one, within what bounded the one before it.
-    fn bounded_as(mut self, before: &Self) -> Self {
+    fn bounded_as(mut self, before: &Self) -> Result<Self, ScopesError> {
         if let Some(bound) = before.principal.bound() {
-            self.principal = Arc::new(self.principal.bounded(bound.clone()));
+            self.principal = Arc::new(self.principal.bounded(bound.clone())?);
         }
-        self
+        Ok(self)
     }
 }
 
@@ -210,7 +210,8 @@ impl Auth {
             Proof::Jwt(claims) => policy.admit_claims(claims, now).map_err(TokenFault::from),
         };
         let again = again.map_err(|_| Refusal::Unauthorised)?;
-        Ok(again.bounded_as(admission))
+        let bounded = again.bounded_as(admission);
+        bounded.map_err(|_| Refusal::Unauthorised)
     }
 
     /// Changes whenever an admission may have to be looked at again: tokens, roles or revocations are others now.
