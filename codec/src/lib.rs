@@ -27,5 +27,5 @@ pub mod windows;
 pub use event::{Cursor, Draft, Event, Ids};
 pub use filter::{Filter, WantedIds};
 pub use kind::{Kind, KindError, Pattern};
-pub use scope::{Scope, Scopes, Within};
+pub use scope::{Scope, Scopes, ScopesError, Within};
 pub use windows::Windows;

@@ -17,6 +17,14 @@ use crate::limits::{GRANT_IDS, GRANTS, PATTERNS};
 /// of its own in all four lists have a form of as many parts as there are ways to combine them.
 const STEPS: usize = 1 << 15;
 
+/// Parts of the canonical form of one principal's grants: four for each of as many grants as there may be. Every event is
+/// held against them, and every part of what else bounds somebody.
+const PARTS: usize = 4 * GRANTS;
+
+/// Patterns and ids that are looked up to find what two unions have in common: some ten milliseconds, and enough for as
+/// many grants as there may be with as many patterns and ids as each may have.
+const LOOKUPS: usize = 1 << 20;
+
 /// What one grant lets through: a kind that one of the patterns matches, with ids that are in the lists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope {
@@ -215,7 +223,25 @@ impl Scopes {
         for (place, scope) in scopes.iter().enumerate() {
             scope.check(place)?;
         }
-        Self::canonical(scopes).ok_or(ScopesError::Tangled)
+        Self::bounded(scopes)
+    }
+
+    /// What both let through, unless it is tangled: of what was [`checked`](Self::checked) that takes bounded time.
+    pub fn checked_and(&self, other: &Self) -> Result<Self, ScopesError> {
+        if let Some(both) = self.easily_and(other) {
+            return Ok(both);
+        }
+        // Each part is held against each of the other.
+        let lookups = self.size() * other.0.len() + other.size() * self.0.len();
+        if lookups > LOOKUPS {
+            return Err(ScopesError::Tangled);
+        }
+        Self::bounded(&self.pairs(other))
+    }
+
+    fn bounded(scopes: &[Scope]) -> Result<Self, ScopesError> {
+        let found = Self::canonical(scopes).filter(|found| found.0.len() <= PARTS);
+        found.ok_or(ScopesError::Tangled)
     }
 
     fn canonical(scopes: &[Scope]) -> Option<Self> {
@@ -276,21 +302,40 @@ impl Scopes {
         Some(others.iter().fold(first.within.clone(), hull))
     }
 
-    /// What both let through.
+    /// What both let through, however long it takes to find: for a subscription, which is a scope or a few.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
+        let both = self.easily_and(other);
+        both.unwrap_or_else(|| Self::new(self.pairs(other)))
+    }
+
+    /// What both let through, where that is one of them.
+    fn easily_and(&self, other: &Self) -> Option<Self> {
         if self.is_all() {
-            return other.clone();
+            return Some(other.clone());
         }
         // Mostly the same is granted for what is stored and for what comes.
-        if other.is_all() || self == other {
-            return self.clone();
-        }
+        (other.is_all() || self == other).then(|| self.clone())
+    }
+
+    /// Parts, with their patterns and ids.
+    fn size(&self) -> usize {
+        let ids = |scope: &Scope| -> usize {
+            let lists = scope.within.each().into_iter().flatten();
+            lists.map(Vec::len).sum()
+        };
+        let sizes = self.0.iter();
+        sizes
+            .map(|scope| 1 + scope.patterns.len() + ids(scope))
+            .sum()
+    }
+
+    fn pairs(&self, other: &Self) -> Vec<Scope> {
         let pairs = self
             .0
             .iter()
             .flat_map(|one| other.0.iter().map(move |other| (one, other)));
-        Self::new(pairs.filter_map(|(one, other)| one.and(other)).collect())
+        pairs.filter_map(|(one, other)| one.and(other)).collect()
     }
 }
 
@@ -557,6 +602,82 @@ mod tests {
         let pattern = |grant| Pattern::parse(&format!("k{grant}")).unwrap();
         let grants = (0..GRANTS as u128).map(|grant| Scope::new(vec![pattern(grant)], one(grant)));
         grants.collect()
+    }
+
+    /// Grants that are all of kinds of their own, half with a list of agents and half with one of tasks: each combination of
+    /// the lists is a part of its own.
+    fn odd(grants: u128, level: usize) -> Vec<Scope> {
+        let one = |grant: u128| {
+            let mut within = Within::default();
+            let ids = (0..16_u128).filter(|id| (grant.wrapping_mul(0x9e37_79b9) >> id) & 1 == 0);
+            let ids = ids.map(Uuid::from_u128).collect();
+            *within.each_mut()[(level + usize::from(grant.is_multiple_of(2))) % 4] = Some(ids);
+            let pattern = Pattern::parse(&format!("k{grant}.*")).unwrap();
+            Scope::new(vec![pattern, Pattern::parse("k.*").unwrap()], within)
+        };
+        (1..=grants).map(one).collect()
+    }
+
+    #[test]
+    fn what_two_unions_have_in_common_is_refused_where_it_has_too_many_parts() {
+        let both = |grants| {
+            let union = |level| Scopes::checked(&odd(grants, level)).unwrap();
+            (union(0), union(2))
+        };
+        let (one, other) = both(4);
+        assert_eq!(one.checked_and(&other), Ok(one.and(&other)));
+        for grants in [16, GRANTS as u128] {
+            let (one, other) = both(grants);
+            assert_eq!(one.checked_and(&other), Err(ScopesError::Tangled));
+            assert_eq!(one.checked_and(&one.clone()), Ok(one.clone()));
+        }
+    }
+
+    #[test]
+    fn as_many_grants_with_as_many_patterns_and_ids_as_there_may_be_are_taken() {
+        let union = |first: u128| {
+            let one = |grant: u128| {
+                let ids: Vec<_> = (0..GRANT_IDS as u128).map(|id| grant << 32 | id).collect();
+                let names: Vec<_> = (0..PATTERNS)
+                    .map(|n| format!("k{first}.n{n}.g{grant}"))
+                    .collect();
+                let mut names: Vec<_> = names.iter().map(String::as_str).collect();
+                names[0] = "shared";
+                scope(&names, &ids)
+            };
+            let grants: Vec<_> = (0..GRANTS as u128).map(one).collect();
+            Scopes::checked(&grants).unwrap()
+        };
+        let both = union(0).checked_and(&union(1)).unwrap();
+        assert!(both.matches("shared", &of_project(GRANT_IDS as u128 - 1)));
+        assert!(!both.matches("k0.n1.g0", &of_project(0)));
+    }
+
+    #[test]
+    fn unions_that_are_long_to_hold_against_each_other_are_refused() {
+        let union = |kind: &str| {
+            let one = |grant: u128| {
+                let ids = || {
+                    Some(
+                        (0..200)
+                            .map(|id| Uuid::from_u128(grant << 32 | id))
+                            .collect(),
+                    )
+                };
+                let within = Within {
+                    agent_id: ids(),
+                    session_id: ids(),
+                    task_id: ids(),
+                    project_id: ids(),
+                };
+                let pattern = Pattern::parse(&format!("{kind}{grant}")).unwrap();
+                Scope::new(vec![pattern], within)
+            };
+            let grants: Vec<_> = (0..GRANTS as u128).map(one).collect();
+            Scopes::checked(&grants).unwrap()
+        };
+        let (one, other) = (union("a"), union("b"));
+        assert_eq!(one.checked_and(&other), Err(ScopesError::Tangled));
     }
 
     #[test]

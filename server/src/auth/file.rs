@@ -198,6 +198,7 @@ fn roles(
         let at = Some(role.span().start);
         name_fault(&key, name).map_or(Ok(()), |fault| Err((at, fault)))?;
         let grants = grants(&format!("{key}.grants"), &role.get_ref().grants)?;
+        Principal::new(name, &grants).map_err(|error| (at, format!("{key}.grants: {error}")))?;
         roles.insert(name.clone(), grants);
     }
     if roles.len() > ROLES {
@@ -298,7 +299,9 @@ fn token(
                  token itself"
             ))
         })?,
-        principal: Principal::new(&format!("token:{}", text.label), &grants).into(),
+        principal: Principal::new(&format!("token:{}", text.label), &grants)
+            .map_err(|error| here(format!("{key}: {error}")))?
+            .into(),
         label: text.label.clone(),
         expires: expires(&format!("{key}.expires"), text.expires.as_ref()).map_err(here)?,
     })
@@ -463,6 +466,41 @@ mod tests {
         }
         let error = read(b"a = \"\xff\"").map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "auth.toml: is not UTF-8 text at byte 5");
+    }
+
+    /// Grants of which each is of a kind of its own, to read by one list of ids and to replay by another.
+    fn odd_grants(count: u128) -> String {
+        let lists = ["agent_id", "session_id", "task_id", "project_id"];
+        let grant = |(action, place): (&str, u128), number: u128| {
+            let ids = (0..16_u128).filter(|id| number.wrapping_mul(0x9e37_79b9) >> id & 1 == 0);
+            let ids: Vec<_> = ids
+                .map(|id| uuid::Uuid::from_u128(id).to_string())
+                .collect();
+            let list = lists[usize::try_from((place + number % 2) % 4).unwrap()];
+            format!(
+                "{{ actions = [\"{action}\"], kinds = [\"k{number}.*\", \"k.*\"], where = {{ {list} = {ids:?} }} }}"
+            )
+        };
+        let both = |number| [("read", 0), ("replay", 2)].map(|action| grant(action, number));
+        let grants: Vec<_> = (1..=count / 2).flat_map(both).collect();
+        format!("grants = [{}]", grants.join(", "))
+    }
+
+    #[test]
+    fn grants_of_which_nobody_can_tell_what_they_allow_together_are_refused() {
+        let said = "the grants name agents, sessions, tasks and projects in too many combinations";
+        let odd = odd_grants(32);
+        let error = fault(&entry(&odd));
+        assert!(
+            error.contains(&format!("line 2: tokens[0]: {said}")),
+            "{error}"
+        );
+        let error = fault(&format!("\n[roles.odd]\n{odd}"));
+        assert!(
+            error.contains(&format!("line 2: roles.odd.grants: {said}")),
+            "{error}"
+        );
+        assert!(read(entry(&odd_grants(8)).as_bytes()).is_ok());
     }
 
     #[test]

@@ -227,7 +227,7 @@ mod tests {
             "actions = [\"emit\"]\nwhere = {{ project_id = [\"{other}\"] }}"
         ))
         .unwrap();
-        let principal = Principal::new("p", &within_projects(&[all, elsewhere], &[one]));
+        let principal = Principal::new("p", &within_projects(&[all, elsewhere], &[one])).unwrap();
         let mine = principal.live(&Filter::default()).unwrap();
         let of = |id| Ids {
             project_id: Some(id),

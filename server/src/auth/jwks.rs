@@ -77,14 +77,29 @@ impl Jwks {
         })
     }
 
-    /// Whether this fetches the same keys as the other.
+    /// Whether this fetches the same keys as the other: the order of the algorithms means nothing.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.url == other.url && self.algorithms == other.algorithms
+        let are_in = |one: &Self, other: &Self| {
+            let mut algorithms = one.algorithms.iter();
+            algorithms.all(|algorithm| other.algorithms.contains(algorithm))
+        };
+        self.url == other.url && are_in(self, other) && are_in(other, self)
     }
 
     /// The keys as they were last known.
     pub(super) fn keys(&self) -> Arc<KeySet> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Fetches the keys unless that was done once, however short ago it failed; the error says what is missing.
+    pub(super) async fn prepare(&self) -> Result<(), String> {
+        let _fetching = self.fetching.lock().await;
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| last.is_done) {
+            return Ok(());
+        }
+        let fetched = self.fetch().await;
+        fetched.map_err(|error| format!("cannot fetch keys from {}: {error}", self.url))
     }
 
     /// Fetches the keys if it is time to; whether they are others now.
@@ -111,30 +126,33 @@ impl Jwks {
         let before = self.keys();
         let _fetching = self.fetching.lock().await;
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_none_or(is_due) {
-            self.fetch().await;
+        if last.is_none_or(is_due)
+            && let Err(error) = self.fetch().await
+        {
+            let kept = self.keys().len();
+            tracing::warn!(url = %self.url, kept, "cannot fetch keys: {error}; those of the last time stay");
         }
         !before.is_same(&self.keys())
     }
 
-    async fn fetch(&self) {
+    async fn fetch(&self) -> Result<(), String> {
         let at = clock::instant();
+        let mark = |is_done| {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Some(Attempt { at, is_done });
+        };
+        // Before asking, for whoever waits for the answer may go away: that must not let the next one ask at once.
+        mark(false);
         let fetched = tokio::time::timeout(FETCH_DEADLINE, self.ask()).await;
         let fetched =
             fetched.unwrap_or_else(|_| Err(format!("no answer within {FETCH_DEADLINE:?}")));
         let is_done = fetched.is_ok();
-        match fetched {
-            Ok(keys) => {
-                tracing::debug!(url = %self.url, keys = keys.len(), "fetched keys");
-                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
-            }
-            Err(error) => {
-                let kept = self.keys().len();
-                tracing::warn!(url = %self.url, kept, "cannot fetch keys: {error}; those of the last time stay");
-            }
-        }
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Some(Attempt { at, is_done });
+        let kept = fetched.map(|keys| {
+            tracing::debug!(url = %self.url, keys = keys.len(), "fetched keys");
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        });
+        mark(is_done);
+        kept
     }
 
     async fn ask(&self) -> Result<KeySet, String> {
@@ -257,6 +275,39 @@ mod tests {
         assert!(!jwks.look_for_more().await);
         assert!(!jwks.refresh().await);
         assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_is_given_up_is_not_made_again_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let jwks = Jwks::new(url.parse().unwrap(), vec![Algorithm::EdDSA]).unwrap();
+        // It has been asked, and whoever did so goes away.
+        let _unanswered = tokio::select! {
+            _ = jwks.look_for_more() => unreachable!("nobody answers"),
+            accepted = listener.accept() => accepted.unwrap(),
+        };
+        // Another look would wait for an answer that never comes.
+        let looking = async {
+            assert!(!jwks.look_for_more().await);
+            assert!(!jwks.refresh().await);
+        };
+        tokio::time::timeout(FETCH_DEADLINE / 2, looking)
+            .await
+            .unwrap();
+    }
+
+    #[test]
+    fn the_same_algorithms_in_another_order_are_the_same_keys() {
+        let jwks = |url: &str, algorithms: &[Algorithm]| {
+            Jwks::new(url.parse().unwrap(), algorithms.to_vec()).unwrap()
+        };
+        let (rsa, ed) = (Algorithm::RS256, Algorithm::EdDSA);
+        let one = jwks("http://localhost/a", &[rsa, ed]);
+        assert!(one.is_same(&jwks("http://localhost/a", &[ed, rsa, ed])));
+        assert!(!one.is_same(&jwks("http://localhost/a", &[ed])));
+        assert!(!jwks("http://localhost/a", &[ed]).is_same(&one));
+        assert!(!one.is_same(&jwks("http://localhost/b", &[rsa, ed])));
     }
 
     #[tokio::test]

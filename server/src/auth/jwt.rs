@@ -22,7 +22,7 @@ use super::grants::{GrantText, ids, within_projects};
 use super::jwks::Jwks;
 use super::keys::{Key, KeySet, Thumb};
 use super::policy::Revoked;
-use super::principal::{Grant, Principal};
+use super::principal::Grant;
 use super::{LEEWAY, is_over};
 
 /// Largest JWT: dozens of claims. What is larger carries something that belongs elsewhere.
@@ -175,7 +175,7 @@ fn object(name: &str, part: &str) -> Result<OwnedValue, JwtFault> {
 
 impl Claims {
     /// The name of the principal. No issuer has a '#' in it, so two of them never share one.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("jwt:{}#{}", self.issuer, self.subject)
     }
 }
@@ -303,17 +303,8 @@ impl Verifier {
         }
     }
 
-    /// Who claims are about, with what these roles let them do.
-    pub(super) fn principal(
-        &self,
-        claims: &Claims,
-        roles: &BTreeMap<String, Vec<Grant>>,
-    ) -> Result<Principal, JwtFault> {
-        Ok(Principal::new(&claims.name(), &self.grants(claims, roles)?))
-    }
-
     /// The grants of the roles, and those that are written out; none when there are neither.
-    fn grants(
+    pub(super) fn grants(
         &self,
         claims: &Claims,
         roles: &BTreeMap<String, Vec<Grant>>,
@@ -368,7 +359,7 @@ impl Verifier {
     }
 
     /// The keys of now.
-    fn keys(&self) -> Arc<KeySet> {
+    pub(super) fn keys(&self) -> Arc<KeySet> {
         match &self.keys {
             Keys::Fixed(keys) => Arc::clone(keys),
             Keys::Fetched(jwks) => jwks.keys(),

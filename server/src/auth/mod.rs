@@ -30,13 +30,15 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use simd_json::OwnedValue;
 use subtle::ConstantTimeEq;
-use todoki_codec::query;
+use todoki_codec::{ScopesError, query};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::reply::Refusal;
+use jwks::Jwks;
 use jwt::Claims;
 use policy::{Digest, Policy};
 use sources::Sources;
@@ -102,11 +104,11 @@ enum Proof {
 
 impl Admission {
     /// This one, within what bounded the one before it.
-    fn bounded_as(mut self, before: &Self) -> Self {
+    fn bounded_as(mut self, before: &Self) -> Result<Self, ScopesError> {
         if let Some(bound) = before.principal.bound() {
-            self.principal = Arc::new(self.principal.bounded(bound.clone()));
+            self.principal = Arc::new(self.principal.bounded(bound.clone())?);
         }
-        self
+        Ok(self)
     }
 }
 
@@ -191,7 +193,9 @@ impl Auth {
         if let Err(TokenFault::Jwt(JwtFault::UnknownKey(_))) = &judged
             && let Some(jwks) = policy.fetched_for(token)
         {
-            self.note(jwks.look_for_more().await);
+            let looking = look_for_more(jwks, self.changes.clone());
+            // Whoever asked may hang up; the others still want the keys. A panic in it has been reported.
+            tokio::spawn(looking).await.ok();
             return policy.admit(token, clock::now());
         }
         judged
@@ -206,7 +210,8 @@ impl Auth {
             Proof::Jwt(claims) => policy.admit_claims(claims, now).map_err(TokenFault::from),
         };
         let again = again.map_err(|_| Refusal::Unauthorised)?;
-        Ok(again.bounded_as(admission))
+        let bounded = again.bounded_as(admission);
+        bounded.map_err(|_| Refusal::Unauthorised)
     }
 
     /// Changes whenever an admission may have to be looked at again: tokens, roles or revocations are others now.
@@ -220,16 +225,26 @@ impl Auth {
         let Some(watched) = &self.watched else {
             return;
         };
-        let take = |mut policy: Policy| {
-            policy.adopt(&self.policy());
-            *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
-            self.note(true);
-        };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = watched.keep(take) => {}
+            () = watched.keep(|policy| self.take(policy)) => {}
             () = self.refresh_keys() => {}
         }
+    }
+
+    /// Puts a policy in force, as soon as it has the keys without which those who are in would have to go.
+    async fn take(&self, mut policy: Policy) {
+        policy.adopt(&self.policy());
+        let mut told = None;
+        while let Err(fault) = fetch_all(policy.awaited(&self.policy())).await {
+            if told.as_ref() != Some(&fault) {
+                tracing::error!("{fault}; who may come in stays as it was until that is done");
+                told = Some(fault);
+            }
+            tokio::time::sleep(KEYS_LOOK_INTERVAL).await;
+        }
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        self.note(true);
     }
 
     /// Fetches keys when it is time to, for ever.
@@ -247,7 +262,7 @@ impl Auth {
     /// Has admissions looked at again if something has changed.
     fn note(&self, is_changed: bool) {
         if is_changed {
-            self.changes.send_modify(|count| *count += 1);
+            note(&self.changes);
         }
     }
 
@@ -280,6 +295,26 @@ impl Auth {
             .or_else(|| subprotocol_token(headers))
             .or_else(|| query::token(query).filter(|_| self.has_query_token))
     }
+}
+
+/// Has admissions looked at again.
+fn note(changes: &watch::Sender<u64>) {
+    changes.send_modify(|count| *count += 1);
+}
+
+/// Fetches keys because a token names one that is not among them.
+async fn look_for_more(jwks: Arc<Jwks>, changes: watch::Sender<u64>) {
+    if jwks.look_for_more().await {
+        note(&changes);
+    }
+}
+
+/// Fetches all these keys at the same time, so that one deadline bounds them all; the error is the first that shows.
+async fn fetch_all(all: Vec<Arc<Jwks>>) -> Result<(), String> {
+    let fetching = all.into_iter().map(async |jwks| jwks.prepare().await);
+    let fetching: JoinSet<_> = fetching.collect();
+    let fetched = fetching.join_all().await;
+    fetched.into_iter().collect()
 }
 
 /// Whether a token is over at this time, the leeway included.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use simd_json::prelude::*;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use todoki_codec::ScopesError;
 
 use super::jwks::Jwks;
 use super::jwt::{self, Claims, JwtFault, Keys, Verifier};
@@ -17,6 +18,10 @@ use super::{Admission, Proof, is_over};
 /// JWTs that are remembered as verified: those of all who are busy at one time. When there are more, all are forgotten
 /// and verified again.
 const VERIFIED: usize = 4096;
+
+/// Grants of JWTs whose meaning is remembered: roles in the combinations and projects that are busy at one time. When
+/// there are more, all are forgotten and found again.
+const GRANTED: usize = 256;
 
 /// SHA-256 of a token.
 pub(super) type Digest = [u8; 32];
@@ -34,6 +39,9 @@ pub(super) struct Policy {
     revoked: Revoked,
     /// JWTs that were verified under this policy: a client sends the same one with each request.
     verified: Mutex<HashMap<Digest, Admission>>,
+    /// What was found that grants let their holders do: when a policy changes, all who are in are judged again, and most of
+    /// them have the same.
+    granted: Mutex<HashMap<Vec<Grant>, Result<Principal, ScopesError>>>,
 }
 
 /// A token that a file knows by its digest.
@@ -106,6 +114,7 @@ impl Policy {
             verifiers,
             revoked,
             verified: Mutex::default(),
+            granted: Mutex::default(),
         }
     }
 
@@ -131,6 +140,23 @@ impl Policy {
                 *jwks = Arc::clone(same);
             }
         }
+    }
+
+    /// The keys that are to be fetched before this policy follows the one before it: without them, issuers whose tokens are
+    /// taken now would lose all their holders. Those of an issuer who is new, or who has no key yet, keep nobody waiting.
+    pub(super) fn awaited(&self, before: &Self) -> Vec<Arc<Jwks>> {
+        let known = before.all_fetched();
+        let has_holders = |issuer: &str| {
+            let verifier = before.verifier(issuer);
+            verifier.is_some_and(|verifier| verifier.keys().len() > 0)
+        };
+        let awaited = |verifier: &Verifier| match &verifier.keys {
+            Keys::Fetched(jwks) if has_holders(&verifier.issuer) => Some(Arc::clone(jwks)),
+            _ => None,
+        };
+        let all = self.verifiers.iter().filter_map(awaited);
+        all.filter(|jwks| !known.iter().any(|known| Arc::ptr_eq(known, jwks)))
+            .collect()
     }
 
     /// The keys that are fetched from elsewhere.
@@ -220,10 +246,32 @@ impl Policy {
     ) -> Result<Admission, JwtFault> {
         let verifier = self.check(claims, now)?;
         Ok(Admission {
-            principal: verifier.principal(claims, &self.roles)?.into(),
+            principal: self.principal(&claims.name(), verifier.grants(claims, &self.roles)?)?,
             expires: Some(claims.expires),
             proof: Proof::Jwt(Arc::clone(claims)),
         })
+    }
+
+    /// Somebody of this name with these grants.
+    fn principal(&self, name: &str, grants: Vec<Grant>) -> Result<Arc<Principal>, JwtFault> {
+        let known = self.granted().get(&grants).cloned();
+        let principal = known.unwrap_or_else(|| {
+            let principal = Principal::new(name, &grants);
+            let mut granted = self.granted();
+            if granted.len() >= GRANTED {
+                granted.clear();
+            }
+            granted.insert(grants, principal.clone());
+            principal
+        });
+        match principal {
+            Ok(principal) => Ok(principal.named(name).into()),
+            Err(error) => Err(JwtFault::Claim(error.to_string())),
+        }
+    }
+
+    fn granted(&self) -> MutexGuard<'_, HashMap<Vec<Grant>, Result<Principal, ScopesError>>> {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses claims that were true and do not count any more.

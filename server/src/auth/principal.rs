@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use todoki_codec::{Draft, Filter, Scope, Scopes};
+use todoki_codec::{Draft, Filter, Scope, Scopes, ScopesError};
 
 use crate::reply::Refusal;
 
@@ -20,7 +20,7 @@ pub enum Action {
 }
 
 /// Actions, and the events that they are allowed on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// What is allowed.
     pub actions: Vec<Action>,
@@ -43,24 +43,35 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// Somebody of this name, which limits, log lines and refreshed tokens go by, with these grants.
-    pub fn new(name: &str, grants: &[Grant]) -> Self {
+    /// Somebody of this name, which limits, log lines and refreshed tokens go by, with these grants, unless
+    /// they are too many or too tangled to find out what is allowed together.
+    pub fn new(name: &str, grants: &[Grant]) -> Result<Self, ScopesError> {
         let allowed = |action| {
             let granted = grants
                 .iter()
                 .filter(|grant| grant.actions.contains(&action));
-            Scopes::new(granted.map(|grant| grant.scope.clone()).collect())
+            let granted: Vec<_> = granted.map(|grant| grant.scope.clone()).collect();
+            Scopes::checked(&granted)
         };
-        let (live, stored) = (allowed(Action::Read), allowed(Action::Replay));
-        Self {
+        let (live, stored) = (allowed(Action::Read)?, allowed(Action::Replay)?);
+        Ok(Self {
             name: name.into(),
-            resumed: live.and(&stored),
+            resumed: live.checked_and(&stored)?,
             live,
             stored,
-            emit: allowed(Action::Emit),
+            emit: allowed(Action::Emit)?,
             // An administrator of some events would see what says something about all others.
-            is_admin: allowed(Action::Admin).is_all(),
+            is_admin: allowed(Action::Admin)?.is_all(),
             bound: None,
+        })
+    }
+
+    /// Somebody else with the same grants.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        Self {
+            name: name.into(),
+            ..self.clone()
         }
     }
 
@@ -78,17 +89,16 @@ impl Principal {
     }
 
     /// The same, as far as `bound` lets them see, and without anything besides seeing.
-    #[must_use]
-    pub fn bounded(&self, bound: Scopes) -> Self {
-        Self {
+    pub fn bounded(&self, bound: Scopes) -> Result<Self, ScopesError> {
+        Ok(Self {
             name: Arc::clone(&self.name),
-            live: self.live.and(&bound),
-            stored: self.stored.and(&bound),
-            resumed: self.resumed.and(&bound),
+            live: self.live.checked_and(&bound)?,
+            stored: self.stored.checked_and(&bound)?,
+            resumed: self.resumed.checked_and(&bound)?,
             emit: Scopes::default(),
             is_admin: false,
             bound: Some(bound),
-        }
+        })
     }
 
     /// What they are bounded to, if by anything.

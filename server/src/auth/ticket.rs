@@ -71,7 +71,8 @@ impl Tickets {
             admission, bound, ..
         } = taken.ok_or(Refusal::Unauthorised)?;
         let Admission { principal, .. } = &admission;
-        let principal = Arc::new(principal.bounded(bound));
+        let principal = principal.bounded(bound);
+        let principal = Arc::new(principal.map_err(|_| Refusal::Unauthorised)?);
         auth.readmit(&Admission {
             principal,
             ..admission

@@ -1,7 +1,8 @@
 //! The files of a policy, looked at again and again: what changes in them is in force within a second, and a file that is
 //! not right changes nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,8 +37,9 @@ impl Watched {
         Ok((Arc::new(Self(Mutex::new(seen))), policy?))
     }
 
-    /// Hands over each new policy, for ever.
-    pub(super) async fn keep(self: &Arc<Self>, take: impl Fn(Policy)) {
+    /// Hands over each new policy, for ever. What takes longer to take than until the next one is not taken at all.
+    pub(super) async fn keep<T: Future<Output = ()>>(self: &Arc<Self>, take: impl Fn(Policy) -> T) {
+        let mut taking = pin!(None);
         let mut ticks = tokio::time::interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Where signals cannot be had, the ticks find everything too.
@@ -46,14 +48,24 @@ impl Watched {
             let is_asked = tokio::select! {
                 _ = ticks.tick() => false,
                 () = hung_up(&mut hangups) => true,
+                () = taken(taking.as_mut()) => {
+                    taking.set(None);
+                    tracing::info!(file = %self.path().display(), "took up who may come in");
+                    continue;
+                }
             };
             let watched = Arc::clone(self);
             let looking = tokio::task::spawn_blocking(move || watched.look(is_asked));
             // A panic in it has been reported; the next look starts afresh.
             if let Ok(Some(policy)) = looking.await {
-                take(policy);
+                taking.set(Some(take(policy)));
             }
         }
+    }
+
+    fn path(&self) -> PathBuf {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.sources.path().to_owned()
     }
 
     /// The policy, when the files say something else now, and something that is right.
@@ -68,7 +80,6 @@ impl Watched {
         match policy {
             Ok(_) if is_same && !is_asked => None,
             Ok(policy) => {
-                tracing::info!(file = %seen.sources.path().display(), "took up who may come in");
                 seen.fault = None;
                 Some(policy)
             }
@@ -88,6 +99,14 @@ fn load(path: &Path) -> (Sources, Result<Policy, FileError>) {
     let content = sources.read_main();
     let policy = content.and_then(|content| file::parse(&mut sources, &content));
     (sources, policy)
+}
+
+/// Ends when what is being taken was; never when nothing is.
+async fn taken<T: Future<Output = ()>>(taking: Pin<&mut Option<T>>) {
+    match taking.as_pin_mut() {
+        Some(taking) => taking.await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn hung_up(hangups: &mut Option<Signal>) {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -10,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::{Receiver, channel};
 use tokio_rustls::TlsAcceptor;
 
 use super::{claims, key_file, signing_key};
@@ -41,6 +43,25 @@ async fn serve(keys: String) -> String {
         }
     });
     format!("http://{address}/jwks.json")
+}
+
+/// The same, but it hangs up until it is told to be there; the receiver hears of each who came.
+async fn serve_later(keys: String) -> (String, Receiver<()>, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let is_there = Arc::<AtomicBool>::default();
+    let (came, coming) = channel(16);
+    let there = Arc::clone(&is_there);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            if there.load(Ordering::Relaxed) {
+                answer(stream, &keys).await.unwrap();
+            }
+            came.try_send(()).ok();
+        }
+    });
+    (format!("http://{address}/jwks.json"), coming, is_there)
 }
 
 /// The same over TLS, with the certificate of the tests for localhost.
@@ -131,6 +152,43 @@ async fn a_server_of_keys_that_is_not_there_keeps_others_out_only() {
         401
     );
     assert_eq!(server.get_as("secret", LATEST).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_new_address_of_keys_is_in_force_when_it_has_answered_and_nobody_has_to_go() {
+    let old = serve(key_set("ed.pub.pem", "a")).await;
+    let (new, mut asked, is_there) = serve_later(key_set("ed.pub.pem", "a")).await;
+    let token = token("ed.pem", "a");
+    let server = TestServer::start_with_auth(&verifier(&old)).await;
+    let mut client = server.subscribe_as(&token, "").await;
+    client.expect("subscribed").await;
+    let next = crate::harness::auth_entry("next", "next", "role = \"viewer\"");
+    server.write_auth(&[verifier(&new), next].concat());
+    // Whoever asks again was not answered.
+    within(asked.recv()).await.unwrap();
+    within(asked.recv()).await.unwrap();
+    assert_eq!(server.get_as("next", LATEST).await.status, 401);
+    assert_eq!(server.get_as(&token, LATEST).await.status, 200);
+    server.emit(r#"{"kind":"a","data":{}}"#).await;
+    assert_eq!(client.cursors(1).await, [1]);
+    is_there.store(true, Ordering::Relaxed);
+    within(async { while server.get_as("next", LATEST).await.status != 200 {} }).await;
+    assert_eq!(server.get_as(&token, LATEST).await.status, 200);
+    server.emit(r#"{"kind":"a","data":{}}"#).await;
+    assert_eq!(client.cursors(1).await, [2]);
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_while_keys_are_awaited_is_taken_in_place_of_the_one_before() {
+    let old = serve(key_set("ed.pub.pem", "a")).await;
+    let (new, mut asked, _) = serve_later(key_set("ed.pub.pem", "a")).await;
+    let server = TestServer::start_with_auth(&verifier(&old)).await;
+    let token = token("ed.pem", "a");
+    assert_eq!(server.get_as(&token, LATEST).await.status, 200);
+    server.write_auth(&verifier(&new));
+    within(asked.recv()).await.unwrap();
+    server.write_auth(&[&*verifier(&old), "[revoked]\nsubjects = [\"ann\"]"].concat());
+    within(async { while server.get_as(&token, LATEST).await.status != 401 {} }).await;
 }
 
 #[tokio::test]

@@ -846,3 +846,48 @@ async fn a_file_with_keys_that_are_not_right_is_refused() {
         assert!(error.contains(" line "), "{error}");
     }
 }
+
+/// Grants of which each is of a kind of its own and on one list of ids.
+fn odd_grants(action: &str, lists: [&str; 2]) -> String {
+    let grant = |number: u128| {
+        let ids = (0..16_u128).filter(|id| (number.wrapping_mul(0x9e37_79b9) >> id) & 1 == 0);
+        let ids: Vec<_> = ids
+            .map(|id| uuid::Uuid::from_u128(id).to_string())
+            .collect();
+        let list = lists[usize::from(number.is_multiple_of(2))];
+        format!(
+            "{{ actions = [\"{action}\"], kinds = [\"k{number}.*\", \"k.*\"], where = {{ {list} = {ids:?} }} }}"
+        )
+    };
+    let grants: Vec<_> = (1..=16).map(grant).collect();
+    format!("[roles.{action}]\ngrants = [{}]\n", grants.join(", "))
+}
+
+#[tokio::test]
+async fn a_token_whose_roles_are_too_tangled_together_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("auth.toml");
+    let file = [
+        odd_grants("read", ["agent_id", "session_id"]),
+        odd_grants("replay", ["task_id", "project_id"]),
+        format!(
+            "[[jwt]]\nissuer = \"https://id.example\"\naudience = \"todoki\"\nalgorithms = [\"EdDSA\"]\nkeys = [{:?}]\n",
+            key_file("ed.pub.pem")
+        ),
+    ];
+    std::fs::write(&path, file.concat()).unwrap();
+    let auth = Auth::open(&path, None).unwrap();
+    let judge = async |roles: &str| {
+        let claims = claims(&format!(r#","role":{roles}"#));
+        let token = signing_key("ed.pem").sign(r#"{"alg":"EdDSA"}"#, &claims);
+        let judged = auth.judge(&token.unwrap()).await;
+        judged.map_err(|fault| fault.to_string())
+    };
+    assert!(judge(r#""read""#).await.is_ok());
+    assert!(judge(r#""replay""#).await.is_ok());
+    // It is the same when it is known.
+    for _ in 0..2 {
+        let fault = judge(r#"["read","replay"]"#).await.unwrap_err();
+        assert!(fault.contains("too many combinations"), "{fault}");
+    }
+}
