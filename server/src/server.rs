@@ -64,6 +64,8 @@ pub enum Token {
     Generated(PathBuf),
     /// None may do everything: who may come in stands in this file.
     File(PathBuf),
+    /// From a flag or the environment, beside this file.
+    GivenBeside(PathBuf),
 }
 
 /// Why a server does not start, or stopped.
@@ -151,6 +153,13 @@ impl Server {
         };
         let auth = Arc::new(auth.with_query_token(config.allow_query_token));
         let shards = start_shards(&config, unstarted, &log, &auth, &stop)?;
+        if let Token::GivenBeside(path) = &token {
+            tracing::warn!(
+                file = %path.display(),
+                "a token is given beside the file (--token, TODOKI_TOKEN or USER_TOKEN): whoever has it may do everything, and \
+                 no revocation in the file touches it"
+            );
+        }
         if config.allow_query_token {
             tracing::warn!(
                 "tokens are taken from addresses (--allow-query-token), which proxies and browsers keep: change clients to \
@@ -380,7 +389,11 @@ fn auth_file(config: &Serve, token: Option<&str>) -> Result<Option<(Auth, Token)
         return Ok(None);
     };
     let auth = Auth::open(path, token).map_err(ServerError::Auth)?;
-    Ok(Some((auth, Token::File(path.clone()))))
+    let from = match token {
+        Some(_) => Token::GivenBeside,
+        None => Token::File,
+    };
+    Ok(Some((auth, from(path.clone()))))
 }
 
 fn generated_token(config: &Serve) -> Result<(Auth, Token), ServerError> {

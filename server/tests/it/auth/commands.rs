@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use super::key_file;
 use crate::harness::{TestServer, within};
@@ -280,4 +280,48 @@ async fn a_bad_file_is_named_by_line_before_a_server_starts() {
         "{}",
         said(&serve)
     );
+}
+
+/// What a server with an empty `auth.toml` says of tokens as it starts, and what it has logged until then.
+async fn start_beside_a_file(name: &str, value: &str) -> (String, String) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("auth.toml"), "").unwrap();
+    let mut server = todoki()
+        .args(["serve", "--listen", "127.0.0.1:0", "--auth", "auth.toml"])
+        .current_dir(dir.path())
+        .env(name, value)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let banner = loop {
+        let line = within(lines.next_line()).await.unwrap();
+        let line = line.expect("it says which tokens it takes");
+        if line.starts_with("  token") {
+            break line;
+        }
+    };
+    server.start_kill().unwrap();
+    let output = within(server.wait_with_output()).await.unwrap();
+    (banner, said(&output).to_owned())
+}
+
+#[tokio::test]
+async fn a_token_beside_the_file_is_not_hidden() {
+    for name in ["TODOKI_TOKEN", "USER_TOKEN"] {
+        let (banner, log) = start_beside_a_file(name, "a-token-beside-the-file").await;
+        assert_eq!(
+            banner, "  token  as given, which may do everything, and those in auth.toml",
+            "{name}"
+        );
+        assert!(
+            log.contains("whoever has it may do everything") && log.contains("WARN"),
+            "{name}: {log}"
+        );
+        assert!(!log.contains("a-token-beside-the-file"), "{name}: {log}");
+    }
+    let (banner, log) = start_beside_a_file("TODOKI_TOKEN", "").await;
+    assert_eq!(banner, "  token  those in auth.toml");
+    assert!(!log.contains("everything"), "{log}");
 }
