@@ -121,6 +121,21 @@ impl Policy {
         )
     }
 
+    /// The labels of the tokens that count for ever, one for each token.
+    pub(super) fn endless(&self) -> Vec<String> {
+        let is_endless = |token: &&StaticToken| {
+            token.expires.is_none() && !self.revoked.labels.contains(&token.label)
+        };
+        let endless = self.tokens.iter().filter(is_endless);
+        endless.map(|token| token.label.clone()).collect()
+    }
+
+    /// Whether anybody can come in now: a token counts, or JWTs of somebody are taken.
+    pub(super) fn lets_in(&self, now: Timestamp) -> bool {
+        let is_taken = |token: &StaticToken| self.admit_digest(&token.digest, now).is_ok();
+        !self.verifiers.is_empty() || self.tokens.iter().any(is_taken)
+    }
+
     /// Keeps the keys that the policy before this one has fetched, where this one would fetch the same.
     pub(super) fn adopt(&mut self, before: &Self) {
         let known = before.all_fetched();

@@ -1,7 +1,7 @@
 //! The files of a policy, looked at again and again: what changes in them is in force within a second, and a file that is
 //! not right changes nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +34,14 @@ impl Watched {
             fault: None,
         };
         Ok((Arc::new(Self(Mutex::new(seen))), policy?))
+    }
+
+    /// Every file that was read last, and those of them that nobody else may read.
+    pub(super) fn files(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut secrets = vec![seen.sources.path().to_owned()];
+        secrets.extend(seen.sources.secrets());
+        (seen.sources.files(), secrets)
     }
 
     /// Hands over each new policy, for ever.
