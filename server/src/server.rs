@@ -153,19 +153,7 @@ impl Server {
         };
         let auth = Arc::new(auth.with_query_token(config.allow_query_token));
         let shards = start_shards(&config, unstarted, &log, &auth, &stop)?;
-        if let Token::GivenBeside(path) = &token {
-            tracing::warn!(
-                file = %path.display(),
-                "a token is given beside the file (--token, TODOKI_TOKEN or USER_TOKEN): whoever has it may do everything, and \
-                 no revocation in the file touches it"
-            );
-        }
-        if config.allow_query_token {
-            tracing::warn!(
-                "tokens are taken from addresses (--allow-query-token), which proxies and browsers keep: change clients to \
-                 send them in a header"
-            );
-        }
+        warn_of_openness(&config, &token);
         let listener =
             accept::bind(config.listen).map_err(|error| ServerError::Bind(config.listen, error))?;
         let address = listener
@@ -381,6 +369,23 @@ fn open_any(
 /// One core is left to requests and to the log.
 fn shards() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))
+}
+
+/// What somebody may have left open without a thought, said at each start.
+fn warn_of_openness(config: &Serve, token: &Token) {
+    if let Token::GivenBeside(path) = token {
+        tracing::warn!(
+            file = %path.display(),
+            "a token is given beside the file (--token, TODOKI_TOKEN or USER_TOKEN): whoever has it may do everything, and \
+             no revocation in the file touches it"
+        );
+    }
+    if config.allow_query_token {
+        tracing::warn!(
+            "tokens are taken from addresses (--allow-query-token), which proxies and browsers keep: change clients to \
+             send them in a header"
+        );
+    }
 }
 
 /// Who may come in by `--auth`, if it is set, and by the token beside it.
