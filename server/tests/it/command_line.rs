@@ -273,6 +273,12 @@ async fn exit_codes_tell_bad_usage_from_failure() {
             64,
             "is not a duration",
         ),
+        (
+            &["serve", "--allow-origin", "app.example.org"],
+            64,
+            "is not an origin such as https://app.example.org",
+        ),
+        (&["serve", "--allow-origin", "*"], 64, "no wildcards"),
         (&["serve", "--retain-events", "0"], 64, "0 is not in 1.."),
         (&["serve", "--log", "mysql://h/d"], 1, "postgres:// URL"),
         (&["tail", "--count", "0"], 64, "--count"),
