@@ -173,6 +173,14 @@ impl Auth {
         })
     }
 
+    /// The roles that a JWT names and the file does not know: they may be another program's, or misspelt.
+    pub fn unknown_roles(&self, admission: &Admission) -> Vec<String> {
+        match &admission.proof {
+            Proof::Jwt(claims) => self.policy().unknown_roles(claims),
+            Proof::Everything | Proof::Static(_) => Vec::new(),
+        }
+    }
+
     fn nobody() -> Self {
         Self {
             everything: None,

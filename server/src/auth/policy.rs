@@ -136,6 +136,14 @@ impl Policy {
         !self.verifiers.is_empty() || self.tokens.iter().any(is_taken)
     }
 
+    /// The roles that claims name and nobody has defined.
+    pub(super) fn unknown_roles(&self, claims: &Claims) -> Vec<String> {
+        let verifier = self.verifier(&claims.issuer);
+        let mut named = verifier.map_or_else(Vec::new, |verifier| verifier.roles(claims));
+        named.retain(|name| !self.roles.contains_key(name));
+        named
+    }
+
     /// Keeps the keys that the policy before this one has fetched, where this one would fetch the same.
     pub(super) fn adopt(&mut self, before: &Self) {
         let known = before.all_fetched();
