@@ -189,7 +189,7 @@ async fn a_token_that_the_file_would_not_take_is_not_added() {
 
 /// Has the `auth.toml` of this directory take what [`signed`] signs.
 fn take_signed(dir: &Path) {
-    let keys = key_file("ec.pub.pem");
+    let keys = key_file("ec.pub.pem").display().to_string();
     let verifier = format!(
         "[[jwt]]\nissuer = \"https://id.example\"\naudience = \"todoki\"\nalgorithms = [\"ES256\"]\nkeys = [{keys:?}]\n"
     );
