@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use crate::assets::Assets;
 use crate::limit;
 use crate::listen::Deadlines;
-use crate::{proxy, tls};
+use crate::{origin, proxy, tls};
 
 /// The port of a server that is not told another.
 pub const PORT: u16 = 3000;
@@ -117,11 +117,13 @@ pub struct Serve {
     )]
     pub trusted_proxy: Vec<IpNet>,
 
-    /// Let pages of this origin connect, besides the server's own; may be given several times
+    /// Let pages of this origin connect, such as `https://app.example.org`, besides the server's own; may be given
+    /// several times
     #[arg(
         long,
         env = "TODOKI_ALLOW_ORIGIN",
         value_delimiter = ',',
+        value_parser = origin::origin,
         value_name = "ORIGIN"
     )]
     pub allow_origin: Vec<String>,

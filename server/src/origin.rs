@@ -10,9 +10,13 @@ use hyper::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW,
     HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY,
 };
+use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response};
 
 use crate::reply::Refusal;
+
+/// What an origin looks like, for whoever wrote something else.
+const EXAMPLE: &str = "https://app.example.org or http://localhost:5173";
 
 /// What pages may use from elsewhere: the rest is for probes, scrapers and people.
 const API: &str = "/api/";
@@ -126,6 +130,38 @@ impl Caller {
     }
 }
 
+/// Reads the origin of pages that may connect, as a browser would write it; the error says what one looks like.
+pub fn origin(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.contains('*') {
+        return Err(format!(
+            "{text:?} would let in pages that nobody has named, so there are no wildcards; name each origin, such as {EXAMPLE}"
+        ));
+    }
+    let expected = || {
+        format!(
+            "{text:?} is not an origin such as {EXAMPLE}: scheme, host and perhaps port, with nothing behind them"
+        )
+    };
+    let (scheme, place) = text.split_once("://").ok_or_else(expected)?;
+    let own_port = match scheme.to_ascii_lowercase().as_str() {
+        "http" => 80,
+        "https" => 443,
+        _ => return Err(expected()),
+    };
+    let authority: Authority = place.parse().map_err(|_| expected())?;
+    let port = place
+        .strip_prefix(authority.host())
+        .filter(|_| !authority.host().is_empty());
+    // Browsers leave out the port that goes without saying.
+    match (port, authority.port_u16()) {
+        (Some(""), _) => Ok(text.to_owned()),
+        (Some(_), Some(port)) if port == own_port => Ok(format!("{scheme}://{}", authority.host())),
+        (Some(_), Some(_)) => Ok(text.to_owned()),
+        _ => Err(expected()),
+    }
+}
+
 /// The value of a header that is there once.
 pub fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
@@ -151,5 +187,47 @@ mod tests {
         assert_eq!(check("null"), None);
         assert_eq!(check("https://evil.example"), None);
         assert_eq!(origins.check(&HeaderMap::new()).unwrap(), Origin::None);
+    }
+
+    #[test]
+    fn an_origin_is_named_as_a_browser_writes_it() {
+        for (text, read) in [
+            ("https://app.example.org", "https://app.example.org"),
+            (" http://localhost:5173 ", "http://localhost:5173"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+            ("HTTPS://App.Example.org:443", "HTTPS://App.Example.org"),
+            ("https://app.example.org:80", "https://app.example.org:80"),
+            ("http://app.example.org:80", "http://app.example.org"),
+        ] {
+            assert_eq!(origin(text).as_deref(), Ok(read));
+        }
+        for bad in [
+            "",
+            "null",
+            "app.example.org",
+            "localhost:5173",
+            "//app.example.org",
+            "ftp://app.example.org",
+            "https://",
+            "https://:443",
+            "https://app.example.org/",
+            "https://app.example.org/page",
+            "https://app.example.org?a",
+            "https://app.example.org#a",
+            "https://app.example.org:",
+            "https://app.example.org:99999",
+            "https://ann@app.example.org",
+            "https://app example.org",
+            "https://äpp.example.org",
+        ] {
+            let fault = origin(bad).unwrap_err();
+            assert!(
+                fault.contains("is not an origin such as https://app.example.org"),
+                "{fault}"
+            );
+        }
+        for wild in ["*", "https://*", "https://*.example.org"] {
+            assert!(origin(wild).unwrap_err().contains("no wildcards"), "{wild}");
+        }
     }
 }

@@ -66,6 +66,8 @@ pub enum Token {
     Generated(PathBuf),
     /// None may do everything: who may come in stands in this file.
     File(PathBuf),
+    /// From a flag or the environment, beside this file.
+    GivenBeside(PathBuf),
 }
 
 /// Why a server does not start, or stopped.
@@ -153,12 +155,7 @@ impl Server {
         };
         let auth = Arc::new(auth.with_query_token(config.allow_query_token));
         let shards = start_shards(&config, unstarted, &log, &auth, &stop)?;
-        if config.allow_query_token {
-            tracing::warn!(
-                "tokens are taken from addresses (--allow-query-token), which proxies and browsers keep: change clients to \
-                 send them in a header"
-            );
-        }
+        warn_of_openness(&config, &token);
         let listener =
             accept::bind(config.listen).map_err(|error| ServerError::Bind(config.listen, error))?;
         let address = listener
@@ -377,13 +374,34 @@ fn shards() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))
 }
 
+/// What somebody may have left open without a thought, said at each start.
+fn warn_of_openness(config: &Serve, token: &Token) {
+    if let Token::GivenBeside(path) = token {
+        tracing::warn!(
+            file = %path.display(),
+            "a token is given beside the file (--token, TODOKI_TOKEN or USER_TOKEN): whoever has it may do everything, and \
+             no revocation in the file touches it"
+        );
+    }
+    if config.allow_query_token {
+        tracing::warn!(
+            "tokens are taken from addresses (--allow-query-token), which proxies and browsers keep: change clients to \
+             send them in a header"
+        );
+    }
+}
+
 /// Who may come in by `--auth`, if it is set, and by the token beside it.
 fn auth_file(config: &Serve, token: Option<&str>) -> Result<Option<(Auth, Token)>, ServerError> {
     let Some(path) = &config.auth else {
         return Ok(None);
     };
     let auth = Auth::open(path, token).map_err(ServerError::Auth)?;
-    Ok(Some((auth, Token::File(path.clone()))))
+    let from = match token {
+        Some(_) => Token::GivenBeside,
+        None => Token::File,
+    };
+    Ok(Some((auth, from(path.clone()))))
 }
 
 fn generated_token(config: &Serve) -> Result<(Auth, Token), ServerError> {

@@ -303,6 +303,11 @@ impl Verifier {
         }
     }
 
+    /// The roles that claims name, known or not; none where they are not named as roles are.
+    pub(super) fn roles(&self, claims: &Claims) -> Vec<String> {
+        strings(claims.all.get(self.names.role.as_str())).unwrap_or_default()
+    }
+
     /// The grants of the roles, and those that are written out; none when there are neither.
     pub(super) fn grants(
         &self,

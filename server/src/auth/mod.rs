@@ -19,7 +19,7 @@ mod verifiers;
 mod watched;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -74,6 +74,19 @@ pub struct Auth {
     /// The file of the policy.
     watched: Option<Arc<Watched>>,
     changes: watch::Sender<u64>,
+}
+
+/// What an operator should know of a file that is right.
+#[derive(Debug)]
+pub struct Survey {
+    /// Every file that says who may come in.
+    pub files: Vec<PathBuf>,
+    /// Those of them that nobody else should read.
+    pub secrets: Vec<PathBuf>,
+    /// The labels of tokens that count and never expire, one for each.
+    pub endless: Vec<String>,
+    /// Whether anybody can come in: a token counts, or an issuer is named.
+    pub lets_in: bool,
 }
 
 struct Everything {
@@ -148,6 +161,26 @@ impl Auth {
     /// What the file has, in a line.
     pub fn summary(&self) -> String {
         self.policy().summary()
+    }
+
+    /// What an operator should know of the file; none without one.
+    pub fn survey(&self) -> Option<Survey> {
+        let (files, secrets) = self.watched.as_ref()?.files();
+        let (policy, now) = (self.policy(), clock::now());
+        Some(Survey {
+            files,
+            secrets,
+            endless: policy.endless(),
+            lets_in: policy.lets_in(now),
+        })
+    }
+
+    /// The roles that a JWT names and the file does not know: they may be another program's, or misspelt.
+    pub fn unknown_roles(&self, admission: &Admission) -> Vec<String> {
+        match &admission.proof {
+            Proof::Jwt(claims) => self.policy().unknown_roles(claims),
+            Proof::Everything | Proof::Static(_) => Vec::new(),
+        }
     }
 
     fn nobody() -> Self {

@@ -130,6 +130,29 @@ impl Policy {
         )
     }
 
+    /// The labels of the tokens that count for ever, one for each token.
+    pub(super) fn endless(&self) -> Vec<String> {
+        let is_endless = |token: &&StaticToken| {
+            token.expires.is_none() && !self.revoked.labels.contains(&token.label)
+        };
+        let endless = self.tokens.iter().filter(is_endless);
+        endless.map(|token| token.label.clone()).collect()
+    }
+
+    /// Whether anybody can come in now: a token counts, or JWTs of somebody are taken.
+    pub(super) fn lets_in(&self, now: Timestamp) -> bool {
+        let is_taken = |token: &StaticToken| self.admit_digest(&token.digest, now).is_ok();
+        !self.verifiers.is_empty() || self.tokens.iter().any(is_taken)
+    }
+
+    /// The roles that claims name and nobody has defined.
+    pub(super) fn unknown_roles(&self, claims: &Claims) -> Vec<String> {
+        let verifier = self.verifier(&claims.issuer);
+        let mut named = verifier.map_or_else(Vec::new, |verifier| verifier.roles(claims));
+        named.retain(|name| !self.roles.contains_key(name));
+        named
+    }
+
     /// Keeps the keys that the policy before this one has fetched, where this one would fetch the same.
     pub(super) fn adopt(&mut self, before: &Self) {
         let known = before.all_fetched();

@@ -55,6 +55,7 @@ impl Stamp {
 pub(super) struct Sources {
     path: PathBuf,
     files: Vec<(PathBuf, Stamp)>,
+    secrets: Vec<PathBuf>,
     digest: Sha256,
 }
 
@@ -64,6 +65,7 @@ impl Sources {
         Self {
             path: path.to_owned(),
             files: Vec::new(),
+            secrets: Vec::new(),
             digest: Sha256::new(),
         }
     }
@@ -85,6 +87,22 @@ impl Sources {
         let path = self.beside(file);
         let read = self.read(&path);
         read.map_err(|error| format!("{} {error}", path.display()))
+    }
+
+    /// The same for a file that nobody else may read.
+    pub(super) fn read_secret(&mut self, file: &Path) -> Result<Vec<u8>, String> {
+        self.secrets.push(self.beside(file));
+        self.read_beside(file)
+    }
+
+    /// Every file that was read.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Those of the files that nobody else may read, without `auth.toml` itself.
+    pub(super) fn secrets(&self) -> Vec<PathBuf> {
+        self.secrets.clone()
     }
 
     /// Where a file is that `auth.toml` names.

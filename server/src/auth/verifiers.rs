@@ -112,7 +112,7 @@ fn keys_of(
     match (&text.keys, &text.jwks, &text.secret_file, &text.secret_env) {
         (None, None, Some(file), None) if has_secret => {
             let content = sources
-                .read_beside(file)
+                .read_secret(file)
                 .map_err(|error| format!("secret_file: {error}"))?;
             let key = keys::secret(&content)
                 .map_err(|error| format!("secret_file: {} {error}", file.display()))?;

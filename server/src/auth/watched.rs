@@ -37,6 +37,14 @@ impl Watched {
         Ok((Arc::new(Self(Mutex::new(seen))), policy?))
     }
 
+    /// Every file that was read last, and those of them that nobody else may read.
+    pub(super) fn files(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut secrets = vec![seen.sources.path().to_owned()];
+        secrets.extend(seen.sources.secrets());
+        (seen.sources.files(), secrets)
+    }
+
     /// Hands over each new policy, for ever. What takes longer to take than until the next one is not taken at all.
     pub(super) async fn keep<T: Future<Output = ()>>(self: &Arc<Self>, take: impl Fn(Policy) -> T) {
         let mut taking = pin!(None);

@@ -1,5 +1,7 @@
 //! `todoki doctor`: check what a server needs, and say what to do about what is missing.
 
+mod exposure;
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
@@ -12,7 +14,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::Failure;
 use super::client::{ClientError, Remote};
-use crate::auth::Auth;
+use crate::auth::{Auth, Survey};
 use crate::log::{Inspection, Sight};
 use crate::tls::{Standing, Tls};
 use crate::{clock, config};
@@ -28,7 +30,8 @@ pub(super) struct Doctor {
 }
 
 const EXAMPLES: &str = "\
-Takes the flags and variables of `todoki serve` and checks what they would meet. Changes nothing.
+Takes the flags and variables of `todoki serve` and checks what they would meet, and what they leave open to
+others. Changes nothing. Notes are advice; what is BAD keeps a server from working, and the exit code is 1.
 
 Examples:
   todoki doctor
@@ -47,8 +50,9 @@ pub(super) async fn run(doctor: Doctor) -> Result<(), Failure> {
     let config = &doctor.config;
     let (port, is_serving) = port(config).await;
     let inspection = crate::log::inspect(&config.data);
-    let findings = [
-        ("config", token(config)),
+    let (admission, survey) = admission(config);
+    let mut findings = vec![
+        ("config", admission),
         ("port", port),
         ("tls", tls(config)),
         ("disk", disk(&config.data)),
@@ -62,6 +66,8 @@ pub(super) async fn run(doctor: Doctor) -> Result<(), Failure> {
         ("clock", clock(&inspection)),
         ("limits", limits(config)),
     ];
+    let notes = exposure::notes(config, survey.as_ref());
+    findings.extend(notes.into_iter().map(|(name, text)| (name, Warning(text))));
     let mut problems = 0;
     for (name, finding) in findings {
         let (sign, text) = match &finding {
@@ -106,18 +112,29 @@ async fn database(url: &str, ca: Option<&Path>) -> Finding {
     }
 }
 
+/// Who may come in, and what the file says of it, if there is one that is right.
+fn admission(config: &config::Serve) -> (Finding, Option<Survey>) {
+    let Some(path) = &config.auth else {
+        return (token(config), None);
+    };
+    let auth = match Auth::open(path, None) {
+        Ok(auth) => auth,
+        Err(error) => return (Problem(error.to_string()), None),
+    };
+    let says = format!(
+        "{} says who may come in: {}",
+        path.display(),
+        auth.summary()
+    );
+    (Fine(says), auth.survey())
+}
+
 fn token(config: &config::Serve) -> Finding {
-    if let Some(path) = &config.auth {
-        return match Auth::open(path, None) {
-            Ok(_) => Fine(format!("{} says who may come in", path.display())),
-            Err(error) => Problem(error.to_string()),
-        };
-    }
     match config.given_token() {
-        Some(token) if token.len() < 16 => {
-            Warning("the token is short; take 22 random characters or more".into())
-        }
-        Some(_) => Fine("a token is set".into()),
+        Some(token) => match exposure::short(&token) {
+            Some(note) => Warning(note),
+            None => Fine("a token is set".into()),
+        },
         None if config.listen.ip().is_loopback() => {
             Fine("no token set: one is generated, loopback only".into())
         }
@@ -140,7 +157,7 @@ fn tls(config: &config::Serve) -> Finding {
             ))
         };
     };
-    let is_open = rustix::fs::stat(&files.key).is_ok_and(|stat| stat.st_mode & 0o004 != 0);
+    let is_open = exposure::is_open(&files.key, exposure::READ);
     let tls = match Tls::open(files.clone()) {
         Ok(tls) => tls,
         Err(error) => return Problem(error.to_string()),

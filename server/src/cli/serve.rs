@@ -130,6 +130,12 @@ fn hint(server: &Server, config: &config::Serve) -> String {
     let path = match server.token() {
         Token::Given => return "  token  as given\n".to_owned(),
         Token::File(path) => return format!("  token  those in {}\n", path.display()),
+        Token::GivenBeside(path) => {
+            return format!(
+                "  token  as given, which may do everything, and those in {}\n",
+                path.display()
+            );
+        }
         Token::Generated(path) => path.display(),
     };
     let is_default = address.port() == config::PORT && address.ip().is_ipv4();

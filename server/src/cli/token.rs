@@ -19,12 +19,30 @@ use crate::{clock, config};
 /// How long a JWT counts when nobody says: an hour's work, and short enough to need no revocation.
 const JWT_LIFE: &str = "1h";
 
+/// The claims that `sign` sets, and what decides them.
+const SET_CLAIMS: [(&str, &str); 6] = [
+    ("iss", "--issuer"),
+    ("aud", "--audience"),
+    ("sub", "--subject"),
+    ("iat", "the time of signing"),
+    ("exp", "--expires (1h unless it is given)"),
+    ("role", "--role"),
+];
+
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Token {
     #[command(subcommand)]
     command: Command,
 }
+
+const KEYS: &str = "\
+A pair of keys for EdDSA; the public half goes beside auth.toml, as keys = [\"ed.pub.pem\"]:
+  openssl genpkey -algorithm ed25519 -out ed.pem
+  openssl pkey -in ed.pem -pubout -out ed.pub.pem
+Then:
+  todoki token sign --key ed.pem --issuer https://id.example.org \\
+    --audience todoki --subject me --role viewer";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -88,6 +106,7 @@ struct Inspect {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = KEYS)]
 struct Sign {
     /// Private key in PEM (PKCS #8), which decides the algorithm; or the secret of HS256
     #[arg(long, value_name = "FILE")]
@@ -254,7 +273,17 @@ async fn look(inspect: Inspect) -> Result<(), Failure> {
     };
     let auth = Auth::open(&path, None).map_err(Failure::usage)?;
     match auth.judge(token).await {
-        Ok(admission) => Ok(print(&described(&admission))?),
+        Ok(admission) => {
+            print(&described(&admission))?;
+            for role in auth.unknown_roles(&admission) {
+                print(&format!(
+                    "  no role is called {} in {}, so it gives nothing",
+                    role.escape_debug(),
+                    path.display()
+                ))?;
+            }
+            Ok(())
+        }
         Err(fault) => Err(Failure {
             exit: 1,
             message: format!("{} lets nobody in with it: {fault}", path.display()),
@@ -334,6 +363,7 @@ fn claims(sign: &Sign) -> Result<OwnedValue, Failure> {
         .ok()
         .filter(OwnedValue::is_object)
         .ok_or_else(|| Failure::usage("--claims is not a JSON object"))?;
+    refuse_twice(&claims, sign.role.is_some())?;
     insert(&mut claims, "iss", sign.issuer.as_str());
     insert(&mut claims, "aud", sign.audience.as_str());
     insert(&mut claims, "sub", sign.subject.as_str());
@@ -343,6 +373,18 @@ fn claims(sign: &Sign) -> Result<OwnedValue, Failure> {
         insert(&mut claims, "role", role.as_str());
     }
     Ok(claims)
+}
+
+/// One of two values would be dropped, and its writer would not know which.
+fn refuse_twice(claims: &OwnedValue, has_role: bool) -> Result<(), Failure> {
+    let twice =
+        |(claim, _): &&(&str, &str)| claims.contains_key(*claim) && (*claim != "role" || has_role);
+    match SET_CLAIMS.iter().find(twice) {
+        None => Ok(()),
+        Some((claim, by)) => Err(Failure::usage(format!(
+            "--claims has {claim:?}, which {by} sets; take one of them out"
+        ))),
+    }
 }
 
 fn insert(object: &mut OwnedValue, key: &'static str, value: impl Into<OwnedValue>) {

@@ -280,6 +280,7 @@ pub fn setting(text: &str) -> Result<Setting, String> {
     let Some((name, value)) = text.split_once('=') else {
         return Err(format!("{text:?} is not NAME=VALUE"));
     };
+    let (name, value) = (name.trim(), value.trim());
     let Some(place) = LIMITS.iter().position(|limit| limit.name == name) else {
         let names = LIMITS.map(|limit| limit.name).join(", ");
         return Err(format!("no limit is called {name:?}; there are {names}"));
@@ -372,6 +373,13 @@ mod tests {
     }
 
     #[test]
+    fn spaces_around_a_setting_are_nothing() {
+        for text in [" address-emits=5", "address-emits=5 ", "address-emits = 5"] {
+            assert_eq!(setting(text), setting("address-emits=5"), "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_bad_setting_is_refused_with_what_is_wrong() {
         for (text, part) in [
             ("", "\"\" is not NAME=VALUE"),
@@ -393,6 +401,31 @@ mod tests {
             let error = setting(text).unwrap_err();
             assert!(error.contains(part), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn the_operators_document_says_what_each_bucket_holds() {
+        let of = |seconds: u32| {
+            let same = LIMITS
+                .iter()
+                .filter(|limit| limit.unit == Unit::PerSecond(seconds));
+            let names: Vec<_> = same.map(|limit| format!("`{}`", limit.name)).collect();
+            names.join(", ")
+        };
+        let windows = LIMITS.iter().map(|limit| match limit.unit {
+            Unit::PerSecond(seconds) => seconds,
+            _ => 1,
+        });
+        let is_told = |seconds| [1, 5, 10].contains(&seconds);
+        assert!(windows.into_iter().all(is_told));
+        let document = include_str!("../../../docs/OPERATIONS.md");
+        let said = format!(
+            "but ten seconds' worth for {}, and five for {}:",
+            of(10),
+            of(5)
+        );
+        assert!(document.contains(&said), "{said}");
+        assert_eq!(Name::AddressReads.limit().unit.burst(5), 50);
     }
 
     #[test]

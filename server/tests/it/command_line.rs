@@ -273,6 +273,12 @@ async fn exit_codes_tell_bad_usage_from_failure() {
             64,
             "is not a duration",
         ),
+        (
+            &["serve", "--allow-origin", "app.example.org"],
+            64,
+            "is not an origin such as https://app.example.org",
+        ),
+        (&["serve", "--allow-origin", "*"], 64, "no wildcards"),
         (&["serve", "--retain-events", "0"], 64, "0 is not in 1.."),
         (&["serve", "--log", "mysql://h/d"], 1, "postgres:// URL"),
         (&["tail", "--count", "0"], 64, "--count"),
@@ -387,6 +393,146 @@ async fn the_doctor_finds_what_a_server_would_meet() {
         "{}",
         stdout(&stopped)
     );
+}
+
+/// What the doctor says in a directory, with these flags.
+async fn doctor_says(home: &Path, flags: &[&str]) -> String {
+    let mut command = todoki();
+    command
+        .args(["doctor", "--data", "data"])
+        .args(flags)
+        .current_dir(home);
+    stdout(&within(command.output()).await.unwrap()).to_owned()
+}
+
+fn allow(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+}
+
+#[tokio::test]
+async fn the_doctor_notes_what_other_users_of_the_machine_can_reach() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    let file = "[[jwt]]\nissuer = \"i\"\naudience = \"a\"\nalgorithms = [\"HS256\"]\nsecret_file = \"secret\"\n";
+    std::fs::write(path("auth.toml"), file).unwrap();
+    std::fs::write(path("secret"), [b's'; 32]).unwrap();
+    std::fs::create_dir(path("data")).unwrap();
+    let flags = ["--listen", "127.0.0.1:0", "--auth", "auth.toml"];
+    let notes = [
+        "note  config  every user of this machine can read auth.toml; chmod o-r auth.toml",
+        "note  config  every user of this machine can read secret; chmod o-r secret",
+        "note  config  every user of this machine can change secret, and with it who may come in; chmod o-w secret",
+        "note  disk    every user of this machine can look into data",
+    ];
+    for (name, mode) in [("auth.toml", 0o644), ("secret", 0o606), ("data", 0o755)] {
+        allow(&path(name), mode);
+    }
+    let open = doctor_says(home.path(), &flags).await;
+    for note in notes {
+        assert!(open.contains(note), "{note}: {open}");
+    }
+    for (name, mode) in [("auth.toml", 0o640), ("secret", 0o600), ("data", 0o700)] {
+        allow(&path(name), mode);
+    }
+    let closed = doctor_says(home.path(), &flags).await;
+    assert!(!closed.contains("every user"), "{closed}");
+}
+
+#[tokio::test]
+async fn the_doctor_notes_tokens_that_let_in_too_many_or_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let entry = |label: &str, expires: &str| {
+        let hash = todoki::auth::hash(label);
+        format!("[[tokens]]\nlabel = \"{label}\"\nhash = \"{hash}\"\nrole = \"agent\"\n{expires}\n")
+    };
+    let nobody = "auth.toml lets nobody in";
+    let short = "the token is short";
+    let beside = "a token is given beside auth.toml";
+    let ends = "expires = 2120-01-01T00:00:00Z";
+    let over = "expires = 2020-01-01T00:00:00Z";
+    let endless = "note  config  2 tokens never expire: ann, bob; ";
+    let three = [entry("ann", ""), entry("bob", ""), entry("eve", "")].concat();
+    let with_eve_out = format!("{three}[revoked]\nlabels = [\"eve\"]\n");
+    for (content, token, notes) in [
+        (String::new(), None, &[nobody][..]),
+        (entry("ann", ends), None, &[]),
+        (entry("ann", over), None, &[nobody]),
+        (with_eve_out, None, &[endless]),
+        (
+            entry("ann", ends),
+            Some("a-token-that-is-long-enough"),
+            &[beside],
+        ),
+        (entry("ann", ends), Some("short"), &[beside, short]),
+    ] {
+        std::fs::write(home.path().join("auth.toml"), &content).unwrap();
+        let mut flags = vec!["--listen", "127.0.0.1:0", "--auth", "auth.toml"];
+        flags.extend(token.iter().flat_map(|token| ["--token", token]));
+        let said = doctor_says(home.path(), &flags).await;
+        for note in [nobody, endless, beside, short] {
+            assert_eq!(
+                said.contains(note),
+                notes.contains(&note),
+                "{note}: {content}{said}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_notes_what_is_open_where_others_come() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("auth.toml"), "").unwrap();
+    let [query, metrics, limits, proxy] = [
+        "note  config  --allow-query-token",
+        "note  config  --open-metrics",
+        "note  limits  nothing bounds what one token takes (principal-emits, principal-streams unset)",
+        "note  proxy   --trusted-proxy 0.0.0.0/0",
+    ];
+    let open = [
+        "--allow-query-token",
+        "--open-metrics",
+        "--auth",
+        "auth.toml",
+    ];
+    let set = [
+        "--limit",
+        "principal-emits=5",
+        "--limit",
+        "principal-streams=5",
+    ];
+    for (flags, notes) in [
+        ([&["--listen", "127.0.0.1:0"], &open[..]].concat(), &[][..]),
+        (
+            [&["--listen", "0.0.0.0:0"], &open[..]].concat(),
+            &[query, metrics, limits],
+        ),
+        (
+            [&["--listen", "0.0.0.0:0"], &open[..], &set].concat(),
+            &[query, metrics],
+        ),
+        (
+            [
+                &["--trusted-proxy", "127.0.0.1", "--listen", "127.0.0.1:0"],
+                &open[2..],
+            ]
+            .concat(),
+            &[limits],
+        ),
+        (
+            vec!["--trusted-proxy", "0.0.0.0/0", "--listen", "0.0.0.0:0"],
+            &[proxy],
+        ),
+    ] {
+        let said = doctor_says(home.path(), &flags).await;
+        for note in [query, metrics, limits, proxy] {
+            assert_eq!(
+                said.contains(note),
+                notes.contains(&note),
+                "{note}: {flags:?}: {said}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

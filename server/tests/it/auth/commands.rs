@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use super::key_file;
 use crate::harness::{TestServer, within};
@@ -187,33 +187,44 @@ async fn a_token_that_the_file_would_not_take_is_not_added() {
     );
 }
 
-#[tokio::test]
-async fn a_signed_token_is_inspected_and_refused_for_its_reason() {
-    let dir = tempfile::tempdir().unwrap();
-    let keys = key_file("ec.pub.pem");
+/// Has the `auth.toml` of this directory take what [`signed`] signs.
+fn take_signed(dir: &Path) {
+    let keys = key_file("ec.pub.pem").display().to_string();
     let verifier = format!(
         "[[jwt]]\nissuer = \"https://id.example\"\naudience = \"todoki\"\nalgorithms = [\"ES256\"]\nkeys = [{keys:?}]\n"
     );
-    std::fs::write(dir.path().join("auth.toml"), verifier).unwrap();
+    std::fs::write(dir.join("auth.toml"), verifier).unwrap();
+}
+
+/// A JWT about Ann, made with these flags.
+async fn signed(dir: &Path, more: &[&str]) -> String {
     let key = key_file("ec.pem").display().to_string();
-    let sign = async |more: &[&str]| {
-        let sign = [
-            "sign",
-            "--key",
-            &key,
-            "--issuer",
-            "https://id.example",
-            "--audience",
-            "todoki",
-            "--subject",
-            "ann",
-        ];
-        let output = token(dir.path(), &[&sign[..], more].concat(), "").await;
-        assert!(output.status.success(), "{}", said(&output));
-        out(&output).trim().to_owned()
-    };
-    let inspect =
-        async |jwt: &str| token(dir.path(), &["inspect", "--auth", "auth.toml"], jwt).await;
+    let sign = [
+        "sign",
+        "--key",
+        &key,
+        "--issuer",
+        "https://id.example",
+        "--audience",
+        "todoki",
+        "--subject",
+        "ann",
+    ];
+    let output = token(dir, &[&sign[..], more].concat(), "").await;
+    assert!(output.status.success(), "{}", said(&output));
+    out(&output).trim().to_owned()
+}
+
+async fn inspected(dir: &Path, jwt: &str) -> Output {
+    token(dir, &["inspect", "--auth", "auth.toml"], jwt).await
+}
+
+#[tokio::test]
+async fn a_signed_token_is_inspected_and_refused_for_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    take_signed(dir.path());
+    let sign = async |more: &[&str]| signed(dir.path(), more).await;
+    let inspect = async |jwt: &str| inspected(dir.path(), jwt).await;
     let good = inspect(&sign(&["--role", "viewer"]).await).await;
     assert!(good.status.success(), "{}", said(&good));
     for line in [
@@ -280,4 +291,112 @@ async fn a_bad_file_is_named_by_line_before_a_server_starts() {
         "{}",
         said(&serve)
     );
+}
+
+#[tokio::test]
+async fn a_role_that_the_file_does_not_know_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    take_signed(dir.path());
+    let unknown = "no role is called boss in auth.toml";
+    for (flags, allowed, is_named) in [
+        (["--role", "boss"], "may do nothing", true),
+        (
+            ["--claims", r#"{"role":["viewer","boss"]}"#],
+            "replay  *",
+            true,
+        ),
+        (["--role", "viewer"], "replay  *", false),
+    ] {
+        let jwt = signed(dir.path(), &flags).await;
+        let output = inspected(dir.path(), &jwt).await;
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(
+            out(&output).contains(allowed),
+            "{flags:?}: {}",
+            out(&output)
+        );
+        assert_eq!(out(&output).contains(unknown), is_named, "{}", out(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_a_flag_sets_is_not_signed_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = key_file("ec.pem").display().to_string();
+    let flags = [
+        "sign",
+        "--key",
+        &key,
+        "--issuer",
+        "i",
+        "--audience",
+        "a",
+        "--subject",
+        "s",
+        "--role",
+        "viewer",
+        "--claims",
+    ];
+    for (claim, by) in [
+        ("iss", "--issuer"),
+        ("aud", "--audience"),
+        ("sub", "--subject"),
+        ("iat", "the time of signing"),
+        ("exp", "--expires"),
+        ("role", "--role"),
+    ] {
+        let claims = format!("{{\"tenant\":\"t\",\"{claim}\":1}}");
+        let output = token(dir.path(), &[&flags[..], &[claims.as_str()]].concat(), "").await;
+        assert_eq!(output.status.code(), Some(64), "{claim}");
+        let expected = format!("--claims has \"{claim}\", which {by}");
+        assert!(said(&output).contains(&expected), "{}", said(&output));
+        assert_eq!(out(&output), "", "{claim}");
+    }
+    let other = [&flags[..], &["{\"tenant\":\"t\"}"]].concat();
+    let output = token(dir.path(), &other, "").await;
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+/// What a server with an empty `auth.toml` says of tokens as it starts, and what it has logged until then.
+async fn start_beside_a_file(name: &str, value: &str) -> (String, String) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("auth.toml"), "").unwrap();
+    let mut server = todoki()
+        .args(["serve", "--listen", "127.0.0.1:0", "--auth", "auth.toml"])
+        .current_dir(dir.path())
+        .env(name, value)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let banner = loop {
+        let line = within(lines.next_line()).await.unwrap();
+        let line = line.expect("it says which tokens it takes");
+        if line.starts_with("  token") {
+            break line;
+        }
+    };
+    server.start_kill().unwrap();
+    let output = within(server.wait_with_output()).await.unwrap();
+    (banner, said(&output).to_owned())
+}
+
+#[tokio::test]
+async fn a_token_beside_the_file_is_not_hidden() {
+    for name in ["TODOKI_TOKEN", "USER_TOKEN"] {
+        let (banner, log) = start_beside_a_file(name, "a-token-beside-the-file").await;
+        assert_eq!(
+            banner, "  token  as given, which may do everything, and those in auth.toml",
+            "{name}"
+        );
+        assert!(
+            log.contains("whoever has it may do everything") && log.contains("WARN"),
+            "{name}: {log}"
+        );
+        assert!(!log.contains("a-token-beside-the-file"), "{name}: {log}");
+    }
+    let (banner, log) = start_beside_a_file("TODOKI_TOKEN", "").await;
+    assert_eq!(banner, "  token  those in auth.toml");
+    assert!(!log.contains("everything"), "{log}");
 }
