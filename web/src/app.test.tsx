@@ -282,6 +282,15 @@ it("asks for another token above the rows, which stay", async () => {
   expect(document.querySelectorAll(".todoki-row").length).toBeGreaterThan(5);
 });
 
+it("says where a token is to be had, of a server with one token and of a server with many", async () => {
+  const client = fakeClient(0);
+  client.is({ phase: "unauthorized" });
+  const { screen } = await show(client);
+  const card = screen.getByRole("region", { name: "Sign in" });
+  await expect.element(card).toHaveTextContent("one of their own, from whoever runs this server");
+  await expect.element(card).toHaveTextContent("the one that the server made and named when it started");
+});
+
 it("says that a token has expired, above the rows or in their place, and goes on with another", async () => {
   sessionStorage.setItem("todoki-token", "old");
   const client = fakeClient(50);
