@@ -325,6 +325,7 @@ it("says at the first sight of a page that the token it has kept has expired", a
 });
 
 it("asks for everything again when the grants allow none of what the view asks for", async () => {
+  sessionStorage.setItem("todoki-token", "narrow");
   const client = fakeClient(0);
   const { screen, address } = await show(client, "/events?kinds=audit.*");
   client.is({ phase: "forbidden", error: { code: "3003", message: "not granted" } });
@@ -332,6 +333,26 @@ it("asks for everything again when the grants allow none of what the view asks f
   await screen.getByRole("alert").getByRole("button", { name: "Clear filter" }).click();
   expect(address()).toBe("/events");
   await expect.poll(() => client.called("setSubscription").at(-1)).toEqual(["setSubscription", {}]);
+});
+
+it("offers another token where this one allows none of it, also where no filter is set", async () => {
+  sessionStorage.setItem("todoki-token", "narrow");
+  const client = fakeClient(50);
+  const { screen } = await show(client);
+  client.is({ phase: "forbidden", error: { code: "3003", message: "not granted" } });
+  const alert = screen.getByRole("alert");
+  await expect.element(alert.getByRole("button", { name: "Use another token" })).toBeVisible();
+  expect(alert.getByRole("button", { name: "Clear filter" }).elements()).toEqual([]);
+  await expectAccessible();
+});
+
+it("asks whoever has no token for one, also where that is told that it is not allowed", async () => {
+  const client = fakeClient(0);
+  client.is({ phase: "forbidden", error: { code: "3003", message: "not granted" } });
+  const { screen } = await show(client);
+  await screen.getByLabelText("Token").fill("another");
+  await screen.getByRole("button", { name: "Sign in" }).click();
+  await expect.poll(() => client.called("setToken").at(-1)).toEqual(["setToken", "another"]);
 });
 
 it("obeys the page's keys: search, lanes, help", async () => {
