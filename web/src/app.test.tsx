@@ -234,6 +234,15 @@ it("goes to what one types, and says what it cannot read", async () => {
   await expect.poll(() => client.called("seek").at(-1)).toEqual(["seek", 1_000_100]);
 });
 
+it("says how far the log goes, and does not call that a number of events", async () => {
+  const client = fakeClient(3);
+  client.is({ earliest: 200, head: 88_120 });
+  const { screen } = await show(client);
+  const header = screen.getByRole("banner");
+  await expect.element(header).toHaveTextContent("up to #88,120");
+  await expect.element(header).not.toHaveTextContent(/\d events/);
+});
+
 it("asks for the token where the events would be, keeps it for the tab, and has it in no address", async () => {
   const client = fakeClient(0);
   client.is({ phase: "unauthorized" });
