@@ -167,6 +167,11 @@ test("forbidden, by a proxy that checks who may read what", async ({ server, wir
   wire.closeEachWith(3003, "not allowed: kind audit.*");
   await wired.pill("forbidden").waitFor();
   await look(wired.page, "forbidden");
+  await wired.page.getByRole("button", { name: "Use another token" }).click();
+  await wired.tokenField.waitFor();
+  wire.admit();
+  await wired.signIn();
+  await wired.event(50).waitFor();
 });
 
 test("empty", async ({ timeline }) => {

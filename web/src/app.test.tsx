@@ -234,6 +234,15 @@ it("goes to what one types, and says what it cannot read", async () => {
   await expect.poll(() => client.called("seek").at(-1)).toEqual(["seek", 1_000_100]);
 });
 
+it("says how far the log goes, and does not call that a number of events", async () => {
+  const client = fakeClient(3);
+  client.is({ earliest: 200, head: 88_120 });
+  const { screen } = await show(client);
+  const header = screen.getByRole("banner");
+  await expect.element(header).toHaveTextContent("up to #88,120");
+  await expect.element(header).not.toHaveTextContent(/\d events/);
+});
+
 it("asks for the token where the events would be, keeps it for the tab, and has it in no address", async () => {
   const client = fakeClient(0);
   client.is({ phase: "unauthorized" });
@@ -282,6 +291,15 @@ it("asks for another token above the rows, which stay", async () => {
   expect(document.querySelectorAll(".todoki-row").length).toBeGreaterThan(5);
 });
 
+it("says where a token is to be had, of a server with one token and of a server with many", async () => {
+  const client = fakeClient(0);
+  client.is({ phase: "unauthorized" });
+  const { screen } = await show(client);
+  const card = screen.getByRole("region", { name: "Sign in" });
+  await expect.element(card).toHaveTextContent("one of their own, from whoever runs this server");
+  await expect.element(card).toHaveTextContent("the one that the server made and named when it started");
+});
+
 it("says that a token has expired, above the rows or in their place, and goes on with another", async () => {
   sessionStorage.setItem("todoki-token", "old");
   const client = fakeClient(50);
@@ -316,6 +334,7 @@ it("says at the first sight of a page that the token it has kept has expired", a
 });
 
 it("asks for everything again when the grants allow none of what the view asks for", async () => {
+  sessionStorage.setItem("todoki-token", "narrow");
   const client = fakeClient(0);
   const { screen, address } = await show(client, "/events?kinds=audit.*");
   client.is({ phase: "forbidden", error: { code: "3003", message: "not granted" } });
@@ -323,6 +342,26 @@ it("asks for everything again when the grants allow none of what the view asks f
   await screen.getByRole("alert").getByRole("button", { name: "Clear filter" }).click();
   expect(address()).toBe("/events");
   await expect.poll(() => client.called("setSubscription").at(-1)).toEqual(["setSubscription", {}]);
+});
+
+it("offers another token where this one allows none of it, also where no filter is set", async () => {
+  sessionStorage.setItem("todoki-token", "narrow");
+  const client = fakeClient(50);
+  const { screen } = await show(client);
+  client.is({ phase: "forbidden", error: { code: "3003", message: "not granted" } });
+  const alert = screen.getByRole("alert");
+  await expect.element(alert.getByRole("button", { name: "Use another token" })).toBeVisible();
+  expect(alert.getByRole("button", { name: "Clear filter" }).elements()).toEqual([]);
+  await expectAccessible();
+});
+
+it("asks whoever has no token for one, also where that is told that it is not allowed", async () => {
+  const client = fakeClient(0);
+  client.is({ phase: "forbidden", error: { code: "3003", message: "not granted" } });
+  const { screen } = await show(client);
+  await screen.getByLabelText("Token").fill("another");
+  await screen.getByRole("button", { name: "Sign in" }).click();
+  await expect.poll(() => client.called("setToken").at(-1)).toEqual(["setToken", "another"]);
 });
 
 it("obeys the page's keys: search, lanes, help", async () => {

@@ -9,7 +9,7 @@ import { openSearch } from "./search-box.tsx";
 
 export const EventList = memo(function EventList({ signIn }: { signIn: ReactNode }) {
   const workspace = useWorkspace();
-  const { client, store } = workspace;
+  const { client, store, signOut } = workspace;
   const view = useView();
   // Left out and not hidden, since what is hidden would have the server count for nobody.
   const isNarrow = useMedia(narrow);
@@ -22,6 +22,7 @@ export const EventList = memo(function EventList({ signIn }: { signIn: ReactNode
         renderDetail={null}
         shortcuts="page"
         signIn={signIn}
+        onSignOut={signOut}
         control={workspace.list}
         highlight={view.query}
         density={view.density}

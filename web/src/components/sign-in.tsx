@@ -29,7 +29,8 @@ export default function SignInCard(props: SignInProps) {
           <KeyRound aria-hidden="true" className="size-4 text-primary" /> Sign in
         </h2>
         <p className="mt-1 text-muted-foreground">
-          Events are shown to those who have the server's token. It says where it keeps it when it starts.
+          Events are shown to those who have a token: one of their own, from whoever runs this server, or the one that
+          the server made and named when it started.
         </p>
       </div>
       <SignInForm {...props} />

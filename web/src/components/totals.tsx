@@ -1,23 +1,18 @@
-/** How many events the log has, and how many come a second. */
+/** How far the log goes, and how many events come a second. */
 import { useSlice } from "@todoki/react";
 import { formatCount, formatRate } from "@/lib/format.ts";
 import { useWorkspace } from "../workspace.ts";
 
 export function Totals() {
   const { client } = useWorkspace();
-  const total = useSlice(client.status, (status) => totalOf(status.earliest, status.head));
+  // A position and no count: what this token may see, and what the view asks for, may be few of the events up to it.
+  const head = useSlice(client.status, (status) => status.head);
   const rate = useSlice(client.counts, (counts) => formatRate(counts.eventsPerSecond));
-  if (total === null) return null;
+  if (head === null) return null;
   return (
     <p className="whitespace-nowrap text-muted-foreground text-xs">
-      <span className="text-foreground">{formatCount(total)}</span> events <span aria-hidden="true">·</span>{" "}
+      up to <span className="text-foreground">#{formatCount(head)}</span> <span aria-hidden="true">·</span>{" "}
       <span className="text-foreground">{rate}</span>
     </p>
   );
-}
-
-/** Cursors are dense, so the two ends of the log say how many events are between them. */
-function totalOf(earliest: number | null, head: number | null): number | null {
-  if (head === null) return null;
-  return earliest === null ? head : Math.max(0, head - earliest + 1);
 }

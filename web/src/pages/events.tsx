@@ -69,7 +69,8 @@ export function EventsPage({ store }: { store: ViewStore }) {
   );
   const hasRows = useSlice(client.rows, ({ first, next }) => next > first);
   const { phase } = stream.status;
-  const isSignedOut = needsToken(phase) && !hasRows;
+  // A proxy may say to whoever shows no token that nothing is allowed.
+  const isSignedOut = (needsToken(phase) || (phase === "forbidden" && token === null)) && !hasRows;
   // Whoever has no token will most likely be asked for one, and one that was just typed may be wrong: nothing is shown that
   // would go again in a moment, and nothing is counted that would be refused.
   const isUnproven = token === null || token === typed;

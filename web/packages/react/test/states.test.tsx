@@ -256,6 +256,21 @@ it("offers no clearing of a filter that there is not", async () => {
   expect(root.querySelector("[role=alert] button")).toBeNull();
 });
 
+it("offers another token where grants allow none of it, and only there", async () => {
+  const client = fakeClient(5);
+  const onSignOut = vi.fn();
+  const { root } = await show(client, { onSignOut, isNarrowed: true, onClearFilter: () => {} });
+  const offers = () => [...root.querySelectorAll("[role=alert] button")].map((button) => button.textContent);
+  client.is({ phase: "expired" });
+  await frames();
+  expect(offers()).toEqual([]);
+  client.is({ phase: "forbidden" });
+  await frames();
+  expect(offers()).toEqual(["Clear filter", "Use another token"]);
+  await userEvent.click(page.getByRole("button", { name: "Use another token" }));
+  expect(onSignOut).toHaveBeenCalledOnce();
+});
+
 it("says a change of the connection once, and sums new events up once in ten seconds", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
   const client = fakeClient(5);

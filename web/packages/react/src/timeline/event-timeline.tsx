@@ -100,6 +100,8 @@ export interface TimelineViewProps {
   readonly announces?: boolean | undefined;
   /** Shown where the server asks for another token: a form, or a link to one. */
   readonly signIn?: ReactNode;
+  /** Gives the token up for another one: offered where the server allows none of what is asked for. Without it nothing offers it. */
+  readonly onSignOut?: (() => void) | undefined;
   /** Name of the list. Default `Events`. */
   readonly label?: string | undefined;
   readonly className?: string | undefined;
@@ -212,7 +214,12 @@ function Timeline(props: TimelineProps): ReactNode {
       style={heightStyle(props.height)}
     >
       {(props.showStatus ?? true) ? <StatusBar client={client} follower={follower} /> : null}
-      <AlertBar client={client} signIn={props.signIn} onClearFilter={props.isNarrowed ? onClearFilter : undefined} />
+      <AlertBar
+        client={client}
+        signIn={props.signIn}
+        onClearFilter={props.isNarrowed ? onClearFilter : undefined}
+        onSignOut={props.onSignOut}
+      />
       <div className="todoki-body" data-open={isAside || undefined}>
         <div className="todoki-list">
           <List

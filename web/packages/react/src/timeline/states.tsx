@@ -191,10 +191,12 @@ export interface AlertBarProps {
   readonly signIn?: ReactNode;
   /** Asks for everything again; absent where the view asks for everything already. */
   readonly onClearFilter?: (() => void) | undefined;
+  /** Gives the token up for another one; absent where there is no way to. */
+  readonly onSignOut?: (() => void) | undefined;
 }
 
 /** Said at once and above the rows, which stay: the one thing that only a person can mend. */
-export function AlertBar({ client, signIn, onClearFilter }: AlertBarProps): ReactNode {
+export function AlertBar({ client, signIn, ...ways }: AlertBarProps): ReactNode {
   const status = useSlice(client.status);
   const { phase } = status;
   if (phase !== "unauthorized" && phase !== "expired" && phase !== "forbidden") return null;
@@ -204,11 +206,25 @@ export function AlertBar({ client, signIn, onClearFilter }: AlertBarProps): Reac
       <p className="todoki-panel-title">{title}</p>
       <p>{text}</p>
       {phase !== "forbidden" ? signIn : null}
-      {phase === "forbidden" && onClearFilter ? (
+      {phase === "forbidden" ? <WaysOn {...ways} /> : null}
+    </div>
+  );
+}
+
+/** What helps where a token does not allow what is asked for: asking for less of one thing, or another token. */
+function WaysOn({ onClearFilter, onSignOut }: Pick<AlertBarProps, "onClearFilter" | "onSignOut">): ReactNode {
+  return (
+    <>
+      {onClearFilter ? (
         <button type="button" className="todoki-button" onClick={onClearFilter}>
           Clear filter
         </button>
       ) : null}
-    </div>
+      {onSignOut ? (
+        <button type="button" className="todoki-button" onClick={onSignOut}>
+          Use another token
+        </button>
+      ) : null}
+    </>
   );
 }
