@@ -185,7 +185,7 @@ mod tests {
             actions: vec![Action::Read, Action::Replay],
             scope: Scope::new(Vec::new(), within),
         };
-        let (own, log) = (Principal::new("own", &[grant]), Endless::default());
+        let (own, log) = (Principal::new("own", &[grant]).unwrap(), Endless::default());
         let all = Principal::everything("all");
         for beyond in [0, 1, 4_000] {
             let at = Cursor::new(3 * GRAIN + beyond).unwrap();
