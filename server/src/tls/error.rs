@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// See the [module](self).
+/// Why TLS cannot be spoken with these files.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
