@@ -19,6 +19,7 @@ mod postgres;
 mod queue;
 mod recorder;
 mod shared;
+mod span;
 
 use std::fmt;
 use std::future::Future;

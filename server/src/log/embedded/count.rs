@@ -10,12 +10,12 @@ use rusqlite::{Connection, Error, Result, Row};
 use todoki_codec::{Cursor, Filter, Kind, Windows};
 use uuid::Uuid;
 
-use super::plan::Span;
 use super::read::{position, trimmed_through};
 use super::row;
 use super::walk::{Picked, walk};
 use crate::log::count::{FacetsTally, HistogramTally, most_frequent};
 use crate::log::shared::Shared;
+use crate::log::span::Span;
 use crate::log::{Facets, Frequent, Histogram, Reach};
 
 /// Rows that one count looks at: some 0.4 s of one core, on a connection that nobody else waits for.
@@ -51,7 +51,7 @@ pub(super) fn histogram(
         .collect::<Result<_>>()?;
     let picked = Picked::new(filter, &kinds);
     let mut tally = HistogramTally::new(&kinds, windows.count());
-    let span = newest_first(edges[0], edges[windows.count()]);
+    let span = Span::newest_first(edges[0], edges[windows.count()]);
     let places: Vec<usize> = (0..kinds.len())
         .filter(|place| picked.picks_kind(*place))
         .collect();
@@ -90,7 +90,7 @@ pub(super) fn facets(
     let head = shared.head();
     let kinds = shared.kinds();
     let transaction = connection.unchecked_transaction()?;
-    let span = newest_first(trimmed_through(&transaction)?, head);
+    let span = Span::newest_first(trimmed_through(&transaction)?, head);
     if filter.is_all() && FACETS * span.len() <= entries(max_rows) {
         return indexed_facets(&transaction, span, &kinds, limit);
     }
@@ -117,14 +117,6 @@ pub(super) fn facets(
         },
     )?;
     Ok(tally.finish(&kinds, limit, reach(span, stopped_at)))
-}
-
-fn newest_first(low: Cursor, high: Cursor) -> Span {
-    Span {
-        low,
-        high,
-        newest_first: true,
-    }
 }
 
 /// How far a count of this span came that ended at this cursor, or at the span's own end.
@@ -367,7 +359,7 @@ mod tests {
     fn many_kinds_in_many_windows_of_few_events_are_not_counted_one_by_one() {
         let at = |number| Cursor::new(number).unwrap();
         let edges = [0, 50, 50, 100].map(at);
-        let span = newest_first(edges[0], edges[3]);
+        let span = Span::newest_first(edges[0], edges[3]);
         assert!(is_quicker_by_index(7, &edges, span));
         assert!(!is_quicker_by_index(8, &edges, span));
     }

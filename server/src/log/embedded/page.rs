@@ -6,11 +6,11 @@ use rusqlite::{Connection, Result};
 use todoki_codec::query::Direction;
 use todoki_codec::{Cursor, Event, Kind};
 
-use super::plan::Span;
 use super::read::trimmed_through;
 use super::row;
 use super::walk::{Picked, walk};
 use crate::log::shared::Shared;
+use crate::log::span::Span;
 use crate::log::{Page, PageRequest};
 
 /// Rows of the table that one page looks at, or as many as cost the same: some 50 ms of work. A filter that picks next to nothing comes back with what it has,
@@ -28,25 +28,10 @@ pub(super) fn page(
     let kinds = shared.kinds();
     let transaction = connection.unchecked_transaction()?;
     let trimmed_through = trimmed_through(&transaction)?;
-    let span = span(request, head, trimmed_through);
+    let span = Span::of_page(request, head, trimmed_through);
     let picked = Picked::new(&request.filter, &kinds);
     let found = Found::walk(&transaction, span, &picked, &kinds, request)?;
     Ok(found.into_page(request.direction, span, trimmed_through.next()))
-}
-
-fn span(request: &PageRequest, head: Cursor, trimmed_through: Cursor) -> Span {
-    match request.direction {
-        Direction::After(after) => Span {
-            low: after.max(trimmed_through),
-            high: request.until.map_or(head, |until| until.min(head)),
-            newest_first: false,
-        },
-        Direction::Before(before) => Span {
-            low: trimmed_through,
-            high: before.before().min(head),
-            newest_first: true,
-        },
-    }
 }
 
 /// What a walk found, and how far it came.

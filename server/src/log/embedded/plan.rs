@@ -4,8 +4,10 @@
 //! It narrows what is visited; the filter is then checked on each visited row.
 
 use rusqlite::{Connection, OptionalExtension, Result, ToSql, params_from_iter};
-use todoki_codec::{Cursor, Within};
+use todoki_codec::Within;
 use uuid::Uuid;
+
+use crate::log::span::Span;
 
 /// Kinds, or ids, that are looked up one by one; with more of them the table itself is quicker to walk.
 const KEYS_MERGED: usize = 8;
@@ -16,30 +18,6 @@ const PROBE_ENTRIES: i64 = 32;
 /// An index that names one event in so many or more is slower than the table: a walk visits this many rows (0.27 µs
 /// each) in the time of one lookup by cursor (2 µs).
 const ROWS_PER_LOOKUP: u8 = 8;
-
-/// The cursors to look at: `(low, high]`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Span {
-    pub(super) low: Cursor,
-    pub(super) high: Cursor,
-    /// Backward, from `high` down.
-    pub(super) newest_first: bool,
-}
-
-impl Span {
-    pub(super) fn is_empty(self) -> bool {
-        self.low >= self.high
-    }
-
-    /// Events in it: cursors are dense.
-    pub(super) fn len(self) -> u64 {
-        self.high.count_since(self.low)
-    }
-
-    fn order(self) -> &'static str {
-        if self.newest_first { "DESC" } else { "ASC" }
-    }
-}
 
 /// A value of an indexed column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +149,8 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use todoki_codec::Cursor;
+
     use super::super::schema;
     use super::*;
 

@@ -7,8 +7,9 @@ use rusqlite::{Connection, Result, Row};
 use todoki_codec::{Cursor, Filter, Kind};
 use uuid::Uuid;
 
-use super::plan::{Plan, Span};
+use super::plan::Plan;
 use super::row;
+use crate::log::span::Span;
 
 /// What a filter picks, in terms of columns.
 pub(super) struct Picked<'a> {

@@ -9,11 +9,12 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::page::trimmed_through;
-use super::plan::{Plan, Span};
+use super::plan::Plan;
 use super::read::Readers;
 use super::row::{self, Time};
 use crate::log::count::{HistogramTally, most_frequent};
 use crate::log::shared::Shared;
+use crate::log::span::Span;
 use crate::log::{Facets, Frequent, Histogram, Reach, ReadError};
 
 /// Which columns a row is not grouped by, as `grouping(kind, agent_id, session_id, task_id)` has it: all but this one.
@@ -34,7 +35,7 @@ pub(super) async fn histogram(
     let kinds = shared.kinds();
     let edges = edges(readers, head, windows).await?;
     let plan = Plan::new(filter, &kinds);
-    let span = newest_first(edges[0], edges[windows.count()]);
+    let span = Span::newest_first(edges[0], edges[windows.count()]);
     let counted = plan.counted(span);
     let numbers: Vec<i64> = edges.iter().map(|edge| edge.get()).collect();
     let query = plan.count(counted, |query, within| {
@@ -94,7 +95,7 @@ pub(super) async fn facets(
     let head = shared.head();
     let kinds = shared.kinds();
     let plan = Plan::new(filter, &kinds);
-    let span = newest_first(shared.trimmed_through(), head);
+    let span = Span::newest_first(shared.trimmed_through(), head);
     let counted = plan.counted(span);
     let query = plan.count(counted, |query, within| {
         // One more than asked for, since those without an id are a group too.
@@ -138,14 +139,6 @@ pub(super) async fn facets(
 fn of_facet(rows: &[Row], facet: i32) -> impl Iterator<Item = &Row> {
     rows.iter()
         .filter(move |row| row::column::<Option<i32>>(row, 1).ok().flatten() == Some(facet))
-}
-
-fn newest_first(low: Cursor, high: Cursor) -> Span {
-    Span {
-        low,
-        high,
-        newest_first: true,
-    }
 }
 
 /// How far a count came that was to span all of `span`, and spanned `counted`.

@@ -18,12 +18,13 @@ use super::connect::{Connector, Role, Session};
 use super::error::line;
 use super::outage::{Outage, Word};
 use super::page;
-use super::plan::{Plan, Span};
+use super::plan::Plan;
 use super::read::Readers;
 use super::row;
 use super::schema;
 use crate::clock;
 use crate::log::shared::Shared;
+use crate::log::span::Span;
 use crate::log::{ReadError, Release};
 
 /// Events that are read at once, and that the release hook is given together.

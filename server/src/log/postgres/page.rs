@@ -4,10 +4,11 @@ use todoki_codec::query::Direction;
 use todoki_codec::{Cursor, Event, Kind};
 use tokio_postgres::Row;
 
-use super::plan::{Plan, Span};
+use super::plan::Plan;
 use super::read::Readers;
 use super::row;
 use crate::log::shared::Shared;
+use crate::log::span::Span;
 use crate::log::{Page, PageRequest, ReadError};
 
 /// Reads a page.
@@ -19,7 +20,7 @@ pub(super) async fn page(
     // In this order: see `shared`. The snapshot comes last, so it has every event up to the head.
     let head = shared.head();
     let kinds = shared.kinds();
-    let span = span(request, head, shared.trimmed_through());
+    let span = Span::of_page(request, head, shared.trimmed_through());
     let plan = Plan::new(&request.filter, &kinds);
     let reach = plan.reach(span, request.max_events);
     let query = if span.is_empty() || plan.is_nothing() {
@@ -33,21 +34,6 @@ pub(super) async fn page(
     let walk = Walk::new(&rows, &kinds, request.max_events, request.max_bytes)?;
     let walked = if plan.is_nothing() { span } else { reach };
     Ok(walk.into_page(request.direction, span, walked, trimmed_through.next()))
-}
-
-fn span(request: &PageRequest, head: Cursor, trimmed_through: Cursor) -> Span {
-    match request.direction {
-        Direction::After(after) => Span {
-            low: after.max(trimmed_through),
-            high: request.until.map_or(head, |until| until.min(head)),
-            newest_first: false,
-        },
-        Direction::Before(before) => Span {
-            low: trimmed_through,
-            high: before.before().min(head),
-            newest_first: true,
-        },
-    }
 }
 
 /// How far the log was trimmed when the rows were read.

@@ -4,11 +4,12 @@
 //! A session that reads may not sort or scan (see `connect`), so whichever index the planner takes, it walks it in order
 //! and stops when the page is full. What a page may walk through is bounded by the cursors it spans.
 
-use todoki_codec::{Cursor, Filter, Kind, Scope, WantedIds, Within};
+use todoki_codec::{Filter, Kind, Scope, WantedIds, Within};
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::row::COLUMNS;
+use crate::log::span::Span;
 
 /// Kinds, or ids, that are looked up one by one and merged; with more of them the cursors themselves are quicker to walk.
 const KEYS_MERGED: usize = 8;
@@ -32,38 +33,6 @@ const AGENT_ID: &str = "agent_id";
 
 /// JSON around `data` at the least, in bytes: with it the database leaves out what could not be in a page that is full.
 const ENVELOPE_BYTES: i64 = 150;
-
-/// The cursors to look at: `(low, high]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) low: Cursor,
-    pub(super) high: Cursor,
-    /// Backward, from `high` down.
-    pub(super) newest_first: bool,
-}
-
-impl Span {
-    pub(super) fn is_empty(self) -> bool {
-        self.low >= self.high
-    }
-
-    /// The first so many cursors, in its own direction.
-    fn first(self, cursors: usize) -> Self {
-        if self.newest_first {
-            let cursors = i64::try_from(cursors).unwrap_or(i64::MAX);
-            let low = Cursor::new(self.high.get().saturating_sub(cursors)).unwrap_or_default();
-            let low = low.max(self.low);
-            Self { low, ..self }
-        } else {
-            let high = self.low.forward(cursors).min(self.high);
-            Self { high, ..self }
-        }
-    }
-
-    fn order(self) -> &'static str {
-        if self.newest_first { "DESC" } else { "ASC" }
-    }
-}
 
 /// What a page asks for.
 #[derive(Debug, Default)]
