@@ -7,31 +7,15 @@ use simd_json::prelude::*;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::harness::{TOKEN, within};
-use crate::process::{ServerProcess, todoki};
+use crate::process::{ServerProcess, fed, stderr, stdout, todoki};
 
 /// Runs a command against the server, with this on its standard input.
 async fn run(url: &str, arguments: &[&str], input: &str) -> Output {
-    let mut child = todoki()
+    let mut command = todoki();
+    command
         .args(arguments)
-        .args(["--url", url, "--token", TOKEN])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // A command that refuses its flags does not read.
-    stdin.write_all(input.as_bytes()).await.ok();
-    drop(stdin);
-    within(child.wait_with_output()).await.unwrap()
-}
-
-fn stdout(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
-}
-
-fn stderr(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
+        .args(["--url", url, "--token", TOKEN]);
+    fed(&mut command, input).await
 }
 
 async fn server(data: &Path) -> ServerProcess {

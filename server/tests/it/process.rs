@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use bytes::{Bytes, BytesMut};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -24,6 +24,30 @@ pub(crate) fn todoki() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_todoki"));
     command.env_clear().kill_on_drop(true);
     command
+}
+
+/// Runs a command to its end, with this on its standard input.
+pub(crate) async fn fed(command: &mut Command, input: &str) -> Output {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A command that takes no input, or refuses its flags, does not read.
+    stdin.write_all(input.as_bytes()).await.ok();
+    drop(stdin);
+    within(child.wait_with_output()).await.unwrap()
+}
+
+/// What a command has printed.
+pub(crate) fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+/// What a command has said besides.
+pub(crate) fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
 }
 
 impl ServerProcess {

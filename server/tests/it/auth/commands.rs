@@ -3,37 +3,17 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::key_file;
 use crate::harness::{TestServer, within};
-use crate::process::todoki;
+use crate::process::{fed, stderr, stdout, todoki};
 
 const PROJECT: &str = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f";
 
 async fn token(dir: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = todoki()
-        .arg("token")
-        .args(arguments)
-        .current_dir(dir)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // A command that takes no input does not read.
-    stdin.write_all(input.as_bytes()).await.ok();
-    drop(stdin);
-    within(child.wait_with_output()).await.unwrap()
-}
-
-fn out(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
-}
-
-fn said(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
+    let mut command = todoki();
+    fed(command.arg("token").args(arguments).current_dir(dir), input).await
 }
 
 #[tokio::test]
@@ -55,11 +35,11 @@ async fn a_new_token_lets_its_holder_in_once_it_is_in_the_file() {
         "",
     )
     .await;
-    assert!(new.status.success(), "{}", said(&new));
-    let secret = out(&new).trim();
+    assert!(new.status.success(), "{}", stderr(&new));
+    let secret = stdout(&new).trim();
     assert_eq!(secret.len(), 24);
     let file = std::fs::read_to_string(dir.path().join("auth.toml")).unwrap();
-    assert!(!file.contains(secret) && !said(&new).contains(secret));
+    assert!(!file.contains(secret) && !stderr(&new).contains(secret));
     assert!(file.contains(&todoki::auth::hash(secret)), "{file}");
     // Another one is put behind it.
     let other = token(
@@ -76,7 +56,7 @@ async fn a_new_token_lets_its_holder_in_once_it_is_in_the_file() {
         "",
     )
     .await;
-    assert!(other.status.success(), "{}", said(&other));
+    assert!(other.status.success(), "{}", stderr(&other));
     let both = std::fs::read_to_string(dir.path().join("auth.toml")).unwrap();
     assert!(
         both.starts_with(&file) && both.matches("[[tokens]]").count() == 2,
@@ -92,17 +72,17 @@ async fn a_new_token_lets_its_holder_in_once_it_is_in_the_file() {
         &format!("emit    * where project_id is {PROJECT}"),
     ] {
         assert!(
-            out(&inspected).contains(line),
+            stdout(&inspected).contains(line),
             "{line}: {}{}",
-            out(&inspected),
-            said(&inspected)
+            stdout(&inspected),
+            stderr(&inspected)
         );
     }
     let checked = token(dir.path(), &["check", "auth.toml"], "").await;
     assert!(
-        out(&checked).contains("4 roles, 2 tokens, 0 issuers of JWTs, 0 revocations"),
+        stdout(&checked).contains("4 roles, 2 tokens, 0 issuers of JWTs, 0 revocations"),
         "{}",
-        out(&checked)
+        stdout(&checked)
     );
 }
 
@@ -170,20 +150,20 @@ async fn a_token_that_the_file_would_not_take_is_not_added() {
         let output = token(dir.path(), arguments, "").await;
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");
         assert!(
-            said(&output).contains(reason),
+            stderr(&output).contains(reason),
             "{arguments:?}: {}",
-            said(&output)
+            stderr(&output)
         );
-        assert_eq!(out(&output), "", "{arguments:?}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
     // A role of a file that is not at hand may be meant.
     let pasted = token(dir.path(), &["new", "--label", "ci", "--role", "cook"], "").await;
-    assert!(pasted.status.success(), "{}", said(&pasted));
+    assert!(pasted.status.success(), "{}", stderr(&pasted));
     assert!(
-        said(&pasted).contains("role = \"cook\""),
+        stderr(&pasted).contains("role = \"cook\""),
         "{}",
-        said(&pasted)
+        stderr(&pasted)
     );
 }
 
@@ -211,8 +191,8 @@ async fn signed(dir: &Path, more: &[&str]) -> String {
         "ann",
     ];
     let output = token(dir, &[&sign[..], more].concat(), "").await;
-    assert!(output.status.success(), "{}", said(&output));
-    out(&output).trim().to_owned()
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output).trim().to_owned()
 }
 
 async fn inspected(dir: &Path, jwt: &str) -> Output {
@@ -226,7 +206,7 @@ async fn a_signed_token_is_inspected_and_refused_for_its_reason() {
     let sign = async |more: &[&str]| signed(dir.path(), more).await;
     let inspect = async |jwt: &str| inspected(dir.path(), jwt).await;
     let good = inspect(&sign(&["--role", "viewer"]).await).await;
-    assert!(good.status.success(), "{}", said(&good));
+    assert!(good.status.success(), "{}", stderr(&good));
     for line in [
         "a JWT",
         "\"alg\":\"ES256\"",
@@ -235,33 +215,33 @@ async fn a_signed_token_is_inspected_and_refused_for_its_reason() {
         "lets in jwt:https://id.example#ann",
         "replay  *",
     ] {
-        assert!(out(&good).contains(line), "{line}: {}", out(&good));
+        assert!(stdout(&good).contains(line), "{line}: {}", stdout(&good));
     }
     let nothing = inspect(&sign(&[]).await).await;
     assert!(
-        out(&nothing).contains("may do nothing"),
+        stdout(&nothing).contains("may do nothing"),
         "{}",
-        out(&nothing)
+        stdout(&nothing)
     );
     let grants = r#"{"grants":[{"actions":["read"],"kinds":["task.*"]}]}"#;
     let granted = inspect(&sign(&["--claims", grants]).await).await;
     assert!(
-        out(&granted).contains("read    task.*"),
+        stdout(&granted).contains("read    task.*"),
         "{}",
-        out(&granted)
+        stdout(&granted)
     );
     let unknown = inspect(&sign(&["--kid", "x"]).await).await;
     assert_eq!(unknown.status.code(), Some(1));
     assert!(
-        said(&unknown).contains("kid is \"x\""),
+        stderr(&unknown).contains("kid is \"x\""),
         "{}",
-        said(&unknown)
+        stderr(&unknown)
     );
     let stranger = inspect("stranger").await;
     assert!(
-        said(&stranger).contains("no [[tokens]] has its hash"),
+        stderr(&stranger).contains("no [[tokens]] has its hash"),
         "{}",
-        said(&stranger)
+        stderr(&stranger)
     );
 }
 
@@ -276,9 +256,9 @@ async fn a_bad_file_is_named_by_line_before_a_server_starts() {
     let checked = token(dir.path(), &["check", "auth.toml"], "").await;
     assert_eq!(checked.status.code(), Some(1));
     assert!(
-        said(&checked).contains("auth.toml line 2: unknown field `action`"),
+        stderr(&checked).contains("auth.toml line 2: unknown field `action`"),
         "{}",
-        said(&checked)
+        stderr(&checked)
     );
     let serve = todoki()
         .args(["serve", "--auth", "auth.toml"])
@@ -287,9 +267,9 @@ async fn a_bad_file_is_named_by_line_before_a_server_starts() {
     let serve = within(serve).await.unwrap();
     assert_eq!(serve.status.code(), Some(64));
     assert!(
-        said(&serve).contains("auth.toml line 2"),
+        stderr(&serve).contains("auth.toml line 2"),
         "{}",
-        said(&serve)
+        stderr(&serve)
     );
 }
 
@@ -309,13 +289,18 @@ async fn a_role_that_the_file_does_not_know_is_named() {
     ] {
         let jwt = signed(dir.path(), &flags).await;
         let output = inspected(dir.path(), &jwt).await;
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", stderr(&output));
         assert!(
-            out(&output).contains(allowed),
+            stdout(&output).contains(allowed),
             "{flags:?}: {}",
-            out(&output)
+            stdout(&output)
         );
-        assert_eq!(out(&output).contains(unknown), is_named, "{}", out(&output));
+        assert_eq!(
+            stdout(&output).contains(unknown),
+            is_named,
+            "{}",
+            stdout(&output)
+        );
     }
 }
 
@@ -349,12 +334,12 @@ async fn a_claim_that_a_flag_sets_is_not_signed_twice() {
         let output = token(dir.path(), &[&flags[..], &[claims.as_str()]].concat(), "").await;
         assert_eq!(output.status.code(), Some(64), "{claim}");
         let expected = format!("--claims has \"{claim}\", which {by}");
-        assert!(said(&output).contains(&expected), "{}", said(&output));
-        assert_eq!(out(&output), "", "{claim}");
+        assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "", "{claim}");
     }
     let other = [&flags[..], &["{\"tenant\":\"t\"}"]].concat();
     let output = token(dir.path(), &other, "").await;
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
 }
 
 /// What a server with an empty `auth.toml` says of tokens as it starts, and what it has logged until then.
@@ -379,7 +364,7 @@ async fn start_beside_a_file(name: &str, value: &str) -> (String, String) {
     };
     server.start_kill().unwrap();
     let output = within(server.wait_with_output()).await.unwrap();
-    (banner, said(&output).to_owned())
+    (banner, stderr(&output).to_owned())
 }
 
 #[tokio::test]
