@@ -37,7 +37,7 @@ use todoki::log::{
     AppendError, Batch, Bounds, Facets, Histogram, Log, Page, PageRequest, ReadError,
 };
 use todoki::subscriber::Arrival;
-use todoki::subscriber::access::{Access, Generation};
+use todoki::subscriber::access::Access;
 use todoki::subscriber::outgoing::send_each;
 use todoki::subscriber::pace::Inbound;
 use todoki::subscriber::place::place;
@@ -447,7 +447,6 @@ async fn subscribe(
         is_compressed: false,
         place: place.map_err(|refusal| refusal.to_string())?,
         access: Access::new(admission),
-        generation: Generation::of(auth),
         permit: None,
         token: subscribers.token(),
     })

@@ -29,7 +29,7 @@ use crate::log::Log;
 use crate::origin::{Origin, only};
 use crate::reply::{Body, Refusal};
 use crate::route::App;
-use crate::subscriber::access::{Access, Generation};
+use crate::subscriber::access::Access;
 use crate::subscriber::place::{Place, place};
 use crate::subscriber::stream::Stream;
 use crate::subscriber::{self, Arrival};
@@ -42,7 +42,6 @@ pub async fn upgrade<L: Log>(
     check_handshake(&request)?;
     let query = request.uri().query().unwrap_or_default().to_owned();
     let origin = app.origins.check(request.headers())?;
-    let generation = Generation::of(&app.auth);
     let (admission, seat) = match app.admit_reader(&request).await {
         Ok(entered) => entered,
         Err(refusal) => return turned_away(app, request, origin, refusal),
@@ -72,8 +71,7 @@ pub async fn upgrade<L: Log>(
     let app = Arc::clone(app);
     app.tasks.clone().spawn(async move {
         let is_compressed = extension.is_some();
-        let entrance = (access, generation);
-        if let Err(error) = admit(&app, socket, is_compressed, place, entrance, permit).await {
+        if let Err(error) = admit(&app, socket, is_compressed, place, access, permit).await {
             tracing::debug!(%error, "upgrade failed");
         }
     });
@@ -115,7 +113,7 @@ async fn admit<L: Log>(
     upgraded: UpgradeFut,
     is_compressed: bool,
     place: Place,
-    (access, generation): (Box<Access>, Generation),
+    access: Box<Access>,
     permit: Option<Permit>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (stream, early) = taken_back(upgraded).await?;
@@ -125,7 +123,6 @@ async fn admit<L: Log>(
         is_compressed,
         place,
         access,
-        generation,
         permit,
         token: app.tasks.token(),
     };

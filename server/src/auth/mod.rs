@@ -73,7 +73,7 @@ pub struct Auth {
     policy: RwLock<Arc<Policy>>,
     /// The file of the policy.
     watched: Option<Arc<Watched>>,
-    changes: watch::Sender<u64>,
+    changes: watch::Sender<Generation>,
 }
 
 /// What an operator should know of a file that is right.
@@ -102,7 +102,13 @@ pub struct Admission {
     /// Until when; `None` is for ever. [`LEEWAY`] comes on top.
     pub expires: Option<Timestamp>,
     proof: Proof,
+    /// The state of things that they were judged by.
+    generation: Generation,
 }
+
+/// A state of who may come in, of those that an [`Auth`] went through: each change makes another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Generation(u64);
 
 /// What somebody came in with, as far as it is needed to judge them again.
 #[derive(Clone, Debug)]
@@ -116,6 +122,16 @@ enum Proof {
 }
 
 impl Admission {
+    /// The state of things that they were judged by.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// When it does not count any more; `None` is never.
+    pub fn ends(&self) -> Option<Timestamp> {
+        ends(self.expires?)
+    }
+
     /// This one, within what bounded the one before it.
     fn bounded_as(mut self, before: &Self) -> Result<Self, ScopesError> {
         if let Some(bound) = before.principal.bound() {
@@ -189,7 +205,7 @@ impl Auth {
             has_query_token: false,
             policy: RwLock::default(),
             watched: None,
-            changes: watch::Sender::new(0),
+            changes: watch::Sender::default(),
         }
     }
 
@@ -218,6 +234,16 @@ impl Auth {
 
     /// Who holds this token, or why it lets nobody in, for operators to know.
     pub async fn judge(&self, token: &str) -> Result<Admission, TokenFault> {
+        // Before it is judged, so that a change in between is seen to be later.
+        let generation = self.generation();
+        let admission = self.judge_now(token).await?;
+        Ok(Admission {
+            generation,
+            ..admission
+        })
+    }
+
+    async fn judge_now(&self, token: &str) -> Result<Admission, TokenFault> {
         if let Some(admission) = self.admit_everything(token) {
             return Ok(admission);
         }
@@ -236,19 +262,33 @@ impl Auth {
 
     /// The same admission as it would be now: with the grants of now, or not at all any more.
     pub fn readmit(&self, admission: &Admission) -> Result<Admission, Refusal> {
-        let (policy, now) = (self.policy(), clock::now());
+        let (generation, now) = (self.generation(), clock::now());
+        let is_over = admission.ends().is_some_and(|end| end <= now);
+        if admission.generation == generation && !is_over {
+            return Ok(admission.clone());
+        }
+        let policy = self.policy();
         let again = match &admission.proof {
             Proof::Everything => Ok(admission.clone()),
             Proof::Static(digest) => policy.admit_digest(digest, now),
             Proof::Jwt(claims) => policy.admit_claims(claims, now).map_err(TokenFault::from),
         };
         let again = again.map_err(|_| Refusal::Unauthorised)?;
-        let bounded = again.bounded_as(admission);
-        bounded.map_err(|_| Refusal::Unauthorised)
+        let again = again.bounded_as(admission);
+        let again = again.map_err(|_| Refusal::Unauthorised)?;
+        Ok(Admission {
+            generation,
+            ..again
+        })
+    }
+
+    /// The present state of who may come in.
+    pub fn generation(&self) -> Generation {
+        *self.changes.borrow()
     }
 
     /// Changes whenever an admission may have to be looked at again: tokens, roles or revocations are others now.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub fn changes(&self) -> watch::Receiver<Generation> {
         self.changes.subscribe()
     }
 
@@ -312,6 +352,7 @@ impl Auth {
             principal: Arc::clone(&everything.principal),
             expires: None,
             proof: Proof::Everything,
+            generation: Generation::default(),
         })
     }
 
@@ -331,12 +372,12 @@ impl Auth {
 }
 
 /// Has admissions looked at again.
-fn note(changes: &watch::Sender<u64>) {
-    changes.send_modify(|count| *count += 1);
+fn note(changes: &watch::Sender<Generation>) {
+    changes.send_modify(|generation| generation.0 += 1);
 }
 
 /// Fetches keys because a token names one that is not among them.
-async fn look_for_more(jwks: Arc<Jwks>, changes: watch::Sender<u64>) {
+async fn look_for_more(jwks: Arc<Jwks>, changes: watch::Sender<Generation>) {
     if jwks.look_for_more().await {
         note(&changes);
     }
@@ -350,10 +391,15 @@ async fn fetch_all(all: Vec<Arc<Jwks>>) -> Result<(), String> {
     fetched.into_iter().collect()
 }
 
-/// Whether a token is over at this time, the leeway included.
-fn is_over(expires: Timestamp, now: Timestamp) -> bool {
+/// When a token that expires then does not count any more, the leeway included.
+fn ends(expires: Timestamp) -> Option<Timestamp> {
     // A time so late that the leeway leaves the calendar never comes.
-    expires.checked_add(LEEWAY).is_ok_and(|over| over <= now)
+    expires.checked_add(LEEWAY).ok()
+}
+
+/// Whether a token that expires then is over at this time.
+fn is_over(expires: Timestamp, now: Timestamp) -> bool {
+    ends(expires).is_some_and(|end| end <= now)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<String> {

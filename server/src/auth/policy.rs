@@ -13,7 +13,7 @@ use todoki_codec::ScopesError;
 use super::jwks::Jwks;
 use super::jwt::{self, Claims, JwtFault, Keys, Verifier};
 use super::principal::{Grant, Principal};
-use super::{Admission, Proof, is_over};
+use super::{Admission, Generation, Proof, is_over};
 
 /// JWTs that are remembered as verified: those of all who are busy at one time. When there are more, all are forgotten
 /// and verified again.
@@ -236,6 +236,7 @@ impl Policy {
                 principal: Arc::clone(&token.principal),
                 expires,
                 proof: Proof::Static(token.digest),
+                generation: Generation::default(),
             }),
         }
     }
@@ -272,6 +273,7 @@ impl Policy {
             principal: self.principal(&claims.name(), verifier.grants(claims, &self.roles)?)?,
             expires: Some(claims.expires),
             proof: Proof::Jwt(Arc::clone(claims)),
+            generation: Generation::default(),
         })
     }
 

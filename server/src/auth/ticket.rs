@@ -137,7 +137,7 @@ impl Waiting {
 mod tests {
     use todoki_codec::{Filter, Pattern, WantedIds};
 
-    use super::super::{Principal, Proof};
+    use super::super::{Generation, Principal, Proof};
     use super::*;
 
     fn admission(name: &str) -> Admission {
@@ -145,6 +145,7 @@ mod tests {
             principal: Arc::new(Principal::everything(name)),
             expires: None,
             proof: Proof::Everything,
+            generation: Generation::default(),
         }
     }
 

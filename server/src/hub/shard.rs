@@ -391,7 +391,7 @@ mod tests {
 
     use super::*;
     use crate::log::{AppendError, Batch, Bounds, Facets, Histogram, Page, ReadError};
-    use crate::subscriber::access::{Access, Generation};
+    use crate::subscriber::access::Access;
     use crate::subscriber::place::place;
 
     /// A log of five events whose reader panics: a bug that nobody has foreseen.
@@ -490,7 +490,6 @@ mod tests {
                 is_compressed: false,
                 place: place.unwrap(),
                 access: Access::new(admission),
-                generation: Generation::of(&auth),
                 permit: None,
                 token: tasks.token(),
             })

@@ -30,13 +30,15 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::auth::{Admission, Auth, LEEWAY};
+use crate::auth::{Admission, Auth};
 use crate::clock;
 use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
 use crate::reply::{self, Body, Refusal};
 use crate::route::App;
 use crate::subscriber::place::{Gap, Place, View, missing, place};
-use crate::subscriber::{FIRST_PAGE_EVENTS, READ_RETRY, RECONNECT_AFTER_MS, millis, unavailable};
+use crate::subscriber::{
+    FIRST_PAGE_EVENTS, READ_RETRY, RECONNECT_AFTER_MS, millis, reached, unavailable,
+};
 use form::{Form, LastEventId};
 
 /// Pages that wait for the client: one, and the next is read once it has been taken. What a stream holds is that page, the
@@ -277,8 +279,8 @@ impl<L: Log> Stream<L> {
 
     fn ends_at(&self) -> Option<Instant> {
         // Of the moment itself, whenever it is asked for: once it is over, it stays so.
-        let end = self.admission.expires?.checked_add(LEEWAY).ok()?;
-        let left = Duration::try_from(end.duration_since(clock::now())).unwrap_or_default();
+        let left = self.admission.ends()?.duration_since(clock::now());
+        let left = Duration::try_from(left).unwrap_or_default();
         Some(Instant::now() + left)
     }
 
@@ -471,13 +473,5 @@ fn last_error(refusal: &Refusal) -> Message {
         message,
         retry_after_ms: None,
         reference: None,
-    }
-}
-
-/// Returns then; never, without a time.
-async fn reached(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }

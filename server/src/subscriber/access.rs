@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::line::Order;
 use super::reached;
-use crate::auth::{Admission, Auth, LEEWAY};
+use crate::auth::{Admission, Auth, Generation};
 use crate::clock;
 use crate::hub::floor::MemberId;
 use crate::hub::shard::Shard;
@@ -43,17 +43,6 @@ pub struct Access {
     warns_ahead_ms: Option<u32>,
     /// When the watch has it looked at.
     looked_at: Option<Instant>,
-}
-
-/// The state of things that somebody is let in by: taken before they are, so that no change is missed in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Generation(u64);
-
-impl Generation {
-    /// The present one.
-    pub fn of(auth: &Auth) -> Self {
-        Self(*auth.changes().borrow())
-    }
 }
 
 /// What the time asks for.
@@ -102,7 +91,7 @@ impl Access {
         let Some(expires) = self.admission.expires else {
             return Due::Nothing;
         };
-        if ends(expires).is_none_or(|end| end <= now) {
+        if self.admission.ends().is_some_and(|end| end <= now) {
             return Due::End;
         }
         if self.warns_at().is_none_or(|at| now < at) {
@@ -120,7 +109,7 @@ impl Access {
 
     /// When it wants to be looked at next.
     fn next_look(&self) -> Option<Timestamp> {
-        let end = ends(self.admission.expires?)?;
+        let end = self.admission.ends()?;
         Some(self.warns_at().map_or(end, |at| at.min(end)))
     }
 
@@ -128,11 +117,6 @@ impl Access {
         let ahead = SignedDuration::from_millis(self.warns_ahead_ms?.into());
         self.admission.expires?.checked_sub(ahead).ok()
     }
-}
-
-/// When a token that expires then does not count any more.
-fn ends(expires: Timestamp) -> Option<Timestamp> {
-    expires.checked_add(LEEWAY).ok()
 }
 
 /// How many milliseconds before its end to tell that a token ends: a minute and some seconds, or half of what is left.
@@ -161,7 +145,7 @@ impl Watch {
         Self {
             due: RefCell::default(),
             bell: Notify::new(),
-            generation: Cell::new(Generation::of(auth)),
+            generation: Cell::new(auth.generation()),
         }
     }
 
@@ -221,8 +205,7 @@ pub(crate) async fn watch<L: Log>(shard: Rc<Shard<L>>) {
                 if changed.is_err() {
                     return;
                 }
-                let generation = Generation(*changes.borrow_and_update());
-                shard.watch.generation.set(generation);
+                shard.watch.generation.set(*changes.borrow_and_update());
                 for line in shard.floor.borrow().sinks() {
                     line.order(Order::Look);
                 }

@@ -9,7 +9,9 @@
 
 pub mod access;
 pub(crate) mod beat;
+mod commands;
 mod counts;
+mod grants;
 mod line;
 pub mod outgoing;
 pub mod pace;
@@ -20,30 +22,25 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use todoki_codec::Cursor;
-use todoki_codec::command::{self, Action, CommandError, Token};
 use todoki_codec::frame::{self, CloseCode, CloseFrame, Decoder, Incoming, Limits, Role};
-use todoki_codec::limits::{INBOUND_MESSAGE_BYTES, PAGE_BYTES, PAGE_EVENTS};
+use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::message::{GapReason, LagState, Message};
-use todoki_codec::query::{Direction, Slow, Start, Subscription};
+use todoki_codec::query::{Direction, Slow};
 use tokio::time::{Instant, sleep_until};
 
 use crate::accept::Permit;
-use crate::auth::Admission;
 use crate::clock;
 use crate::hub::floor::{MemberId, Next, Turn};
 use crate::hub::group::{self, Key};
 use crate::hub::shard::Shard;
 use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
-use crate::reply::Refusal;
-use crate::visible;
-use access::{Access, Due, Generation};
-use pace::{Pace, Said, Verdict};
-use place::{Gap, Place, View, missing, place};
+use access::Access;
+use pace::Pace;
+use place::{Gap, Place, View, missing};
 use stream::{CLOSE_BYTES, Detached, Stream};
 
 pub use counts::Counts;
@@ -77,8 +74,6 @@ pub struct Arrival {
     pub place: Place,
     /// What lets it go on.
     pub access: Box<Access>,
-    /// The state of things that it was let in by.
-    pub generation: Generation,
     /// Counts the connection.
     pub permit: Option<Permit>,
     /// Makes the end of the server wait for it.
@@ -110,11 +105,11 @@ pub(crate) fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) -> impl Futur
         is_compressed,
         place,
         access,
-        generation,
         permit,
         token,
     } = arrival;
     let counting = Rc::clone(&shard);
+    let generation = access.admission.generation();
     let mut joined = stream
         .attach()
         .map(|stream| Subscriber::join(shard, stream, is_compressed, &place, access));
@@ -581,303 +576,6 @@ impl<L: Log> Subscriber<L> {
         }
     }
 
-    async fn act(&mut self, heard: Vec<Incoming>) {
-        let is_ping = |incoming: &Incoming| matches!(incoming, Incoming::Ping(_));
-        let last_ping = heard.iter().rposition(is_ping);
-        for (place, incoming) in heard.into_iter().enumerate() {
-            // Commands may take their time, and whoever is revoked meanwhile has no right to the next.
-            self.heed().await;
-            if !self.is_within_limits(&incoming) {
-                continue;
-            }
-            match incoming {
-                Incoming::Close(_) if self.closing.is_some() => self.answered(),
-                _ if self.closing.is_some() => {}
-                Incoming::Close(close) => self.close_as_asked(close.as_ref()),
-                // Those that came together are answered together (RFC 6455 §5.5.3).
-                Incoming::Ping(_) if last_ping != Some(place) => {}
-                Incoming::Ping(payload) => self.say_frame(|out| frame::encode::pong(&payload, out)),
-                Incoming::Pong(_) => {}
-                Incoming::Text {
-                    bytes,
-                    compressed: false,
-                } => self.command(&bytes).await,
-                Incoming::Text { bytes, .. } => self.compressed_command(&bytes).await,
-                Incoming::Binary { .. } => {
-                    self.close(CloseCode::UNSUPPORTED, "commands are text messages");
-                }
-            }
-        }
-    }
-
-    /// Whether to act on what a client said; if not, it has been told why.
-    fn is_within_limits(&mut self, incoming: &Incoming) -> bool {
-        let said = match incoming {
-            _ if self.closing.is_some() => return true,
-            Incoming::Close(_) => return true,
-            Incoming::Ping(_) | Incoming::Pong(_) => Said::Control,
-            Incoming::Text { .. } | Incoming::Binary { .. } => Said::Message,
-        };
-        match self.pace.hear(&self.shard.pacing, said, Instant::now()) {
-            Verdict::Act => return true,
-            Verdict::Ignore => {}
-            Verdict::Tell(over) => self.say(&Message::Error {
-                code: "rate_limited".into(),
-                message: over.to_string(),
-                retry_after_ms: Some(millis(over.wait) + 1),
-                reference: None,
-            }),
-            Verdict::Close(over) => {
-                self.close(CloseCode::RATE_LIMITED, &over.to_string());
-                // Looking for its close would cost what the limit is to save.
-                self.answered();
-            }
-        }
-        false
-    }
-
-    async fn compressed_command(&mut self, payload: &[u8]) {
-        let text = self
-            .shard
-            .inflater
-            .borrow_mut()
-            .inflate_text(payload, INBOUND_MESSAGE_BYTES);
-        match text {
-            Ok(text) => self.command(&text.into()).await,
-            Err(error) => self.close(error.close_code(), &error.to_string()),
-        }
-    }
-
-    async fn command(&mut self, text: &Bytes) {
-        let command = match command::read(text) {
-            Ok(command) => command,
-            Err(CommandError { reference, reason }) => {
-                return self.say_wrong(reason.code(), reason.to_string(), reference);
-            }
-        };
-        let reference = command.reference;
-        let done = match command.action {
-            Action::Pong => Ok(()),
-            Action::Ping { t } => {
-                self.say(&Message::Pong {
-                    t,
-                    time: clock::now(),
-                    reference: reference.clone(),
-                });
-                Ok(())
-            }
-            Action::Subscribe(subscription) => {
-                self.subscribe(subscription, reference.clone()).await
-            }
-            Action::Auth(token) => self.authorise(&token, reference.clone()).await,
-            _ => unreachable!("the codec and the server are built together"),
-        };
-        match done {
-            Ok(()) => self.pace.succeed(),
-            Err(refusal) => self.refuse(&refusal, reference),
-        }
-    }
-
-    /// Answers a command that is the client's mistake; too many of them end the connection.
-    fn say_wrong(&mut self, code: &str, message: String, reference: Option<String>) {
-        if self.pace.err(&self.shard.pacing) {
-            return self.close(CloseCode::POLICY, "too many commands in a row were wrong");
-        }
-        self.say(&Message::Error {
-            code: code.into(),
-            message,
-            retry_after_ms: None,
-            reference,
-        });
-    }
-
-    /// Replaces filter and position in one step: what was handed out before is written before.
-    async fn subscribe(
-        &mut self,
-        subscription: Subscription,
-        reference: Option<String>,
-    ) -> Result<(), Refusal> {
-        let was_resumed = self.access.is_resumed;
-        let (shard, line) = (Rc::clone(&self.shard), Rc::clone(&self.line));
-        // Before anything is disturbed: what is refused leaves the stream as it is. Looking for a place costs the log as
-        // much as a page, and waits as one; whoever is revoked does not wait for it.
-        let (principal, _turn) = loop {
-            let principal = Arc::clone(&self.access.admission.principal);
-            View::of(&subscription, was_resumed, &principal)?;
-            let by_time = matches!(subscription.start, Some(Start::Time(_)));
-            if !by_time && !principal.is_restricted() {
-                break (principal, None);
-            }
-            // It would hold its turn, or wait for one, and not go on.
-            self.reading = None;
-            tokio::select! {
-                biased;
-                turn = shard.reads.acquire() => break (principal, Some(turn)),
-                () = line.ordered() => self.heed().await,
-            }
-            if self.closing.is_some() {
-                return Ok(());
-            }
-        };
-        let (is_live, position) = {
-            let mut floor = self.shard.floor.borrow_mut();
-            (floor.is_live(self.id), floor.stand(self.id))
-        };
-        let standing = place::Standing {
-            position,
-            told: self.known(position).unwrap_or(position),
-            is_resumed: was_resumed,
-            encoding: self.key.encoding,
-            slow: self.slow,
-        };
-        match place(&*self.shard.log, &principal, subscription, Some(standing)).await {
-            Ok(place) => {
-                self.reading = None;
-                self.was_live = false;
-                self.line.lagged_since.take();
-                self.slow = place.slow;
-                self.key = Key {
-                    filter: place.view.filter.clone(),
-                    encoding: place.encoding,
-                    is_compressed: self.key.is_compressed,
-                };
-                let mut floor = self.shard.floor.borrow_mut();
-                floor.rejoin(self.id, self.key.clone(), place.position);
-                drop(floor);
-                self.begin(&place, reference);
-                Ok(())
-            }
-            Err(refusal) => {
-                // It was us who took it out of the stream; one that had fallen behind before is still to be told.
-                self.was_live &= !is_live;
-                Err(refusal)
-            }
-        }
-    }
-
-    /// Goes on with another token of the same principal. A wrong one changes nothing.
-    async fn authorise(&mut self, token: &Token, reference: Option<String>) -> Result<(), Refusal> {
-        let admission = self.shard.auth.admit_token(token.secret()).await;
-        if admission.is_err() && self.pace.guess(&self.shard.pacing) {
-            self.close(CloseCode::POLICY, "too many tokens were wrong");
-            return Ok(());
-        }
-        let admission = admission?;
-        if admission.principal.name() != self.access.admission.principal.name() {
-            self.close(CloseCode::FORBIDDEN, "the token is another principal's");
-            return Ok(());
-        }
-        self.pace.know();
-        self.adopt(admission, reference).await
-    }
-
-    /// Sees whether the client may go on, and with what: who may come in has changed, or its time has come.
-    async fn look(&mut self) {
-        if self.closing.is_some() {
-            return;
-        }
-        match self.access.due(clock::now()) {
-            Due::End => return self.close(CloseCode::UNAUTHORISED, "the token has expired"),
-            Due::Warning(expires_in_ms) => self.say(&Message::TokenExpiring { expires_in_ms }),
-            Due::Nothing => {}
-        }
-        let admission = &self.access.admission;
-        match self.shard.auth.readmit(admission) {
-            Err(_) => self.close(CloseCode::UNAUTHORISED, "the token was revoked"),
-            Ok(new) if new.principal == admission.principal && new.expires == admission.expires => {
-                self.watch();
-            }
-            Ok(new) => {
-                if self.adopt(new, None).await.is_err() {
-                    self.close(
-                        CloseCode::FORBIDDEN,
-                        "the grants of this token no longer allow this",
-                    );
-                }
-            }
-        }
-    }
-
-    /// Judges what comes from now on by another admission, and says from where on that is.
-    async fn adopt(
-        &mut self,
-        admission: Admission,
-        reference: Option<String>,
-    ) -> Result<(), Refusal> {
-        let principal = Arc::clone(&admission.principal);
-        let (asked, is_resumed) = (self.access.asked(&self.key.filter), self.access.is_resumed);
-        let view = View::new(asked, is_resumed, &principal)?;
-        let shard = Rc::clone(&self.shard);
-        let _turn = if principal.is_restricted() {
-            // It would hold its turn, or wait for one, and not go on.
-            self.reading = None;
-            Some(shard.reads.acquire().await)
-        } else {
-            None
-        };
-        let position = if view.filter == self.key.filter {
-            self.shard.floor.borrow().watermark(self.id)
-        } else {
-            self.shard.floor.borrow_mut().stand(self.id)
-        };
-        let told = if principal.is_restricted() {
-            let newest = visible::newest(&*self.shard.log, &principal, position).await;
-            let newest = newest.ok().flatten();
-            // Who was told everything so far knows the position; a log that cannot be read tells nothing new.
-            match (self.known(position), newest) {
-                (Some(known), Some(newest)) => Some(known.max(newest)),
-                (known, newest) => Some(newest.or(known).unwrap_or(position)),
-            }
-        } else {
-            None
-        };
-        self.access.renew(admission);
-        self.access.note(&view.asked, &view.filter, is_resumed);
-        self.line.set_told(told);
-        if view.filter != self.key.filter {
-            self.reading = None;
-            self.was_live = false;
-            self.key.filter = view.filter;
-            let mut floor = self.shard.floor.borrow_mut();
-            floor.rejoin(self.id, self.key.clone(), position);
-        }
-        self.watch();
-        self.say(&Message::Authorised {
-            cursor: told.unwrap_or(position),
-            expires_in_ms: self.access.expires_in_ms(clock::now()),
-            reference,
-        });
-        Ok(())
-    }
-
-    /// What a client from whom events are hidden knows of where it stands: the last event that it was given. `None` when
-    /// none is hidden.
-    fn known(&self, position: Cursor) -> Option<Cursor> {
-        let newest = self.shard.floor.borrow().newest_until(self.id, position);
-        self.line.tell(newest)
-    }
-
-    /// Has its access looked at in time.
-    fn watch(&mut self) {
-        self.shard.watch.set(self.id, &mut self.access);
-    }
-
-    /// A command was refused; the stream goes on.
-    fn refuse(&mut self, refusal: &Refusal, reference: Option<String>) {
-        let code = refusal.status().1;
-        // A log that is away is no mistake of the client's.
-        if matches!(refusal, Refusal::Read(_)) {
-            self.say(&Message::Error {
-                code: code.into(),
-                message: refusal.to_string(),
-                retry_after_ms: Some(millis(READ_RETRY)),
-                reference,
-            });
-        } else {
-            self.say_wrong(code, refusal.to_string(), reference);
-        }
-    }
-
     fn say(&mut self, message: &Message) {
         self.say_frame(|out| frame::encode::text(&message.to_json(), out));
     }
@@ -1032,7 +730,7 @@ pub(crate) fn unavailable() -> Message {
 }
 
 /// Returns then; never, without a time. Most clients have no deadline, and a timer is large.
-async fn reached(deadline: Option<Instant>) {
+pub(crate) async fn reached(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => Box::pin(sleep_until(deadline)).await,
         None => std::future::pending().await,

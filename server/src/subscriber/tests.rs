@@ -1,5 +1,6 @@
 //! What a log does to the commands of a client: fail, and take its time.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::place::place;
 use super::*;
 use crate::auth::Auth;
 use crate::hub::Hub;
@@ -182,7 +184,6 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let generation = Generation::of(&self.auth);
         let admission = self.auth.admit_token(token).await.unwrap();
         let subscription = query::subscription(query).unwrap();
         let place = place(&*self.log, &admission.principal, subscription, None).await;
@@ -192,7 +193,6 @@ impl Stage {
             is_compressed: false,
             place: place.unwrap(),
             access: Access::new(admission),
-            generation,
             permit: None,
             token: self.tasks.token(),
         };

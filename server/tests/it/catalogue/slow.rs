@@ -18,7 +18,7 @@ use todoki::log::{
     AppendError, Bounds, Embedded, Facets, Histogram, Log, Options, Page, PageRequest, ReadError,
 };
 use todoki::subscriber::Arrival;
-use todoki::subscriber::access::{Access, Generation};
+use todoki::subscriber::access::Access;
 use todoki::subscriber::pace::Inbound;
 use todoki::subscriber::place::place;
 use todoki_codec::frame::CloseCode;
@@ -340,7 +340,6 @@ async fn a_subscriber_that_takes_nothing_costs_a_page_or_two() {
         is_compressed: false,
         place: place.unwrap(),
         access: Access::new(admission),
-        generation: Generation::of(&auth),
         permit: None,
         token: tasks.token(),
     })
