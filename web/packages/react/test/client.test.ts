@@ -131,18 +131,12 @@ test("a token that is about to expire is renewed on the same socket, by message 
 
 test("a token that never comes is told as a state, and tried again", async () => {
   const server = await served();
-  let fail: (error: Error) => void = () => {};
-  const token = () =>
-    new Promise<string>((_, reject) => {
-      fail = reject;
-    });
+  const token = () => Promise.reject(new Error("nobody is signed in"));
+  vi.spyOn(Math, "random").mockReturnValue(0.999); // the whole of the backoff, so that the state stays to be seen
   const client = opened({ url: server.url, from: "now", token });
-  await vi.waitFor(() => {
-    fail(new Error("nobody is signed in"));
-    expect(client.status.get().error).toEqual({ code: "token", message: "nobody is signed in" });
-  });
-  expect(client.status.get()).toMatchObject({ phase: "disconnected", attempt: 1 });
-  expect(client.status.get().retryAt).not.toBeNull();
+  const status = await until(client.status, ({ phase }) => phase === "disconnected");
+  expect(status).toMatchObject({ attempt: 1, error: { code: "token", message: "nobody is signed in" } });
+  expect(status.retryAt).not.toBeNull();
 });
 
 test("listeners get every event in order, each for itself, also when one throws", async () => {
