@@ -65,9 +65,10 @@ pub struct Serve {
     #[arg(long, env = "TODOKI_ALLOW_QUERY_TOKEN", value_parser = BoolishValueParser::new())]
     pub allow_query_token: bool,
 
-    /// Directory of the log, created when missing
+    /// Directory of the log and of a generated token, created when missing
     #[arg(
-        long,
+        long = "data-dir",
+        visible_alias = "data",
         env = "TODOKI_DATA",
         default_value = "todoki-data",
         value_name = "DIR"

@@ -35,7 +35,7 @@ others. Changes nothing. Notes are advice; what is BAD keeps a server from worki
 
 Examples:
   todoki doctor
-  todoki doctor --data /var/lib/todoki --listen 0.0.0.0:3000";
+  todoki doctor --data-dir /var/lib/todoki --listen 0.0.0.0:3000";
 
 /// What a check found; the text of a problem says what to do.
 enum Finding {
@@ -239,13 +239,13 @@ fn disk(data: &Path) -> Finding {
     };
     if !existing.is_dir() {
         return Problem(format!(
-            "{} is not a directory; choose another with --data",
+            "{} is not a directory; choose another with --data-dir",
             existing.display()
         ));
     }
     if rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_err() {
         return Problem(format!(
-            "{} cannot be written by this user; change its owner, or choose another with --data",
+            "{} cannot be written by this user; change its owner, or choose another with --data-dir",
             existing.display()
         ));
     }
@@ -282,7 +282,7 @@ fn log(inspection: &Inspection, is_serving: bool) -> Finding {
         Inspection::Missing => Fine("none yet; `todoki serve` makes one".into()),
         Inspection::InUse if is_serving => Fine("held by the running server".into()),
         Inspection::InUse => Problem(
-            "held by another process, perhaps a server on another port; stop it, or choose another with --data".into(),
+            "held by another process, perhaps a server on another port; stop it, or choose another with --data-dir".into(),
         ),
         Inspection::Sound { events, .. } => Fine(format!("{events} events, and the database is sound")),
         Inspection::Broken(what) => Problem(format!("{what}; restore a backup, then start with --new-epoch")),

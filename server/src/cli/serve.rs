@@ -26,7 +26,7 @@ pub(super) struct Serve {
 const EXAMPLES: &str = "\
 Examples:
   todoki serve
-  todoki serve --listen 0.0.0.0:3000 --token SECRET --data /var/lib/todoki
+  todoki serve --listen 0.0.0.0:3000 --token SECRET --data-dir /var/lib/todoki
   todoki serve --retain-age 30d
   todoki serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem --token SECRET
   TODOKI_LOG_URL=postgres://todoki_server:SECRET@db/todoki todoki serve

@@ -128,3 +128,17 @@ async fn a_switch_takes_the_words_that_people_use() {
         stderr(&output)
     );
 }
+
+#[tokio::test]
+async fn the_data_directory_goes_by_its_name_of_before_too() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("file"), "").unwrap();
+    for flag in ["--data-dir", "--data"] {
+        let output = doctor(home.path(), &[flag, "file"], &[]).await;
+        let said = stdout(&output);
+        assert!(
+            said.contains("file is not a directory; choose another with --data-dir"),
+            "{flag}: {said}"
+        );
+    }
+}
