@@ -30,7 +30,7 @@ pub(super) struct Doctor {
 }
 
 const EXAMPLES: &str = "\
-Takes the flags and variables of `todoki serve` and checks what they would meet, and what they leave open to
+Takes the flags and variables of `todoki serve` and checks what they would meet, and what they leave open to \
 others. Changes nothing. Notes are advice; what is BAD keeps a server from working, and the exit code is 1.
 
 Examples:
@@ -65,6 +65,7 @@ pub(super) async fn run(doctor: Doctor) -> Result<(), Failure> {
         ),
         ("clock", clock(&inspection)),
         ("limits", limits(config)),
+        ("origins", origins(config)),
     ];
     let notes = exposure::notes(config, survey.as_ref());
     findings.extend(notes.into_iter().map(|(name, text)| (name, Warning(text))));
@@ -320,4 +321,13 @@ fn limits(config: &config::Serve) -> Finding {
         )),
         _ => Fine("enough open files for --max-connections".into()),
     }
+}
+
+/// Which pages of the web may connect, and where that is said.
+fn origins(config: &config::Serve) -> Finding {
+    let others = config.allow_origin.join(", ");
+    Fine(match others.as_str() {
+        "" => "pages of the server's own host may connect, and no others; --allow-origin or TODOKI_ALLOW_ORIGIN names more".into(),
+        others => format!("pages of the server's own host may connect, and those of {others}"),
+    })
 }

@@ -142,3 +142,22 @@ async fn the_data_directory_goes_by_its_name_of_before_too() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_doctor_says_which_pages_may_connect_and_how_more_can() {
+    let home = tempfile::tempdir().unwrap();
+    let listen = ["--listen", "127.0.0.1:0"];
+    let none = doctor(home.path(), &listen, &[]).await;
+    let said = stdout(&none);
+    assert!(
+        said.contains("--allow-origin or TODOKI_ALLOW_ORIGIN"),
+        "{said}"
+    );
+    let two = "https://a.example,http://localhost:5173";
+    let named = doctor(home.path(), &listen, &[("TODOKI_ALLOW_ORIGIN", two)]).await;
+    let said = stdout(&named);
+    assert!(
+        said.contains("those of https://a.example, http://localhost:5173"),
+        "{said}"
+    );
+}
