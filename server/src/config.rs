@@ -46,6 +46,7 @@ pub struct Serve {
         long,
         env = "TODOKI_LISTEN",
         default_value = "127.0.0.1:3000",
+        value_parser = address,
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
@@ -304,6 +305,13 @@ pub(crate) fn without_empty_variables(command: Command) -> Command {
 fn is_set_to_nothing(arg: &Arg) -> bool {
     let value = arg.get_env().and_then(std::env::var_os);
     value.is_some_and(|value| value.is_empty())
+}
+
+/// An address and a port; names are not looked up, as they may have several addresses.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "write an address and a port, such as 127.0.0.1:3000, 0.0.0.0:3000 or [::1]:3000".into()
+    })
 }
 
 /// A span such as `30s`, `12h` or `30d`, longer than nothing.
