@@ -1,12 +1,14 @@
 //! The only reader of flags and environment.
 //!
-//! A flag beats its variable; everything has a default, so `todoki serve` needs nothing.
+//! A flag beats its variable; everything has a default, so `todoki serve` needs nothing. A variable that is set to nothing
+//! is as good as unset: files of services and containers name variables that have no value here.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{Arg, Args, Command};
 use ipnet::IpNet;
 use jiff::SignedDuration;
 
@@ -44,6 +46,7 @@ pub struct Serve {
         long,
         env = "TODOKI_LISTEN",
         default_value = "127.0.0.1:3000",
+        value_parser = address,
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
@@ -60,12 +63,13 @@ pub struct Serve {
 
     /// Also take tokens from the query of a request (?token=), for clients that can send them in no other way: proxies and
     /// browsers keep addresses, so everyone who reads their logs and histories has the token too
-    #[arg(long, env = "TODOKI_ALLOW_QUERY_TOKEN")]
+    #[arg(long, env = "TODOKI_ALLOW_QUERY_TOKEN", value_parser = BoolishValueParser::new())]
     pub allow_query_token: bool,
 
-    /// Directory of the log, created when missing
+    /// Directory of the log and of a generated token, created when missing
     #[arg(
-        long,
+        long = "data-dir",
+        visible_alias = "data",
         env = "TODOKI_DATA",
         default_value = "todoki-data",
         value_name = "DIR"
@@ -107,7 +111,7 @@ pub struct Serve {
     pub tls_key: Option<PathBuf>,
 
     /// Believe what proxies at this address or network, such as 10.0.0.0/8, say of their clients (X-Forwarded-For,
-    /// X-Forwarded-Proto); may be given several times
+    /// X-Forwarded-Proto); may be given several times, or joined by commas
     #[arg(
         long,
         env = "TODOKI_TRUSTED_PROXY",
@@ -117,8 +121,8 @@ pub struct Serve {
     )]
     pub trusted_proxy: Vec<IpNet>,
 
-    /// Let pages of this origin connect, such as `https://app.example.org`, besides the server's own; may be given
-    /// several times
+    /// Let pages of this origin connect, such as `https://app.example.org`, besides the server's own; may be given several
+    /// times, or joined by commas
     #[arg(
         long,
         env = "TODOKI_ALLOW_ORIGIN",
@@ -150,7 +154,7 @@ pub struct Serve {
     )]
     pub max_connections: u32,
 
-    /// Set a limit, 0 for none; may be given several times. `--help` lists them
+    /// Set a limit, 0 for none; may be given several times, or joined by commas. `--help` lists them
     #[arg(
         long,
         env = "TODOKI_LIMITS",
@@ -168,10 +172,11 @@ pub struct Serve {
 
     /// Compress what WebSocket clients are sent, if they offer to read it (permessage-deflate): some seven times fewer bytes
     /// for some more time of the server's, once for all clients with the same filter
-    #[arg(long, env = "TODOKI_COMPRESSION", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, env = "TODOKI_COMPRESSION", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new(), value_name = "BOOL")]
     pub compression: bool,
+
     /// Tell metrics to whoever asks, without the token: for scrapers that cannot send one, on a network that you trust
-    #[arg(long, env = "TODOKI_OPEN_METRICS")]
+    #[arg(long, env = "TODOKI_OPEN_METRICS", value_parser = BoolishValueParser::new())]
     pub open_metrics: bool,
 
     /// Begin a new epoch: say so after restoring a backup, so that clients do not mistake it for the history they knew
@@ -232,7 +237,7 @@ impl Serve {
         })
     }
 
-    /// The database that has the log, if one is named; an empty name is none, as where a variable is set to nothing.
+    /// The database that has the log, if one is named; an empty name is none.
     pub fn database(&self) -> Option<&str> {
         self.log.as_deref().filter(|url| !url.is_empty())
     }
@@ -260,32 +265,53 @@ pub fn token_file(data: &Path) -> PathBuf {
 }
 
 /// What the process logs: a filter such as `info` or `todoki=debug`.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that reads the environment"
-)]
 pub fn log_filter() -> String {
-    std::env::var("TODOKI_LOG").unwrap_or_else(|_| "info".into())
+    variable("TODOKI_LOG").unwrap_or_else(|| "info".into())
 }
 
 /// A secret that a file of settings leaves to a variable.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that reads the environment"
-)]
 pub fn secret(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|secret| !secret.is_empty())
+    variable(name)
 }
 
+fn given(flag: Option<&String>) -> Option<String> {
+    flag.cloned()
+        .or_else(|| variable("TODOKI_TOKEN"))
+        .or_else(|| variable("USER_TOKEN"))
+}
+
+/// What a variable says; nothing when it is set to nothing.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that reads the environment"
 )]
-fn given(flag: Option<&String>) -> Option<String> {
-    let from = |name| std::env::var(name).ok().filter(|token| !token.is_empty());
-    flag.cloned()
-        .or_else(|| from("TODOKI_TOKEN"))
-        .or_else(|| from("USER_TOKEN"))
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A command whose flags, and those of its commands, do not hear of variables that are set to nothing.
+pub(crate) fn without_empty_variables(command: Command) -> Command {
+    command
+        .mut_args(|arg| {
+            if is_set_to_nothing(&arg) {
+                arg.env(None::<&'static str>)
+            } else {
+                arg
+            }
+        })
+        .mut_subcommands(without_empty_variables)
+}
+
+fn is_set_to_nothing(arg: &Arg) -> bool {
+    let value = arg.get_env().and_then(std::env::var_os);
+    value.is_some_and(|value| value.is_empty())
+}
+
+/// An address and a port; names are not looked up, as they may have several addresses.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "write an address and a port, such as 127.0.0.1:3000, 0.0.0.0:3000 or [::1]:3000".into()
+    })
 }
 
 /// A span such as `30s`, `12h` or `30d`, longer than nothing.

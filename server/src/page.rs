@@ -25,6 +25,12 @@ pub const READING: usize = 2;
 /// Chunks of a replay that may wait for the client: one on its way, one being read.
 const REPLAY_CHUNKS: usize = 2;
 
+/// What is sent for a page in which nothing was found, if there are more: white space between the tokens of an array, an
+/// empty one of lines. That a client is gone shows when something is written to it and not before, since one that has
+/// merely ended its own side of the connection is answered; a replay that picks next to nothing of a large log would go on
+/// reading it for nobody.
+const FOUND_NOTHING: &[u8] = b"\n";
+
 /// `GET /api/event-bus`: `{"events":[…],"next_cursor":…,"has_more":…,"earliest":…}`.
 pub async fn page<L: Log>(
     log: &L,
@@ -183,14 +189,19 @@ async fn send_replay<L: Log>(
                 "events were forgotten before they were sent".into(),
             ));
         }
-        if !page.events.is_empty() {
+        from = page.reached.max(from.next());
+        let chunk = if !page.events.is_empty() {
             let chunk = chunk(&page.events, form, is_first);
             is_first = false;
-            if body.send_data(chunk.into()).await.is_err() {
-                return;
-            }
+            chunk.into()
+        } else if from < until {
+            Bytes::from_static(FOUND_NOTHING)
+        } else {
+            break;
+        };
+        if body.send_data(chunk).await.is_err() {
+            return;
         }
-        from = page.reached.max(from.next());
     }
     let end = match form {
         Form::Array if is_first => "[]",
@@ -237,9 +248,17 @@ fn write_array(events: &[Event], out: &mut Vec<u8>) {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
     use jiff::Timestamp;
     use todoki_codec::{Draft, Windows};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
     use uuid::Uuid;
 
     use super::*;
@@ -250,6 +269,8 @@ pub(crate) mod tests {
     #[derive(Default)]
     pub(crate) struct Endless {
         looks: AtomicUsize,
+        /// Tells when nobody has the log any more.
+        _last: Option<oneshot::Sender<()>>,
     }
 
     impl Log for Endless {
@@ -310,5 +331,74 @@ pub(crate) mod tests {
             assert_eq!(body, expected);
             assert_eq!(log.looks.into_inner(), LOOKS);
         }
+    }
+
+    /// Nothing here takes this long unless it never comes.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    /// The client of a replay that finds nothing, and what hears when that has ended.
+    async fn searching() -> (TcpStream, oneshot::Receiver<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (last, ended) = oneshot::channel();
+        let log = Arc::new(Endless {
+            _last: Some(last),
+            ..Endless::default()
+        });
+        tokio::spawn(async move {
+            let (auth, reading) = (
+                Arc::new(Auth::new("secret")),
+                Arc::new(Semaphore::new(READING)),
+            );
+            let admission = auth.admit_token("secret").await.unwrap();
+            let headers = HeaderMap::new();
+            let answer = service_fn(async |_| {
+                let query = "kinds=rare";
+                let answer = replay((&log, &reading), &auth, &admission, &headers, query).await;
+                answer.map_err(|refusal| refusal.to_string())
+            });
+            // As the server has it.
+            http1::Builder::new()
+                .half_close(true)
+                .serve_connection(TokioIo::new(stream), answer)
+                .await
+                .unwrap_err();
+        });
+        client
+            .write_all(b"POST / HTTP/1.1\r\nHost: it\r\n\r\n")
+            .await
+            .unwrap();
+        let mut begun = [0; 12];
+        let read = client.read_exact(&mut begun);
+        timeout(PATIENCE, read).await.unwrap().unwrap();
+        assert_eq!(&begun, b"HTTP/1.1 200");
+        (client, ended)
+    }
+
+    #[tokio::test]
+    async fn a_replay_that_finds_nothing_ends_when_its_client_has_left() {
+        let (client, ended) = searching().await;
+        drop(client);
+        let ended = timeout(PATIENCE, ended).await.expect("it reads for nobody");
+        ended.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_replay_goes_on_for_a_client_that_has_only_ended_its_own_side() {
+        let (mut client, ended) = searching().await;
+        client.shutdown().await.unwrap();
+        let mut signs = String::new();
+        while signs.matches("1\r\n\n\r\n").count() < 3 {
+            let mut bytes = [0; 1024];
+            let read = timeout(PATIENCE, client.read(&mut bytes)).await.unwrap();
+            let read = read.unwrap();
+            assert!(read > 0, "cut off: {signs:?}");
+            signs.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+        }
+        drop(client);
+        timeout(PATIENCE, ended).await.unwrap().unwrap_err();
     }
 }

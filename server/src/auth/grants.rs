@@ -1,6 +1,8 @@
 //! Grants as people and tokens write them, and what they mean: the same words in `auth.toml` and in a JWT.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use todoki_codec::limits::{GRANT_IDS, PATTERNS};
 use todoki_codec::{Pattern, Scope, Within};
 use uuid::Uuid;
@@ -8,31 +10,66 @@ use uuid::Uuid;
 use super::principal::{Action, Grant};
 
 /// Actions, kinds and ids as they are written.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct GrantText {
-    actions: Vec<String>,
-    kinds: Option<Vec<String>>,
-    #[serde(rename = "where")]
-    within: Option<WithinText>,
+pub(crate) struct GrantText {
+    pub(crate) actions: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kinds: Option<Vec<String>>,
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    pub(crate) within: Option<WithinText>,
 }
 
 #[expect(
     clippy::struct_field_names,
     reason = "they are the members of an event"
 )]
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct WithinText {
-    agent_id: Option<Vec<String>>,
-    session_id: Option<Vec<String>>,
-    task_id: Option<Vec<String>>,
-    project_id: Option<Vec<String>>,
+pub(crate) struct WithinText {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agent_id: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) session_id: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) task_id: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) project_id: Option<Vec<String>>,
+}
+
+/// As `auth.toml` has it. Whatever [`GrantText::grant`] takes needs no escapes.
+impl fmt::Display for GrantText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{ actions = {:?}", self.actions)?;
+        if let Some(kinds) = &self.kinds {
+            write!(f, ", kinds = {kinds:?}")?;
+        }
+        if let Some(within) = &self.within {
+            write!(f, ", where = {within}")?;
+        }
+        f.write_str(" }")
+    }
+}
+
+impl fmt::Display for WithinText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lists = [
+            ("project_id", &self.project_id),
+            ("agent_id", &self.agent_id),
+            ("session_id", &self.session_id),
+            ("task_id", &self.task_id),
+        ];
+        let lists = lists.into_iter().filter_map(|(key, ids)| {
+            let ids = ids.as_ref()?;
+            Some(format!("{key} = {ids:?}"))
+        });
+        write!(f, "{{ {} }}", lists.collect::<Vec<_>>().join(", "))
+    }
 }
 
 impl GrantText {
     /// What is meant, or which key says nothing that can be meant.
-    pub(super) fn grant(&self) -> Result<Grant, String> {
+    pub(crate) fn grant(&self) -> Result<Grant, String> {
         let actions = self.actions()?;
         if actions.contains(&Action::Admin) && (self.kinds.is_some() || self.within.is_some()) {
             return Err(
@@ -150,6 +187,8 @@ pub(super) fn within_projects(grants: &[Grant], projects: &[Uuid]) -> Vec<Grant>
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::auth::Principal;
     use todoki_codec::{Filter, Ids};
@@ -175,6 +214,45 @@ mod tests {
         assert!(grant.scope.matches("task.created", &ids));
         assert!(!grant.scope.matches("agent.started", &ids));
         assert!(!grant.scope.matches("task.created", &Ids::default()));
+    }
+
+    #[test]
+    fn a_grant_is_written_as_it_is_read() {
+        let ids = |number| Some(vec![Uuid::from_u128(number).to_string()]);
+        let kinds = Some(vec!["task.*".to_owned(), "agent.error".to_owned()]);
+        let within = WithinText {
+            agent_id: ids(1),
+            session_id: ids(2),
+            task_id: ids(3),
+            project_id: ids(4),
+        };
+        for (kinds, within) in [
+            (None, None),
+            (kinds.clone(), None),
+            (
+                None,
+                Some(WithinText {
+                    agent_id: None,
+                    ..within.clone()
+                }),
+            ),
+            (kinds, Some(within)),
+        ] {
+            let actions = vec!["read".to_owned(), "emit".to_owned()];
+            let grant = GrantText {
+                actions,
+                kinds,
+                within,
+            };
+            let toml = toml::from_str::<BTreeMap<String, GrantText>>(&format!("grant = {grant}"));
+            assert_eq!(toml.unwrap()["grant"], grant);
+            let mut json = simd_json::serde::to_vec(&grant).unwrap();
+            assert_eq!(
+                simd_json::serde::from_slice::<GrantText>(&mut json).unwrap(),
+                grant
+            );
+            assert!(grant.grant().is_ok());
+        }
     }
 
     #[test]

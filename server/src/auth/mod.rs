@@ -45,6 +45,7 @@ use sources::Sources;
 use watched::Watched;
 
 pub use file::{FileError, hash};
+pub(crate) use grants::{GrantText, WithinText};
 pub use jwt::{JWT_BYTES, JwtFault};
 pub use policy::TokenFault;
 pub use principal::{Action, Grant, Principal};

@@ -105,6 +105,11 @@ impl fmt::Display for ClientError {
                  another with --token or TODOKI_TOKEN. Without them the one that the server generated is sent, if this \
                  runs where its data directory is"
             ),
+            Self::Refused { code, detail, .. } if code == "forbidden" => write!(
+                f,
+                "the server takes the token, but not for this ({code}): {detail}. `todoki token inspect --auth FILE` says \
+                 what it is for; to read what is stored, `tail --cursor` and `replay` need both read and replay"
+            ),
             Self::Refused {
                 status,
                 code,

@@ -73,8 +73,8 @@ Examples:
   todoki demo --history 3h --duration 0      history only
   todoki demo --seed 7                       the same day each time
 
-All of it is made up, and says so: each event has \"demo\":true in its data. It is stored like
-any other, so use a server whose log may hold it. Events are stamped as they arrive: the
+All of it is made up, and says so: each event has \"demo\":true in its data. It is stored like \
+any other, so use a server whose log may hold it. Events are stamped as they arrive: the \
 history is of now.";
 
 /// A duration that may be nothing.

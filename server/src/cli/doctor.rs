@@ -30,12 +30,12 @@ pub(super) struct Doctor {
 }
 
 const EXAMPLES: &str = "\
-Takes the flags and variables of `todoki serve` and checks what they would meet, and what they leave open to
+Takes the flags and variables of `todoki serve` and checks what they would meet, and what they leave open to \
 others. Changes nothing. Notes are advice; what is BAD keeps a server from working, and the exit code is 1.
 
 Examples:
   todoki doctor
-  todoki doctor --data /var/lib/todoki --listen 0.0.0.0:3000";
+  todoki doctor --data-dir /var/lib/todoki --listen 0.0.0.0:3000";
 
 /// What a check found; the text of a problem says what to do.
 enum Finding {
@@ -65,6 +65,7 @@ pub(super) async fn run(doctor: Doctor) -> Result<(), Failure> {
         ),
         ("clock", clock(&inspection)),
         ("limits", limits(config)),
+        ("origins", origins(config)),
     ];
     let notes = exposure::notes(config, survey.as_ref());
     findings.extend(notes.into_iter().map(|(name, text)| (name, Warning(text))));
@@ -239,13 +240,13 @@ fn disk(data: &Path) -> Finding {
     };
     if !existing.is_dir() {
         return Problem(format!(
-            "{} is not a directory; choose another with --data",
+            "{} is not a directory; choose another with --data-dir",
             existing.display()
         ));
     }
     if rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_err() {
         return Problem(format!(
-            "{} cannot be written by this user; change its owner, or choose another with --data",
+            "{} cannot be written by this user; change its owner, or choose another with --data-dir",
             existing.display()
         ));
     }
@@ -282,7 +283,7 @@ fn log(inspection: &Inspection, is_serving: bool) -> Finding {
         Inspection::Missing => Fine("none yet; `todoki serve` makes one".into()),
         Inspection::InUse if is_serving => Fine("held by the running server".into()),
         Inspection::InUse => Problem(
-            "held by another process, perhaps a server on another port; stop it, or choose another with --data".into(),
+            "held by another process, perhaps a server on another port; stop it, or choose another with --data-dir".into(),
         ),
         Inspection::Sound { events, .. } => Fine(format!("{events} events, and the database is sound")),
         Inspection::Broken(what) => Problem(format!("{what}; restore a backup, then start with --new-epoch")),
@@ -320,4 +321,13 @@ fn limits(config: &config::Serve) -> Finding {
         )),
         _ => Fine("enough open files for --max-connections".into()),
     }
+}
+
+/// Which pages of the web may connect, and where that is said.
+fn origins(config: &config::Serve) -> Finding {
+    let others = config.allow_origin.join(", ");
+    Fine(match others.as_str() {
+        "" => "pages of the server's own host may connect, and no others; --allow-origin or TODOKI_ALLOW_ORIGIN names more".into(),
+        others => format!("pages of the server's own host may connect, and those of {others}"),
+    })
 }

@@ -76,7 +76,7 @@ Examples:
   tail -f app.log | todoki emit --kind app.log --text
   todoki emit < drafts.ndjson          each line a draft: {\"kind\":\"a.b\",\"data\":{}}
 
-With --kind or --kind-from each line is a JSON object and becomes the event's data, byte for byte; with neither, each
+With --kind or --kind-from each line is a JSON object and becomes the event's data, byte for byte; with neither, each \
 line is a whole draft. One event prints its cursor; lines print how many there were, on standard error.";
 
 pub(super) async fn run(emit: Emit) -> Result<(), Failure> {

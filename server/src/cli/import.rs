@@ -35,7 +35,7 @@ Examples:
   TODOKI_LOG_URL=postgres://todoki_server:SECRET@db/todoki todoki import
   todoki import --log postgres://todoki_server:SECRET@localhost/todoki --from old.events
 
-Events keep their cursors. The log must never have had events, and all are imported or none. Stop whatever writes the
+Events keep their cursors. The log must never have had events, and all are imported or none. Stop whatever writes the \
 table first; it is read and left as it is.";
 
 pub(super) async fn run(import: Import) -> Result<(), Failure> {

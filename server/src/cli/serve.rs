@@ -26,13 +26,15 @@ pub(super) struct Serve {
 const EXAMPLES: &str = "\
 Examples:
   todoki serve
-  todoki serve --listen 0.0.0.0:3000 --token SECRET --data /var/lib/todoki
+  todoki serve --listen 0.0.0.0:3000 --token SECRET --data-dir /var/lib/todoki
   todoki serve --retain-age 30d
   todoki serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem --token SECRET
   TODOKI_LOG_URL=postgres://todoki_server:SECRET@db/todoki todoki serve
 
-SIGTERM or Ctrl-C drains: subscribers are told to come back, emits in flight finish, the log is closed.
-A second signal ends at once, which loses nothing that was acknowledged. TODOKI_LOG sets what is logged
+SIGTERM or Ctrl-C drains: subscribers are told to come back, emits in flight finish, the log is closed. \
+A second signal ends at once, which loses nothing that was acknowledged.
+
+A flag beats its variable, and a variable that is set to nothing is as good as unset. TODOKI_LOG sets what is logged \
 (debug, info, warn; info by default).";
 
 pub(super) async fn run(serve: Serve) -> Result<(), Failure> {
@@ -62,7 +64,8 @@ fn start_log(is_json: bool) -> Result<(), Failure> {
         .filter(|_| is_known)
         .ok_or_else(|| {
             Failure::usage(format!(
-                "TODOKI_LOG={filter:?}: set it to one of {levels:?}"
+                "TODOKI_LOG={filter:?}: set it to one of {}",
+                levels.join(", ")
             ))
         })?;
     let log = tracing_subscriber::fmt()

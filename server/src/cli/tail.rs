@@ -50,7 +50,7 @@ Examples:
   todoki tail --cursor 2026-02-27T10:30:00Z      from a time on
   todoki tail --cursor 0 --count 10 --json | jq .data
 
-Events go to standard output, notes to standard error. When the connection breaks, tail reconnects and goes on after
+Events go to standard output, notes to standard error. When the connection breaks, tail reconnects and goes on after \
 the last event it printed: nothing is missed, nothing comes twice.";
 
 pub(super) async fn run(tail: Tail) -> Result<(), Failure> {

@@ -1,32 +1,35 @@
 //! `todoki token`: make tokens, say what is in them and what they let their holders do, and check `auth.toml`.
 
+mod granted;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
 use simd_json::OwnedValue;
 use simd_json::prelude::*;
-use uuid::Uuid;
 
 use super::{Failure, note};
-use crate::auth::{self, Admission, Auth, JWT_BYTES, SigningKey};
+use crate::auth::{self, Admission, Auth, GrantText, JWT_BYTES, SigningKey};
 use crate::{clock, config};
+use granted::Granted;
 
 /// How long a JWT counts when nobody says: an hour's work, and short enough to need no revocation.
 const JWT_LIFE: &str = "1h";
 
 /// The claims that `sign` sets, and what decides them.
-const SET_CLAIMS: [(&str, &str); 6] = [
+const SET_CLAIMS: [(&str, &str); 7] = [
     ("iss", "--issuer"),
     ("aud", "--audience"),
     ("sub", "--subject"),
     ("iat", "the time of signing"),
     ("exp", "--expires (1h unless it is given)"),
     ("role", "--role"),
+    ("grants", "--actions"),
 ];
 
 #[derive(Args, Debug)]
@@ -36,21 +39,41 @@ pub(super) struct Token {
     command: Command,
 }
 
+const NEW: &str = "\
+Examples:
+  todoki token new --label ci --role agent --expires 90d --add auth.toml
+  todoki token new --label ann --role viewer --project-id 018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f
+  todoki token new --label board --actions read,replay --kinds 'task.*,agent.error'
+  todoki token new --label worker-7 --actions emit --kinds 'agent.*' \\
+    --agent-id 018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e10
+  todoki token new --label prometheus --actions admin
+
+read is to see events as they come, replay is to see those that are stored; `todoki tail --cursor` and `todoki replay` \
+need both. \
+A token has a role or a grant of its own; several grants are a role in auth.toml. `todoki token inspect` says what a \
+token allows.";
+
 const KEYS: &str = "\
+Whoever verifies it takes role and grants from the claims `role` and `grants`, unless its [[jwt]] names others: give \
+those by --claims.
+
 A pair of keys for EdDSA; the public half goes beside auth.toml, as keys = [\"ed.pub.pem\"]:
   openssl genpkey -algorithm ed25519 -out ed.pem
   openssl pkey -in ed.pem -pubout -out ed.pub.pem
 Then:
   todoki token sign --key ed.pem --issuer https://id.example.org \\
-    --audience todoki --subject me --role viewer";
+    --audience todoki --subject me --role viewer
+  todoki token sign --key ed.pem --issuer https://id.example.org \\
+    --audience todoki --subject worker-7 --actions emit --kinds 'agent.*'";
 
 const EXAMPLES: &str = "\
 Examples:
   todoki token new --label ci --role agent             a token, and the lines for auth.toml
   todoki token new --label ci --role viewer --expires 90d --add auth.toml
+  todoki token new --label board --actions read --kinds 'task.*'
   todoki token inspect --auth auth.toml < token        what it allows, or why it is refused
   todoki token sign --key private.pem --issuer https://id.example.org --audience todoki \\
-    --subject me --claims '{\"grants\":[{\"actions\":[\"read\"],\"kinds\":[\"task.*\"]}]}'
+    --subject me --actions read --kinds 'task.*'
   todoki token check auth.toml                         whether a server would take the file
 
 A token is printed once and kept nowhere: auth.toml has its hash.";
@@ -66,24 +89,21 @@ enum Command {
     /// Check an auth.toml, with the files that it names
     Check {
         /// The file
-        #[arg(value_name = "FILE")]
+        #[arg(value_name = "FILE", env = "TODOKI_AUTH")]
         file: PathBuf,
     },
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = NEW, group(ArgGroup::new("allowed").args(["role", "actions"]).required(true)))]
 struct New {
     /// What people call its holder: 1 to 64 letters, digits, dots, dashes, underscores
     #[arg(long, value_name = "NAME")]
     label: String,
 
-    /// What its holder may do: viewer, agent, operator, admin, or a role of the file
+    /// What its holder may do: viewer, agent, operator, admin, or a role of the file; with --project-id in that project alone
     #[arg(long, value_name = "ROLE")]
-    role: String,
-
-    /// Only in this project
-    #[arg(long, value_name = "UUID")]
-    project: Option<Uuid>,
+    role: Option<String>,
 
     /// Only for this long, such as 90d or 12h
     #[arg(long, value_name = "AGE", value_parser = config::duration)]
@@ -92,6 +112,9 @@ struct New {
     /// Put it into this file, which is made when missing
     #[arg(long, value_name = "FILE")]
     add: Option<PathBuf>,
+
+    #[command(flatten)]
+    granted: Granted,
 }
 
 #[derive(Args, Debug)]
@@ -136,9 +159,12 @@ struct Sign {
     #[arg(long, default_value = JWT_LIFE, value_name = "AGE", value_parser = config::duration)]
     expires: Duration,
 
-    /// More claims, as a JSON object, such as the grants that `todoki token --help` shows
+    /// More claims, as a JSON object
     #[arg(long, value_name = "JSON")]
     claims: Option<String>,
+
+    #[command(flatten)]
+    granted: Granted,
 }
 
 pub(super) async fn run(token: Token) -> Result<(), Failure> {
@@ -181,17 +207,12 @@ fn make(new: &New) -> Result<(), Failure> {
 
 /// The lines of `auth.toml`.
 fn entry(new: &New, hash: &str) -> Result<String, Failure> {
-    let quoted = |text: &str| format!("{text:?}");
     let mut entry = format!(
-        "\n[[tokens]]\nlabel = {}\nhash = {}\nrole = {}\n",
-        quoted(&new.label),
-        quoted(hash),
-        quoted(&new.role)
+        "\n[[tokens]]\nlabel = {:?}\nhash = {hash:?}\n{}",
+        new.label,
+        allowed(new)?
     );
     let into_memory = "writing into memory cannot fail";
-    if let Some(project) = new.project {
-        writeln!(entry, "project_id = \"{project}\"").expect(into_memory);
-    }
     if let Some(life) = new.expires {
         let expires = after(life)?;
         writeln!(
@@ -202,6 +223,28 @@ fn entry(new: &New, hash: &str) -> Result<String, Failure> {
         .expect(into_memory);
     }
     Ok(entry)
+}
+
+/// The lines that say what it lets its holder do.
+fn allowed(new: &New) -> Result<String, Failure> {
+    let Some(role) = &new.role else {
+        let grant = new.granted.grant()?;
+        // One of the two is there.
+        return Ok(grant.map_or(String::new(), |grant| format!("grants = [{grant}]\n")));
+    };
+    if let Some(flag) = new.granted.narrowing() {
+        return Err(Failure::usage(format!(
+            "{flag} narrows a grant, not a role: give --actions in place of --role, such as --actions read,replay, or \
+             write a role into auth.toml"
+        )));
+    }
+    match new.granted.project_id.as_slice() {
+        [] => Ok(format!("role = {role:?}\n")),
+        [project] => Ok(format!("role = {role:?}\nproject_id = \"{project}\"\n")),
+        _ => Err(Failure::usage(
+            "a role is narrowed to one --project-id; for several give --actions in its place, such as --actions read,replay",
+        )),
+    }
 }
 
 fn after(life: Duration) -> Result<Timestamp, Failure> {
@@ -351,6 +394,12 @@ fn signed(sign: &Sign) -> Result<(), Failure> {
     if let Some(kid) = &sign.kid {
         insert(&mut header, "kid", kid.as_str());
     }
+    if key.algorithm() == "HS256" {
+        note(&format!(
+            "{} is no PEM, so it was taken as the secret of HS256",
+            sign.key.display()
+        ));
+    }
     let token = key
         .sign(&header.encode(), &claims.encode())
         .map_err(Failure::usage)?;
@@ -363,7 +412,8 @@ fn claims(sign: &Sign) -> Result<OwnedValue, Failure> {
         .ok()
         .filter(OwnedValue::is_object)
         .ok_or_else(|| Failure::usage("--claims is not a JSON object"))?;
-    refuse_twice(&claims, sign.role.is_some())?;
+    let grant = sign.granted.grant()?;
+    refuse_twice(&claims, sign, grant.as_ref())?;
     insert(&mut claims, "iss", sign.issuer.as_str());
     insert(&mut claims, "aud", sign.audience.as_str());
     insert(&mut claims, "sub", sign.subject.as_str());
@@ -372,13 +422,28 @@ fn claims(sign: &Sign) -> Result<OwnedValue, Failure> {
     if let Some(role) = &sign.role {
         insert(&mut claims, "role", role.as_str());
     }
+    if let Some(grant) = grant {
+        insert(
+            &mut claims,
+            "grants",
+            simd_json::serde::to_owned_value([grant])?,
+        );
+    }
     Ok(claims)
 }
 
 /// One of two values would be dropped, and its writer would not know which.
-fn refuse_twice(claims: &OwnedValue, has_role: bool) -> Result<(), Failure> {
-    let twice =
-        |(claim, _): &&(&str, &str)| claims.contains_key(*claim) && (*claim != "role" || has_role);
+fn refuse_twice(
+    claims: &OwnedValue,
+    sign: &Sign,
+    grant: Option<&GrantText>,
+) -> Result<(), Failure> {
+    let is_set = |claim: &str| match claim {
+        "role" => sign.role.is_some(),
+        "grants" => grant.is_some(),
+        _ => true,
+    };
+    let twice = |(claim, _): &&(&str, &str)| claims.contains_key(*claim) && is_set(claim);
     match SET_CLAIMS.iter().find(twice) {
         None => Ok(()),
         Some((claim, by)) => Err(Failure::usage(format!(

@@ -397,6 +397,10 @@ impl<L: Log> Stream<L> {
         }
         self.position = page.reached;
         self.finish_replay(out);
+        if self.replay.is_some() && page.events.is_empty() {
+            // That a client is gone shows when something is written to it, and this may go on for long.
+            self.beat_at = Instant::now();
+        }
     }
 
     fn finish_replay(&mut self, out: &mut Vec<u8>) {

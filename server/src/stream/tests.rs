@@ -10,6 +10,7 @@ use todoki_codec::{Draft, Filter, Ids, Kind, Windows};
 
 use super::*;
 use crate::log::{AppendError, Embedded, Facets, Histogram, Options};
+use crate::page::tests::Endless;
 
 /// Nothing here takes this long unless it never comes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -103,23 +104,32 @@ impl Stage {
     }
 
     async fn stream(&self, query: &str, heartbeat: Duration) -> Listener {
-        let subscription = query::stream(query).unwrap();
-        let admission = self.auth.admit_token("secret").await.unwrap();
-        let place = place(&*self.log, &admission.principal, subscription, None);
-        let place = place.await.unwrap();
-        let (sender, chunks) = mpsc::channel(CHUNKS);
         let shared = Shared {
             log: Arc::clone(&self.log),
             news: self.news.clone(),
             heartbeat,
         };
-        let stream = Stream::new(shared, admission, Form::Lines, sender, &place);
-        let (auth, stop) = (Arc::clone(&self.auth), self.stop.clone());
-        tokio::spawn(async move { stream.run(&place, &auth, &stop).await });
-        Listener {
-            chunks,
-            messages: VecDeque::new(),
-        }
+        listen(shared, query, &self.auth, &self.stop).await
+    }
+}
+
+async fn listen<L: Log>(
+    shared: Shared<L>,
+    query: &str,
+    auth: &Arc<Auth>,
+    stop: &CancellationToken,
+) -> Listener {
+    let subscription = query::stream(query).unwrap();
+    let admission = auth.admit_token("secret").await.unwrap();
+    let place = place(&*shared.log, &admission.principal, subscription, None);
+    let place = place.await.unwrap();
+    let (sender, chunks) = mpsc::channel(CHUNKS);
+    let stream = Stream::new(shared, admission, Form::Lines, sender, &place);
+    let (auth, stop) = (Arc::clone(auth), stop.clone());
+    tokio::spawn(async move { stream.run(&place, &auth, &stop).await });
+    Listener {
+        chunks,
+        messages: VecDeque::new(),
     }
 }
 
@@ -246,4 +256,25 @@ async fn a_stream_that_is_stopped_says_so_and_ends() {
     let drain = listener.expect("drain").await;
     assert_eq!(drain.get_u64("reconnect_after_ms"), Some(1000));
     assert!(listener.next().await.is_none());
+}
+
+/// It would notice by nothing else that its client is gone.
+#[tokio::test]
+async fn a_replay_says_how_far_it_is_with_each_page_in_which_it_finds_nothing() {
+    let (_released, news) = watch::channel(Cursor::MAX);
+    let shared = Shared {
+        log: Arc::new(Endless::default()),
+        news,
+        heartbeat: PATIENCE,
+    };
+    let auth = Arc::new(Auth::new("secret"));
+    let mut listener = listen(shared, "cursor=0", &auth, &CancellationToken::new()).await;
+    listener.expect("subscribed").await;
+    let mut reached = 0;
+    for _ in 0..2 {
+        let ping = listener.expect("ping").await;
+        let cursor = ping.get_i64("cursor").unwrap();
+        assert!(cursor > reached, "{ping}");
+        reached = cursor;
+    }
 }

@@ -246,6 +246,7 @@ async fn exit_codes_tell_bad_usage_from_failure() {
         ),
         (&["serve", "--listen", "0.0.0.0:0"], 64, "--token"),
         (&["serve", "--token", "a b"], 64, "visible ASCII"),
+        (&["serve", "--listen", "3000"], 64, "such as 127.0.0.1:3000"),
         (
             &["serve", "--max-connections", "0"],
             64,

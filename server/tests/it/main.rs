@@ -27,6 +27,7 @@ mod postgres_log;
 mod process;
 mod proxies;
 mod revocation;
+mod settings;
 mod stream;
 mod subscribe;
 mod tickets;

@@ -167,6 +167,139 @@ async fn a_token_that_the_file_would_not_take_is_not_added() {
     );
 }
 
+const AGENT: &str = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e10";
+
+/// `--kinds` and so many of them.
+fn kinds(count: usize) -> [String; 2] {
+    let kinds: Vec<_> = (0..count).map(|at| format!("k{at}")).collect();
+    ["--kinds".to_owned(), kinds.join(",")]
+}
+
+#[tokio::test]
+async fn a_token_with_a_grant_of_its_own_allows_that_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let new = [
+        "new",
+        "--label",
+        "board",
+        "--actions",
+        "read,replay",
+        "--kinds",
+        "task.*,agent.error",
+        "--project-id",
+        PROJECT,
+        "--agent-id",
+        AGENT,
+    ];
+    let pasted = token(dir.path(), &new, "").await;
+    assert!(pasted.status.success(), "{}", stderr(&pasted));
+    let secret = stdout(&pasted).trim();
+    let entry = stderr(&pasted).split_once("[[tokens]]").unwrap().1;
+    let entry = format!("[[tokens]]{}", entry.split("\nThis is").next().unwrap());
+    let grant = format!(
+        "grants = [{{ actions = [\"read\", \"replay\"], kinds = [\"task.*\", \"agent.error\"], where = {{ project_id = \
+         [\"{PROJECT}\"], agent_id = [\"{AGENT}\"] }} }}]"
+    );
+    assert!(entry.lines().any(|line| line == grant), "{entry}");
+    let server = TestServer::start_with_auth(&entry).await;
+    let ids = format!(r#""project_id":"{PROJECT}","agent_id":"{AGENT}","data":{{}}"#);
+    let shown = format!(r#"{{"kind":"task.done",{ids}}}"#);
+    let of_another_kind = format!(r#"{{"kind":"agent.started",{ids}}}"#);
+    let of_nobody = r#"{"kind":"task.done","data":{}}"#;
+    server
+        .emit(&format!("[{of_another_kind},{shown},{of_nobody}]"))
+        .await;
+    let page = server.get_as(secret, "/api/event-bus?cursor=0").await;
+    assert_eq!(page.status, 200, "{}", page.body);
+    assert!(
+        page.body
+            .starts_with(r#"{"events":[{"type":"event","cursor":2,"#),
+        "{}",
+        page.body
+    );
+    assert_eq!(
+        page.body.matches(r#""type":"event""#).count(),
+        1,
+        "{}",
+        page.body
+    );
+    let json = "Content-Type: application/json\r\n";
+    let emit = server.request_as(secret, "POST", "/api/event-bus/emit", json, &shown);
+    assert_eq!(emit.await.status, 403);
+    let url = format!("http://{}", server.address);
+    let replay = ["replay", "--url", &url, "--token", secret, "--kinds", "a"];
+    let refused = within(todoki().args(replay).output()).await.unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("`todoki token inspect --auth FILE` says what it is for"),
+        "{}",
+        stderr(&refused)
+    );
+    let added = token(
+        dir.path(),
+        &[&new[..], &["--add", "auth.toml"]].concat(),
+        "",
+    )
+    .await;
+    assert!(added.status.success(), "{}", stderr(&added));
+    let file = std::fs::read_to_string(dir.path().join("auth.toml")).unwrap();
+    assert!(file.lines().any(|line| line == grant), "{file}");
+}
+
+#[tokio::test]
+async fn flags_that_make_no_grant_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let kinds = kinds(65);
+    let many = kinds.each_ref().map(String::as_str);
+    let two = format!("{PROJECT},{AGENT}");
+    for (flags, reason) in [
+        (&[][..], "<--role <ROLE>|--actions <ACTIONS>>"),
+        (&["--kinds", "a"], "<--role <ROLE>|--actions <ACTIONS>>"),
+        (
+            &["--actions", "reed"],
+            "[possible values: read, replay, emit, admin]",
+        ),
+        (
+            &["--actions", "read", "--kinds", "a..b"],
+            "'a..b' for '--kinds <PATTERNS>': the pattern has an empty segment",
+        ),
+        (
+            &["--actions", "read", "--task-id", "x"],
+            "'x' for '--task-id <UUIDS>'",
+        ),
+        (
+            &["--actions", "read,admin", "--kinds", "a"],
+            "give it a grant of its own",
+        ),
+        (
+            &[&["--actions", "read"][..], &many].concat(),
+            "kinds has 65 patterns; at most 64 are taken",
+        ),
+        (
+            &["--actions", "read", "--role", "viewer"],
+            "cannot be used with",
+        ),
+        (
+            &["--role", "viewer", "--kinds", "a"],
+            "--kinds narrows a grant, not a role",
+        ),
+        (
+            &["--role", "viewer", "--project-id", &two],
+            "a role is narrowed to one --project-id",
+        ),
+    ] {
+        let new = [&["new", "--label", "ci"], flags].concat();
+        let output = token(dir.path(), &new, "").await;
+        assert_eq!(output.status.code(), Some(64), "{flags:?}");
+        assert!(
+            stderr(&output).contains(reason),
+            "{flags:?}: {}",
+            stderr(&output)
+        );
+        assert_eq!(stdout(&output), "", "{flags:?}");
+    }
+}
+
 /// Has the `auth.toml` of this directory take what [`signed`] signs.
 fn take_signed(dir: &Path) {
     let keys = key_file("ec.pub.pem").display().to_string();
@@ -230,6 +363,23 @@ async fn a_signed_token_is_inspected_and_refused_for_its_reason() {
         "{}",
         stdout(&granted)
     );
+    let flags = [
+        "--actions",
+        "read,emit",
+        "--kinds",
+        "task.*",
+        "--project-id",
+        PROJECT,
+    ];
+    let narrow = inspect(&sign(&flags).await).await;
+    for line in ["read    task.*", "emit    task.*"] {
+        let line = format!("{line} where project_id is {PROJECT}");
+        assert!(
+            stdout(&narrow).contains(&line),
+            "{line}: {}",
+            stdout(&narrow)
+        );
+    }
     let unknown = inspect(&sign(&["--kid", "x"]).await).await;
     assert_eq!(unknown.status.code(), Some(1));
     assert!(
@@ -305,6 +455,20 @@ async fn a_role_that_the_file_does_not_know_is_named() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_taken_as_a_secret_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("secret"), "s".repeat(32)).unwrap();
+    let pem = key_file("ec.pem").display().to_string();
+    for (key, is_secret) in [("secret", true), (&pem, false)] {
+        let sign = ["sign", "--key", key, "--issuer", "i", "--audience", "a"];
+        let output = token(dir.path(), &[&sign[..], &["--subject", "s"]].concat(), "").await;
+        assert!(output.status.success(), "{}", stderr(&output));
+        let note = "secret is no PEM, so it was taken as the secret of HS256";
+        assert_eq!(stderr(&output).contains(note), is_secret, "{key}");
+    }
+}
+
+#[tokio::test]
 async fn a_claim_that_a_flag_sets_is_not_signed_twice() {
     let dir = tempfile::tempdir().unwrap();
     let key = key_file("ec.pem").display().to_string();
@@ -320,6 +484,8 @@ async fn a_claim_that_a_flag_sets_is_not_signed_twice() {
         "s",
         "--role",
         "viewer",
+        "--actions",
+        "read",
         "--claims",
     ];
     for (claim, by) in [
@@ -329,6 +495,7 @@ async fn a_claim_that_a_flag_sets_is_not_signed_twice() {
         ("iat", "the time of signing"),
         ("exp", "--expires"),
         ("role", "--role"),
+        ("grants", "--actions"),
     ] {
         let claims = format!("{{\"tenant\":\"t\",\"{claim}\":1}}");
         let output = token(dir.path(), &[&flags[..], &[claims.as_str()]].concat(), "").await;
