@@ -107,6 +107,11 @@ export interface Status {
   readonly head: Cursor | null;
   /** The server's clock minus ours, in milliseconds, by the best round trip so far. */
   readonly clockOffsetMs: number | null;
+  /**
+   * When the token's time is over, in milliseconds since 1970, once that is near and asking for another one has brought none
+   * that the server takes; null otherwise. With another one by then nothing stops.
+   */
+  readonly tokenExpiresAt: number | null;
 }
 
 export interface Progress {

@@ -15,6 +15,7 @@ export const NO_STATUS: Status = {
   earliest: null,
   head: null,
   clockOffsetMs: null,
+  tokenExpiresAt: null,
 };
 export const NO_ROWS: Rows = {
   generation: 0,

@@ -99,6 +99,7 @@ const LIVE: Status = {
   earliest: 1,
   head: 1_000_000,
   clockOffsetMs: 0,
+  tokenExpiresAt: null,
 };
 /** A client that is live and has that many events. */
 export function fakeClient(events = 0): FakeClient {

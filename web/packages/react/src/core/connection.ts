@@ -107,8 +107,10 @@ export class Connection {
   #token: string | undefined;
   /** What a token that was turned away led to, until another one is let in. */
   #refusedAs: Phase | null = null;
-  /** When the token's time is over, as far as the server said. */
-  #expiresAt = Number.POSITIVE_INFINITY;
+  /** When the token's time is over, as far as the server said; null while it said nothing. */
+  #expiresAt: number | null = null;
+  /** False when another token was asked for in its place, and none came that the server takes. */
+  #isRenewed = true;
   /** Of the token that was shown last, while that is unanswered. */
   #authRef: string | null = null;
   #downSince: number | null = null;
@@ -154,6 +156,7 @@ export class Connection {
       earliest: this.#earliest,
       head: this.#head,
       clockOffsetMs: this.#latency.offsetMs,
+      tokenExpiresAt: this.#isRenewed ? null : this.#expiresAt,
     };
   }
 
@@ -169,7 +172,7 @@ export class Connection {
         if (turn !== this.#turn) return;
         const isSame = token === this.#token;
         if (isSame && this.#refusedAs !== null) return this.#lose(this.#refusedAs, this.#error!);
-        if (!isSame) this.#expiresAt = Number.POSITIVE_INFINITY;
+        if (!isSame) this.#goodUntil(null);
         this.#token = token;
         this.#open(token);
       },
@@ -273,7 +276,8 @@ export class Connection {
   #closed(code: number, reason: string, wasOpen: boolean): void {
     const { phase, message } = closingOf(code);
     // Where the server has not said when, for the page was away, its reason is what there is to go by.
-    const isExpired = phase === "unauthorized" && (this.#env.now() >= this.#expiresAt || /expired/.test(reason));
+    const isOver = this.#expiresAt !== null && this.#env.now() >= this.#expiresAt;
+    const isExpired = phase === "unauthorized" && (isOver || /expired/.test(reason));
     // Whoever may see only what happens now may not resume, but may go on.
     const mayGoOn = !this.#isReady && !this.#isLiveOnly && this.#epoch !== null;
     if (!wasOpen) this.#refused();
@@ -289,7 +293,8 @@ export class Connection {
     const turn = this.#turn;
     this.#owner.token(reason).then(
       (token) => {
-        if (turn !== this.#turn || !token || token === this.#token) return;
+        if (turn !== this.#turn) return;
+        if (!token || token === this.#token) return this.#notRenewed();
         this.#token = token;
         this.#authRef = `a${++this.#refs}`;
         this.#send({ type: "auth", token, ref: this.#authRef });
@@ -297,10 +302,22 @@ export class Connection {
       (error: unknown) => {
         if (turn !== this.#turn) return;
         this.#error = noToken(error);
-        this.#owner.statusChanged();
+        this.#notRenewed();
         this.#timer("refresh", REFRESH_MS, () => this.#refresh("expiring"));
       },
     );
+  }
+
+  /** The token in use is the last, as far as is known; whoever has another one is to be told until when it is good. */
+  #notRenewed(): void {
+    this.#isRenewed = false;
+    this.#owner.statusChanged();
+  }
+
+  /** A token is in force. */
+  #goodUntil(time: number | null): void {
+    this.#expiresAt = time;
+    this.#isRenewed = true;
   }
 
   /** The server was there and said no, or was not there: only HTTP can tell. */
@@ -438,7 +455,7 @@ export class Connection {
         return;
       case "authorised":
         if (message.ref === this.#authRef) this.#authRef = null;
-        this.#expiresAt = this.#env.now() + (message.expires_in_ms ?? Number.POSITIVE_INFINITY);
+        this.#goodUntil(message.expires_in_ms == null ? null : this.#env.now() + message.expires_in_ms);
         this.#error = null;
         return;
     }
@@ -472,7 +489,10 @@ export class Connection {
       this.#lose(isLimited ? "limited" : code === "forbidden" ? code : "stopped", this.#error);
     if (!isOf(this.#authRef)) return;
     this.#authRef = null;
-    if (!isLimited) return;
+    if (!isLimited) {
+      this.#notRenewed();
+      return;
+    }
     // The server has not looked at the token.
     this.#token = undefined;
     this.#timer("refresh", retry_after_ms ?? LIMITED_MS, () => this.#refresh("expiring"));
