@@ -174,6 +174,25 @@ it("asks the server for all events of a task when that alone is wanted", async (
   expect(address()).toMatch(/^\/events\?task=[0-9a-f-]{36}&sel=1000049$/);
 });
 
+it("narrows to a project by a menu that is there when events have one", async () => {
+  const project = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e11";
+  const client = fakeClient(50);
+  const { screen, address } = await show(client);
+  await expect.element(screen.getByRole("button", { name: "Session", exact: true })).toBeEnabled();
+  const menu = screen.getByRole("button", { name: "Project", exact: true });
+  expect(menu.elements()).toEqual([]);
+  client.facets.set({ ...client.facets.get(), projects: [{ value: project, count: 12 }] });
+  await menu.click();
+  await expect.element(screen.getByText("In memory; the server does not count by project.")).toBeVisible();
+  await screen.getByRole("button", { name: `Only ${project}` }).click();
+  await expect.poll(() => client.called("setSubscription").at(-1)?.[1]).toEqual({ projectId: project });
+  expect(address()).toBe(`/events?project=${project}`);
+  await userEvent.keyboard("{Escape}");
+  await screen.getByRole("button", { name: "Remove project 7c8d9e11" }).click();
+  await expect.poll(() => client.called("setSubscription").at(-1)?.[1]).toEqual({});
+  expect(address()).toBe("/events");
+});
+
 it("goes from failure to failure by a button", async () => {
   const client = fakeClient(50);
   const { screen } = await show(client);

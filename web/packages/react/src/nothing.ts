@@ -39,7 +39,15 @@ export const NO_COUNTS: Counts = {
   fresh: 0,
   freshFailures: 0,
 };
-export const NO_FACETS: Facets = { kinds: [], agents: [], sessions: [], tasks: [], scope: "loaded", isComplete: false };
+export const NO_FACETS: Facets = {
+  kinds: [],
+  agents: [],
+  sessions: [],
+  tasks: [],
+  projects: [],
+  scope: "loaded",
+  isComplete: false,
+};
 export const NO_HISTOGRAM: Histogram = {
   from: 0,
   windowMs: 1,

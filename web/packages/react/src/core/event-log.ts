@@ -10,8 +10,8 @@ import type { Cursor, Marker } from "../event-client.ts";
 import type { Envelope } from "../protocol/scan.ts";
 
 /** The columns that hold ids, each the number of an interned text. */
-export type IdColumn = "kind" | "agent" | "session" | "task";
-const ID_COLUMNS: readonly IdColumn[] = ["kind", "agent", "session", "task"];
+const ID_COLUMNS = ["kind", "agent", "session", "task", "project"] as const;
+export type IdColumn = (typeof ID_COLUMNS)[number];
 
 const HIT = 1;
 const FAILURE = 2;
@@ -49,7 +49,7 @@ export class EventLog {
     this.#cursor = new Float64Array(capacity);
     this.#time = new Float64Array(capacity);
     const column = () => new Uint32Array(capacity);
-    this.#ids = { kind: column(), agent: column(), session: column(), task: column() };
+    this.#ids = { kind: column(), agent: column(), session: column(), task: column(), project: column() };
     this.#data = column();
     this.#flags = new Uint8Array(capacity);
     this.#raw = new Array<string>(capacity).fill("");
