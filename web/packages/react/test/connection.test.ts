@@ -792,7 +792,7 @@ test("everything before the answer to a subscribe is of the subscription before,
   accept(world, 5);
   connection.resubscribe({ kinds: ["agent.*"] }, 2);
   const command = world.socket.commands().at(-1)!;
-  expect(command).toMatchObject({ type: "subscribe", kinds: ["agent.*"], cursor: 2, encoding: "lines" });
+  expect(command).toMatchObject({ type: "subscribe", kinds: "agent.*", cursor: 2, encoding: "lines" });
   world.socket.say(eventText(6), ping(6), { type: "replay_complete", cursor: 6, count: 1 });
   world.socket.say(subscribed(1, { ref: "of another" }));
   expect(all.cursors).toEqual([]);

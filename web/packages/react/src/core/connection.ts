@@ -7,7 +7,7 @@
  * is not passed on: it will come again, after the position that the command named.
  */
 import type { Cursor, Phase, Progress, Status, StreamError, Subscription, TokenReason } from "../event-client.ts";
-import { closingOf } from "../protocol/close-codes.ts";
+import { phaseOf } from "../protocol/close-codes.ts";
 import { decode } from "../protocol/decode.ts";
 import { queryOf, subprotocols, subscribeCommand } from "../protocol/filter.ts";
 import type { Envelope } from "../protocol/scan.ts";
@@ -15,6 +15,7 @@ import type { Command, Gap, Message, Refused, Subscribed } from "../protocol/typ
 import { backoffMs } from "./backoff.ts";
 import type { Environment, Socket } from "./environment.ts";
 import { Latency } from "./latency.ts";
+import type { CoreOptions } from "./port.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** A connection that has stood so long was not refused: the next loss begins anew. */
@@ -43,14 +44,10 @@ const PING_MS = 10_000;
 /** What cannot be had: the server says so; or it is `forbidden` to read what was missed. */
 export type Hole = Pick<Gap, "requested" | "resume_at"> & { readonly reason: Gap["reason"] | "forbidden" };
 
-export interface ConnectionOptions {
-  /** Origin and path prefix of the server. */
-  readonly url: string;
+export interface ConnectionOptions extends Pick<CoreOptions, "url" | "autoReconnect" | "maxReconnectAttempts"> {
   readonly subscription: Subscription;
   /** Where to begin, as the wire has it. */
   readonly cursor: Cursor | string;
-  readonly autoReconnect: boolean;
-  readonly maxReconnectAttempts: number;
 }
 
 /** What the owner is told, always in the order of the stream. */
@@ -100,7 +97,7 @@ export class Connection {
   #epoch: string | null = null;
   #earliest: Cursor | null = null;
   #head: Cursor | null = null;
-  #lag: { events: number | null; ms: number } | null = null;
+  #lag: Status["lag"] = null;
   #replay: { from: Cursor; to: Cursor; since: number; events: number } | null = null;
 
   #failures = 0;
@@ -150,7 +147,7 @@ export class Connection {
       retryAt: this.#retryAt,
       progress: this.#progress(),
       rttMs: this.#latency.rttMs,
-      lag: this.#lag && { ...this.#lag },
+      lag: this.#lag,
       error: this.#error,
       epoch: this.#epoch,
       earliest: this.#earliest,
@@ -274,7 +271,7 @@ export class Connection {
   }
 
   #closed(code: number, reason: string, wasOpen: boolean): void {
-    const { phase, message } = closingOf(code);
+    const phase = phaseOf(code);
     // Where the server has not said when, for the page was away, its reason is what there is to go by.
     const isOver = this.#expiresAt !== null && this.#env.now() >= this.#expiresAt;
     const isExpired = phase === "unauthorized" && (isOver || /expired/.test(reason));
@@ -285,7 +282,7 @@ export class Connection {
     else if (phase === "forbidden" && (mayGoOn || this.#authRef !== null)) {
       this.reconnect();
       this.#isLiveOnly = mayGoOn;
-    } else this.#lose(isExpired ? "expired" : phase, { code: String(code), message: reason || message });
+    } else this.#lose(isExpired ? "expired" : phase, { code: String(code), message: reason || `closed with ${code}` });
   }
 
   /** Asks for another token, and shows it to the server on the connection that stands. */
@@ -361,7 +358,7 @@ export class Connection {
   }
 
   #retry(): void {
-    const { autoReconnect, maxReconnectAttempts } = this.#options;
+    const { autoReconnect = true, maxReconnectAttempts = Number.POSITIVE_INFINITY } = this.#options;
     this.#attempt = ++this.#failures;
     if (!autoReconnect || this.#failures > maxReconnectAttempts) {
       this.#phase = "stopped";
