@@ -21,6 +21,9 @@ const TRICKLE_BYTES_PER_SECOND = 100_000;
 /** As long as the pictures take, so that they are of one state. */
 const LIMITED_MS = 15_000;
 
+/** As a server has it. The pictures do not wait for its end. */
+const EXPIRING_MS = 60_000;
+
 const test = base.extend<{ wired: TimelinePage }>({
   // The page over a wire, so that what it is given can be held back.
   wired: async ({ open, wire }, use) => {
@@ -130,6 +133,18 @@ test("unauthorised", async ({ timeline }) => {
   await timeline.pill("unauthorized").waitFor();
   await timeline.tokenField.waitFor();
   await look(timeline.page, "unauthorised");
+});
+
+test("a token that ends soon, by a proxy that says so", async ({ server, wire, wired }) => {
+  await server.emit(drafts(50));
+  await wired.enter();
+  await wired.event(50).waitFor();
+  wire.say({ type: "token_expiring", expires_in_ms: EXPIRING_MS });
+  await wired.expiry.waitFor();
+  await look(wired.page, "expiring");
+  await wired.otherTokenButton.click();
+  await wired.tokenField.waitFor();
+  await look(wired.page, "expiring-sign-in");
 });
 
 test("a token that has expired, by a proxy that looks at the time", async ({ server, wire, wired }) => {

@@ -50,7 +50,10 @@ function Bar({ status, signIn, onGone, ...ways }: AlertBarProps & { readonly sta
           Use another token
         </button>
       )}
-      {phase === "forbidden" ? <WaysOn {...ways} /> : isRefusal || isAsked ? signIn : null}
+      {phase === "forbidden" ? <WaysOn {...ways} /> : null}
+      {signIn && phase !== "forbidden" && (isRefusal || isAsked) ? (
+        <div className="todoki-alert-sign-in">{signIn}</div>
+      ) : null}
     </div>
   );
 }
