@@ -21,6 +21,9 @@ const TRICKLE_BYTES_PER_SECOND = 100_000;
 /** As long as the pictures take, so that they are of one state. */
 const LIMITED_MS = 15_000;
 
+/** The longest that a page obeys. */
+const RESTARTING_MS = 60_000;
+
 /** As a server has it. The pictures do not wait for its end. */
 const EXPIRING_MS = 60_000;
 
@@ -119,12 +122,15 @@ test("offline", async ({ server, wire, wired }) => {
   await look(wired.page, "offline");
 });
 
-test("server restarting", async ({ server, wired }) => {
+test("server restarting", async ({ server, wire, wired }) => {
   await server.emit(drafts(50));
   await wired.enter();
   await wired.event(50).waitFor();
+  // A real one asks for a second, in which no pictures can be made.
+  wire.say({ type: "drain", reconnect_after_ms: RESTARTING_MS });
+  const restarting = wired.pill("restarting").waitFor();
   await server.stop();
-  await wired.pill("restarting").waitFor();
+  await restarting;
   await look(wired.page, "restarting");
 });
 
