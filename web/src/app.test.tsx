@@ -116,6 +116,26 @@ it("opens a permalink around its event with the event beside the list", async ()
   await expect.element(screen.getByRole("complementary", { name: "Event" })).toBeVisible();
 });
 
+it("says why it could not go somewhere, but for a token, which the stream asks for", async () => {
+  const client = fakeClient(200);
+  client.is({ phase: "connecting" });
+  let refuse: (error: Error) => void = () => {};
+  client.seek = () =>
+    new Promise((_, reject) => {
+      refuse = reject;
+    });
+  const { screen } = await show(client, "/events/1000190");
+  refuse(Object.assign(new Error("a token is needed"), { code: "unauthorised" }));
+  for (let frame = 0; frame < 2; frame++) await new Promise((drawn) => requestAnimationFrame(drawn));
+  const said = screen.getByText(/Could not go there/);
+  expect(said.elements()).toEqual([]);
+  client.is({ phase: "unauthorized" });
+  client.seek = () => Promise.reject(Object.assign(new Error("the log is away"), { code: "log_unavailable" }));
+  await expect.element(screen.getByRole("alert")).toBeVisible();
+  client.is({ phase: "live" });
+  await expect.element(said).toHaveTextContent("Could not go there: the log is away");
+});
+
 it("shows in the strip the time that one went to, when that is longer ago than the strip reaches", async () => {
   const client = fakeClient(200);
   await show(client, "/events/1000100");
