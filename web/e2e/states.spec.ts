@@ -7,7 +7,7 @@ import type { Page } from "playwright-core";
 import { violations } from "./fixtures/axe.ts";
 import { DESKTOP, PHONE } from "./fixtures/chromium.ts";
 import { AWAY } from "./fixtures/complaints.ts";
-import { drafts } from "./fixtures/corpus.ts";
+import { drafts, PROJECTS } from "./fixtures/corpus.ts";
 import { emitMegabytes } from "./fixtures/publisher.ts";
 import { test as base, expect } from "./fixtures/test.ts";
 import { TimelinePage } from "./fixtures/timeline-page.ts";
@@ -66,9 +66,20 @@ test("live", async ({ server, timeline }) => {
 
 test("live, with the detail of an event", async ({ server, timeline }) => {
   await server.emit(drafts(200));
-  await timeline.enter("/events/150");
+  // One of a task, a session and a project.
+  await timeline.enter("/events/154");
   await timeline.detail.waitFor();
   await look(timeline.page, "detail");
+});
+
+test("live, narrowed to a project", async ({ server, timeline }) => {
+  await server.emit(drafts(200));
+  const [project = ""] = PROJECTS;
+  await timeline.enter(`/events?project=${project}`);
+  await timeline.page.getByRole("button", { name: `Remove project ${project.slice(-8)}` }).waitFor();
+  await timeline.page.getByRole("button", { name: "Project", exact: true }).click();
+  await timeline.page.getByRole("checkbox", { checked: true }).waitFor();
+  await look(timeline.page, "project");
 });
 
 test("live, in lanes", async ({ server, timeline }) => {
