@@ -39,6 +39,8 @@ export class EventLog {
   readonly #data: Uint32Array;
   readonly #flags: Uint8Array;
   readonly #raw: string[];
+  /** All of them. */
+  readonly #columns: readonly { [slot: number]: number | string }[];
   readonly #markers = new Map<number, Marker>();
   #numbers = new Map<string, number>([["", 0]]);
 
@@ -53,6 +55,7 @@ export class EventLog {
     this.#data = column();
     this.#flags = new Uint8Array(capacity);
     this.#raw = new Array<string>(capacity).fill("");
+    this.#columns = [this.#cursor, this.#time, this.#data, this.#flags, this.#raw, ...Object.values(this.#ids)];
   }
 
   get isFull(): boolean {
@@ -183,8 +186,7 @@ export class EventLog {
   move(from: number, to: number): void {
     const source = from & this.#mask;
     const target = to & this.#mask;
-    const columns = [this.#cursor, this.#time, this.#data, this.#flags, this.#raw, ...Object.values(this.#ids)];
-    for (const column of columns) column[target] = column[source]!;
+    for (const column of this.#columns) column[target] = column[source]!;
     const marker = this.#markers.get(from);
     if (marker === undefined) return;
     this.#markers.delete(from);

@@ -159,9 +159,11 @@ function snapshots(timeline: Timeline, changed: Set<Slice>): Snapshots {
   const { views } = timeline;
   for (const slice of [...changed]) {
     const isView = slice === "facets" || slice === "histogram" || slice === "lanes";
-    const isWanted = !isView || (views !== null && timeline.isWatched(slice));
-    if (isWanted && isView && !views!.isDue(slice)) continue;
-    if (isWanted) Object.assign(slices, { [slice]: isView ? views![slice]() : timeline[slice]() });
+    if (!isView) Object.assign(slices, { [slice]: timeline[slice]() });
+    else if (views !== null && timeline.isWatched(slice)) {
+      if (!views.isDue(slice)) continue;
+      Object.assign(slices, { [slice]: views[slice]() });
+    }
     changed.delete(slice);
   }
   return slices;

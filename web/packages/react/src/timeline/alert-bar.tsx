@@ -22,8 +22,7 @@ export interface AlertBarProps {
 /** Alerts of a refusal at once, and warns quietly of a token that ends soon and that nothing else will renew. */
 export function AlertBar(props: AlertBarProps): ReactNode {
   const status = useSlice(props.client.status);
-  if (isRefused(status.phase)) return <Bar {...props} status={status} />;
-  return status.tokenExpiresAt === null ? null : <Bar {...props} status={status} />;
+  return isRefused(status.phase) || status.tokenExpiresAt !== null ? <Bar {...props} status={status} /> : null;
 }
 
 /** One for both, so that what was typed into the sign-in is still there when the time for it is over. */
