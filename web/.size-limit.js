@@ -15,7 +15,7 @@ export default [
     limit: "170 KB",
   },
   // 8 KB is aimed at; what is left beyond it is what a stream needs before it can be shown at all.
-  { name: "worker", path: "dist/assets/worker-*.js", limit: "9.33 KB" },
+  { name: "worker", path: "dist/assets/worker-*.js", limit: "9.2 KB" },
   { name: "what a worker loads on demand, twice", path: "dist/assets/extras-*.js", limit: "16 KB" },
   { name: "CSS", path: "dist/assets/*.css", limit: "12 KB" },
 ];

@@ -1,6 +1,9 @@
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 
+/** A shared machine may stand still for seconds. What is awaited is there at once elsewhere, so patience costs nothing. */
+const PATIENCE = { testTimeout: 60_000, expect: { poll: { timeout: 30_000 } } };
+
 export default defineConfig({
   test: {
     projects: [
@@ -10,8 +13,7 @@ export default defineConfig({
           name: "node",
           environment: "node",
           include: ["packages/*/test/**/*.test.ts", "src/**/*.test.ts"],
-          // Properties take seconds, and a shared machine several times that.
-          testTimeout: 60_000,
+          ...PATIENCE,
         },
       },
       {
@@ -20,6 +22,7 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["packages/*/test/**/*.test.tsx", "src/**/*.test.tsx"],
+          ...PATIENCE,
           browser: {
             enabled: true,
             headless: true,

@@ -1,6 +1,6 @@
 /** What a filter shows is what the server says that it lets through, and what a search finds is what a plain reading finds. */
 import type { Page } from "playwright-core";
-import { AGENTS, drafts, SESSIONS, TASKS } from "./fixtures/corpus.ts";
+import { AGENTS, drafts, PROJECTS, SESSIONS, TASKS } from "./fixtures/corpus.ts";
 import type { StoredEvent } from "./fixtures/server.ts";
 import { expect, test } from "./fixtures/test.ts";
 
@@ -14,6 +14,7 @@ const FILTERS: readonly Record<string, string>[] = [
   { task_id: TASKS[5] as string },
   { session_id: SESSIONS[3] as string, kinds: "agent.*,human.message" },
   { agent_id: AGENTS[0] as string, task_id: TASKS[1] as string },
+  { project_id: PROJECTS[1] as string },
   { kinds: "nothing.of.the.kind" },
 ];
 
@@ -23,6 +24,7 @@ const IN_PAGE: Readonly<Record<string, string>> = {
   agent_id: "agent",
   task_id: "task",
   session_id: "session",
+  project_id: "project",
 };
 
 test.for(FILTERS)("%o lets through what the server lets through", async (filter, { server, timeline }) => {
@@ -80,6 +82,8 @@ const QUERIES: readonly [query: string, holds: (event: StoredEvent, line: string
   [`agent:${AGENTS[1]}`, ({ agent_id }) => agent_id === AGENTS[1]],
   [`task:${TASKS[3]?.slice(-8)}`, ({ task_id }) => task_id === TASKS[3]],
   [`-session:${SESSIONS[2]}`, ({ session_id }) => session_id !== SESSIONS[2]],
+  [`project:${PROJECTS[0]}`, ({ project_id }) => project_id === PROJECTS[0]],
+  [`-project:${PROJECTS[0]?.slice(-8)}`, ({ project_id }) => project_id !== PROJECTS[0]],
   ["data.priority:3", ({ data: { priority } }) => priority === 3],
   [
     "kind:task.* data.priority:1 -timeout",

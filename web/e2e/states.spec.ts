@@ -7,7 +7,7 @@ import type { Page } from "playwright-core";
 import { violations } from "./fixtures/axe.ts";
 import { DESKTOP, PHONE } from "./fixtures/chromium.ts";
 import { AWAY } from "./fixtures/complaints.ts";
-import { drafts } from "./fixtures/corpus.ts";
+import { drafts, PROJECTS } from "./fixtures/corpus.ts";
 import { emitMegabytes } from "./fixtures/publisher.ts";
 import { test as base, expect } from "./fixtures/test.ts";
 import { TimelinePage } from "./fixtures/timeline-page.ts";
@@ -20,6 +20,12 @@ const TRICKLE_BYTES_PER_SECOND = 100_000;
 
 /** As long as the pictures take, so that they are of one state. */
 const LIMITED_MS = 15_000;
+
+/** The longest that a page obeys. */
+const RESTARTING_MS = 60_000;
+
+/** As a server has it. The pictures do not wait for its end. */
+const EXPIRING_MS = 60_000;
 
 const test = base.extend<{ wired: TimelinePage }>({
   // The page over a wire, so that what it is given can be held back.
@@ -60,9 +66,20 @@ test("live", async ({ server, timeline }) => {
 
 test("live, with the detail of an event", async ({ server, timeline }) => {
   await server.emit(drafts(200));
-  await timeline.enter("/events/150");
+  // One of a task, a session and a project.
+  await timeline.enter("/events/154");
   await timeline.detail.waitFor();
   await look(timeline.page, "detail");
+});
+
+test("live, narrowed to a project", async ({ server, timeline }) => {
+  await server.emit(drafts(200));
+  const [project = ""] = PROJECTS;
+  await timeline.enter(`/events?project=${project}`);
+  await timeline.page.getByRole("button", { name: `Remove project ${project.slice(-8)}` }).waitFor();
+  await timeline.page.getByRole("button", { name: "Project", exact: true }).click();
+  await timeline.page.getByRole("checkbox", { checked: true }).waitFor();
+  await look(timeline.page, "project");
 });
 
 test("live, in lanes", async ({ server, timeline }) => {
@@ -116,12 +133,15 @@ test("offline", async ({ server, wire, wired }) => {
   await look(wired.page, "offline");
 });
 
-test("server restarting", async ({ server, wired }) => {
+test("server restarting", async ({ server, wire, wired }) => {
   await server.emit(drafts(50));
   await wired.enter();
   await wired.event(50).waitFor();
+  // A real one asks for a second, in which no pictures can be made.
+  wire.say({ type: "drain", reconnect_after_ms: RESTARTING_MS });
+  const restarting = wired.pill("restarting").waitFor();
   await server.stop();
-  await wired.pill("restarting").waitFor();
+  await restarting;
   await look(wired.page, "restarting");
 });
 
@@ -130,6 +150,18 @@ test("unauthorised", async ({ timeline }) => {
   await timeline.pill("unauthorized").waitFor();
   await timeline.tokenField.waitFor();
   await look(timeline.page, "unauthorised");
+});
+
+test("a token that ends soon, by a proxy that says so", async ({ server, wire, wired }) => {
+  await server.emit(drafts(50));
+  await wired.enter();
+  await wired.event(50).waitFor();
+  wire.say({ type: "token_expiring", expires_in_ms: EXPIRING_MS });
+  await wired.expiry.waitFor();
+  await look(wired.page, "expiring");
+  await wired.otherTokenButton.click();
+  await wired.tokenField.waitFor();
+  await look(wired.page, "expiring-sign-in");
 });
 
 test("a token that has expired, by a proxy that looks at the time", async ({ server, wire, wired }) => {

@@ -19,6 +19,7 @@ export default defineConfig({
           // Long enough for a server and a browser to start on a busy machine, short enough to notice what hangs.
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect: { poll: { timeout: 30_000 } },
         },
       },
       {

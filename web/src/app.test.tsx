@@ -116,6 +116,26 @@ it("opens a permalink around its event with the event beside the list", async ()
   await expect.element(screen.getByRole("complementary", { name: "Event" })).toBeVisible();
 });
 
+it("says why it could not go somewhere, but for a token, which the stream asks for", async () => {
+  const client = fakeClient(200);
+  client.is({ phase: "connecting" });
+  let refuse: (error: Error) => void = () => {};
+  client.seek = () =>
+    new Promise((_, reject) => {
+      refuse = reject;
+    });
+  const { screen } = await show(client, "/events/1000190");
+  refuse(Object.assign(new Error("a token is needed"), { code: "unauthorised" }));
+  for (let frame = 0; frame < 2; frame++) await new Promise((drawn) => requestAnimationFrame(drawn));
+  const said = screen.getByText(/Could not go there/);
+  expect(said.elements()).toEqual([]);
+  client.is({ phase: "unauthorized" });
+  client.seek = () => Promise.reject(Object.assign(new Error("the log is away"), { code: "log_unavailable" }));
+  await expect.element(screen.getByRole("alert")).toBeVisible();
+  client.is({ phase: "live" });
+  await expect.element(said).toHaveTextContent("Could not go there: the log is away");
+});
+
 it("shows in the strip the time that one went to, when that is longer ago than the strip reaches", async () => {
   const client = fakeClient(200);
   await show(client, "/events/1000100");
@@ -172,6 +192,25 @@ it("asks the server for all events of a task when that alone is wanted", async (
   await screen.getByRole("button", { name: "Only this task" }).click();
   await expect.poll(() => client.called("setSubscription").at(-1)?.[1]).toHaveProperty("taskId");
   expect(address()).toMatch(/^\/events\?task=[0-9a-f-]{36}&sel=1000049$/);
+});
+
+it("narrows to a project by a menu that is there when events have one", async () => {
+  const project = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e11";
+  const client = fakeClient(50);
+  const { screen, address } = await show(client);
+  await expect.element(screen.getByRole("button", { name: "Session", exact: true })).toBeEnabled();
+  const menu = screen.getByRole("button", { name: "Project", exact: true });
+  expect(menu.elements()).toEqual([]);
+  client.facets.set({ ...client.facets.get(), projects: [{ value: project, count: 12 }] });
+  await menu.click();
+  await expect.element(screen.getByText("In memory; the server does not count by project.")).toBeVisible();
+  await screen.getByRole("button", { name: `Only ${project}` }).click();
+  await expect.poll(() => client.called("setSubscription").at(-1)?.[1]).toEqual({ projectId: project });
+  expect(address()).toBe(`/events?project=${project}`);
+  await userEvent.keyboard("{Escape}");
+  await screen.getByRole("button", { name: "Remove project 7c8d9e11" }).click();
+  await expect.poll(() => client.called("setSubscription").at(-1)?.[1]).toEqual({});
+  expect(address()).toBe("/events");
 });
 
 it("goes from failure to failure by a button", async () => {

@@ -37,9 +37,10 @@ function usePlace({ client, store, notice }: Workspace): void {
     }
     wasAway.current = true;
     let isCurrent = true;
-    client.seek(targetOf(at)).catch((error: unknown) => {
-      if (isCurrent && !needsToken(client.status.get().phase)) {
-        notice.set({ text: `Could not go there: ${error instanceof Error ? error.message : error}`, isProblem: true });
+    client.seek(targetOf(at)).catch((error: Error & { readonly code?: string }) => {
+      // The stream hears of the token a moment before or after, and what it hears is shown.
+      if (isCurrent && error.code !== "unauthorised" && !needsToken(client.status.get().phase)) {
+        notice.set({ text: `Could not go there: ${error.message}`, isProblem: true });
       }
     });
     return () => {

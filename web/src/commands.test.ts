@@ -6,6 +6,7 @@ const id = "0197f1c2-0000-7000-8000-000000001eef";
 test("an id or a kind that alone is wanted is asked of the server", () => {
   expect(narrowedBy(`task:${id}`, "timeout")).toEqual({ task: id });
   expect(narrowedBy(`agent:${id}`, "")).toEqual({ agent: id });
+  expect(narrowedBy(`project:${id}`, "")).toEqual({ project: id });
   expect(narrowedBy("kind:task.failed", "")).toEqual({ kinds: ["task.failed"] });
 });
 

@@ -37,7 +37,7 @@ export function addTerm({ store }: Workspace, term: string): void {
   store.change(narrowedBy(term, store.view.get().query), "push");
 }
 
-const onlyId = /^(agent|task|session):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+const onlyId = /^(agent|task|session|project):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 const onlyKind = /^kind:([^"]+)$/;
 
 /**

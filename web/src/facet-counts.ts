@@ -7,10 +7,10 @@ import type { Facets, FacetValue } from "@todoki/react";
 import type { ViewState } from "./url-state.ts";
 
 /** What a view can be narrowed by. */
-export type FacetName = "kind" | "agent" | "task" | "session";
+export type FacetName = "kind" | "agent" | "task" | "session" | "project";
 
 /** In the order that the page has them. */
-export const facetNames: readonly FacetName[] = ["kind", "agent", "task", "session"];
+export const facetNames: readonly FacetName[] = ["kind", "agent", "task", "session", "project"];
 
 /** How the page calls them. */
 export const facetLabels: Readonly<Record<FacetName, string>> = {
@@ -18,19 +18,21 @@ export const facetLabels: Readonly<Record<FacetName, string>> = {
   agent: "Agent",
   task: "Task",
   session: "Session",
+  project: "Project",
 };
 
 /** Values of each facet: as many as a popover can be scrolled through. */
 const limit = 50;
 
 /** The request for the counts of what a view asks the server for. */
-export function facetsHref(view: Pick<ViewState, "kinds" | "agent" | "task" | "session">): string {
+export function facetsHref(view: Pick<ViewState, "kinds" | "agent" | "task" | "session" | "project">): string {
   const pairs: (readonly [string, string | null])[] = [
     ["limit", String(limit)],
     ["kinds", view.kinds.join(",") || null],
     ["agent_id", view.agent],
     ["task_id", view.task],
     ["session_id", view.session],
+    ["project_id", view.project],
   ];
   const text = pairs.flatMap(([key, value]) => (value === null ? [] : [`${key}=${encodeURIComponent(value)}`]));
   return `/api/event-bus/facets?${text.join("&")}`;
@@ -57,6 +59,7 @@ export function readFacets(answer: unknown): Facets {
     agents: values("agents"),
     sessions: values("sessions"),
     tasks: values("tasks"),
+    projects: [],
     scope: "log",
     isComplete: member("is_complete") === true,
   };

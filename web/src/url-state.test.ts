@@ -18,6 +18,7 @@ const anyView: fc.Arbitrary<ViewState> = fc.record({
   agent: anyId,
   task: anyId,
   session: anyId,
+  project: anyId,
   at: fc.option(
     fc.oneof(
       anyCursor.map((cursor) => ({ cursor })),
@@ -105,7 +106,14 @@ describe("what is malformed in an address is dropped", () => {
 test("a view is narrowed by a query, kinds or an id, and by nothing else", () => {
   expect(isNarrowed(initialView)).toBe(false);
   expect(isNarrowed({ ...initialView, clock: "utc", selected: 4, at: { cursor: 4 } })).toBe(false);
-  for (const patch of [{ query: "a" }, { kinds: ["a"] }, { agent: id }, { task: id }, { session: id }]) {
+  for (const patch of [
+    { query: "a" },
+    { kinds: ["a"] },
+    { agent: id },
+    { task: id },
+    { session: id },
+    { project: id },
+  ]) {
     expect(isNarrowed({ ...initialView, ...patch })).toBe(true);
   }
 });

@@ -20,6 +20,7 @@ export interface ViewState {
   readonly agent: string | null;
   readonly task: string | null;
   readonly session: string | null;
+  readonly project: string | null;
   /** Null follows the present. */
   readonly at: At | null;
   readonly selected: Cursor | null;
@@ -49,6 +50,7 @@ export const initialView: ViewState = {
   agent: null,
   task: null,
   session: null,
+  project: null,
   at: null,
   selected: null,
   clock: "local",
@@ -70,6 +72,7 @@ export function parseView(path: string, search: string): ViewState {
     agent: parseId(query.get("agent")),
     task: parseId(query.get("task")),
     session: parseId(query.get("session")),
+    project: parseId(query.get("project")),
     at: linked === null ? parseAt(query.get("at")) : { cursor: linked },
     selected: linked ?? parseCursor(query.get("sel")),
     clock: oneOf(query.get("t"), ["local", "utc"], initialView.clock),
@@ -90,6 +93,7 @@ export function viewHref(view: ViewState): string {
     ["agent", view.agent],
     ["task", view.task],
     ["session", view.session],
+    ["project", view.project],
     ["at", cursor === null ? formatAt(view.at) : null],
     ["sel", cursor === null && view.selected !== null ? String(view.selected) : null],
     ["t", unless(view.clock, initialView.clock)],
@@ -109,11 +113,12 @@ export function eventHref(view: ViewState, cursor: Cursor): string {
 
 /** Whether anything narrows the view, on the server or in memory. */
 export function isNarrowed(view: ViewState): boolean {
-  return view.query !== "" || view.kinds.length > 0 || [view.agent, view.task, view.session].some((id) => id !== null);
+  const { query, kinds, agent, task, session, project } = view;
+  return query !== "" || kinds.length > 0 || [agent, task, session, project].some((id) => id !== null);
 }
 
 /** What clears every filter and leaves the rest of a view as it is. */
-export const noFilters = { query: "", kinds: [], agent: null, task: null, session: null } as const;
+export const noFilters = { query: "", kinds: [], agent: null, task: null, session: null, project: null } as const;
 
 function oneOf<T extends string>(text: string | null, values: readonly T[], otherwise: T): T {
   return values.find((value) => value === text) ?? otherwise;

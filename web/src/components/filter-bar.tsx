@@ -85,10 +85,15 @@ function SavedViewsPlace() {
 
 /** The popovers that choose among the values that there are. */
 export function FacetMenus({ className }: { className?: string }) {
+  const { client } = useWorkspace();
+  const { project } = useView();
+  const hasProjects = useSlice(client.facets, ({ projects }) => projects.length > 0);
+  // Most logs are of one project and name none, and have no use for the menu.
+  const facets = facetNames.filter((facet) => facet !== "project" || hasProjects || project !== null);
   return (
     <div className={cn("flex items-center gap-1.5", className)}>
-      <Suspense fallback={facetNames.map((facet) => <MenuPlace key={facet} label={facetLabels[facet]} />)}>
-        {facetNames.map((facet) => (
+      <Suspense fallback={facets.map((facet) => <MenuPlace key={facet} label={facetLabels[facet]} />)}>
+        {facets.map((facet) => (
           <FacetMenu key={facet} facet={facet} />
         ))}
       </Suspense>
@@ -126,7 +131,7 @@ export function Chips({ hasFamilies = false }: { hasFamilies?: boolean }) {
           <span className="truncate font-mono">{pattern}</span>
         </Chip>
       ))}
-      {(["agent", "task", "session"] as const).map((key) => {
+      {(["agent", "task", "session", "project"] as const).map((key) => {
         const id = view[key];
         return (
           id !== null && (

@@ -126,6 +126,7 @@ function subscriptionOf(view: ViewState) {
     agentId: view.agent ?? undefined,
     taskId: view.task ?? undefined,
     sessionId: view.session ?? undefined,
+    projectId: view.project ?? undefined,
   };
 }
 

@@ -107,6 +107,11 @@ export interface Status {
   readonly head: Cursor | null;
   /** The server's clock minus ours, in milliseconds, by the best round trip so far. */
   readonly clockOffsetMs: number | null;
+  /**
+   * When the token's time is over, in milliseconds since 1970, once that is near and asking for another one has brought none
+   * that the server takes; null otherwise. With another one by then nothing stops.
+   */
+  readonly tokenExpiresAt: number | null;
 }
 
 export interface Progress {
@@ -130,6 +135,7 @@ export interface EventRow {
   readonly agentId: string | null;
   readonly sessionId: string | null;
   readonly taskId: string | null;
+  readonly projectId: string | null;
   /** JSON text of `data` as it was sent; cut at 4 KiB, and then `isWhole` is false and `event()` has all of it. */
   readonly data: string;
   readonly isWhole: boolean;
@@ -226,6 +232,8 @@ export interface Facets {
   readonly agents: readonly FacetValue[];
   readonly sessions: readonly FacetValue[];
   readonly tasks: readonly FacetValue[];
+  /** Of the events in memory, whatever the scope of the others: the server does not count them. */
+  readonly projects: readonly FacetValue[];
   /** `loaded`: of the events in memory. `log`: of all that the server has. */
   readonly scope: "loaded" | "log";
   /** Whether all events of the scope were counted. */
@@ -338,8 +346,8 @@ export interface EventClient {
   /** Asks the server for others, on the same connection. The list begins anew from where the view stands, or from `from`. */
   setSubscription(subscription: Subscription, from?: Start): void;
   /**
-   * Filters or marks what is in memory. Terms: `text`, `"a phrase"`, `/regex/`, `kind:task.*`, `agent:`, `task:`, `session:`
-   * (an id or its end), `data.path:value`, each negated by `-`; all must hold. Returns what is wrong with it, and then changes nothing.
+   * Filters or marks what is in memory. Terms: `text`, `"a phrase"`, `/regex/`, `kind:task.*`, `agent:`, `task:`, `session:`,
+   * `project:` (an id or its end), `data.path:value`, each negated by `-`; all must hold. Returns what is wrong with it, and then changes nothing.
    */
   setQuery(query: string, mode: "filter" | "mark"): QueryProblem | null;
   /** Shows what was around an event or a time, paused; `"now"` returns to the present. Rejects when the server cannot tell. */

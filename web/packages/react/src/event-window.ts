@@ -16,11 +16,14 @@ const NIL_UUID = "00000000-0000-0000-0000-000000000000";
 
 class RowEvent implements WindowEvent {
   readonly type = "event";
+  /** There is none on an event without, as on the wire. */
+  declare readonly project_id?: string;
   readonly #row: EventRow;
   #data: Record<string, unknown> | undefined;
 
   constructor(row: EventRow) {
     this.#row = row;
+    if (row.projectId !== null) this.project_id = row.projectId;
   }
   get cursor(): Cursor {
     return this.#row.cursor;

@@ -15,6 +15,7 @@ export const NO_STATUS: Status = {
   earliest: null,
   head: null,
   clockOffsetMs: null,
+  tokenExpiresAt: null,
 };
 export const NO_ROWS: Rows = {
   generation: 0,
@@ -38,7 +39,15 @@ export const NO_COUNTS: Counts = {
   fresh: 0,
   freshFailures: 0,
 };
-export const NO_FACETS: Facets = { kinds: [], agents: [], sessions: [], tasks: [], scope: "loaded", isComplete: false };
+export const NO_FACETS: Facets = {
+  kinds: [],
+  agents: [],
+  sessions: [],
+  tasks: [],
+  projects: [],
+  scope: "loaded",
+  isComplete: false,
+};
 export const NO_HISTOGRAM: Histogram = {
   from: 0,
   windowMs: 1,

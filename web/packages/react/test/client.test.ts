@@ -112,7 +112,7 @@ test("a token is fetched for each connection", async () => {
   await until(client.status, ({ phase }) => phase === "live");
   minutePasses();
   client.reconnect();
-  await vi.waitFor(() => expect(server.tokens).toHaveLength(2));
+  await expect.poll(() => server.tokens.length).toBe(2);
   expect(new Set(server.tokens).size).toBe(2);
   expect(reasons).toEqual(["connect", "connect"]);
 });
@@ -123,7 +123,7 @@ test("a token that is about to expire is renewed on the same socket, by message 
   await until(client.status, ({ phase }) => phase === "live");
   minutePasses();
   server.send('{"type":"token_expiring","expires_in_ms":60000}');
-  await vi.waitFor(() => expect(server.heard.join()).toContain('"token":"secret-expiring"'));
+  await expect.poll(() => server.heard.join()).toContain('"token":"secret-expiring"');
   expect(server.tokens).toHaveLength(1);
   expect(server.requests.join()).not.toContain("secret");
   expect(JSON.stringify(client.status.get())).not.toContain("secret");
@@ -135,7 +135,9 @@ test("a token that never comes is told as a state, and tried again", async () =>
   vi.spyOn(Math, "random").mockReturnValue(0.999); // the whole of the backoff, so that the state stays to be seen
   const client = opened({ url: server.url, from: "now", token });
   const status = await until(client.status, ({ phase }) => phase === "disconnected");
-  expect(status).toMatchObject({ attempt: 1, error: { code: "token", message: "nobody is signed in" } });
+  expect(status.error).toEqual({ code: "token", message: "nobody is signed in" });
+  // The first attempt, unless the test itself stood still for longer than the backoff.
+  expect(status.attempt).toBeGreaterThan(0);
   expect(status.retryAt).not.toBeNull();
 });
 

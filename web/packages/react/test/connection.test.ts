@@ -423,6 +423,59 @@ test("a token that is refused in place leaves the old one in force, and is told"
   expect(world.sockets).toHaveLength(1);
 });
 
+test("until when a token is good is told when nothing but itself takes its place, until another one does", async () => {
+  let token = "old";
+  const { world, connection } = await connected({}, { token: async () => token });
+  accept(world, 5);
+  expect(connection.status().tokenExpiresAt).toBeNull();
+  const end = world.time + 60_000;
+  world.socket.say(expiring(60_000));
+  await settled();
+  expect(connection.status()).toMatchObject({ phase: "live", error: null, tokenExpiresAt: end });
+  // It stays through a lost connection, for the token is the same.
+  world.socket.drop();
+  await attempted(world, connection);
+  accept(world, 5);
+  expect(connection.status().tokenExpiresAt).toBe(end);
+  token = "wrong";
+  connection.tokenChanged();
+  await settled();
+  const refOf = () => authCommands(world).at(-1)!["ref"] as string;
+  world.socket.say({ type: "error", code: "unauthorised", message: "no such token", ref: refOf() });
+  expect(connection.status()).toMatchObject({ error: { code: "unauthorised" }, tokenExpiresAt: end });
+  token = "new";
+  connection.tokenChanged();
+  await settled();
+  world.socket.say({ type: "authorised", cursor: 5, expires_in_ms: 600_000, ref: refOf() });
+  expect(connection.status()).toMatchObject({ phase: "live", error: null, tokenExpiresAt: null });
+  expect(world.sockets).toHaveLength(2);
+});
+
+test("nothing is said of a token that is renewed, while that is under way and after", async () => {
+  const { token } = tokens();
+  const { world, connection } = await connected({}, { token });
+  accept(world, 5);
+  world.socket.say(expiring(60_000));
+  await settled();
+  expect(connection.status().tokenExpiresAt).toBeNull();
+  const [{ ref }] = authCommands(world) as [{ ref: string }];
+  world.socket.say({ type: "authorised", cursor: 5, expires_in_ms: 600_000, ref });
+  expect(connection.status().tokenExpiresAt).toBeNull();
+});
+
+test("a connection that is made with another token says nothing of when the one before ended", async () => {
+  let token = "old";
+  const { world, connection } = await connected({}, { token: async () => token });
+  accept(world, 5);
+  world.socket.say(expiring(60_000));
+  await settled();
+  token = "new";
+  world.socket.drop();
+  await attempted(world, connection);
+  accept(world, 5);
+  expect(connection.status().tokenExpiresAt).toBeNull();
+});
+
 test("a token that the server has no time to look at is shown again when it may be", async () => {
   const { world } = await connected({}, { token: async (reason) => `${reason} token` });
   accept(world, 5);
@@ -448,7 +501,7 @@ test("a token that cannot be fetched before the old one expires is told, and fet
   world.socket.say(expiring(60_000));
   await settled();
   const error = { code: "token", message: "sign-in is down" };
-  expect(connection.status()).toMatchObject({ phase: "live", error });
+  expect(connection.status()).toMatchObject({ phase: "live", error, tokenExpiresAt: world.time + 60_000 });
   isDown = false;
   await world.pass(10_000);
   expect(authCommands(world)).toMatchObject([{ token: "expiring" }]);
@@ -739,7 +792,7 @@ test("everything before the answer to a subscribe is of the subscription before,
   accept(world, 5);
   connection.resubscribe({ kinds: ["agent.*"] }, 2);
   const command = world.socket.commands().at(-1)!;
-  expect(command).toMatchObject({ type: "subscribe", kinds: ["agent.*"], cursor: 2, encoding: "lines" });
+  expect(command).toMatchObject({ type: "subscribe", kinds: "agent.*", cursor: 2, encoding: "lines" });
   world.socket.say(eventText(6), ping(6), { type: "replay_complete", cursor: 6, count: 1 });
   world.socket.say(subscribed(1, { ref: "of another" }));
   expect(all.cursors).toEqual([]);

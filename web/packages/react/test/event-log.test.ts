@@ -180,7 +180,7 @@ test("texts of ids are bounded by the lines, not by the events that ever were", 
     const raw = eventText(cursor, { agent: cursor, task: cursor, session: cursor });
     readEvent(raw, at);
     log.append(raw, at, true);
-    expect(log.texts.length).toBeLessThanOrEqual(8 * CAPACITY + 4);
+    expect(log.texts.length).toBeLessThanOrEqual(10 * CAPACITY + 5);
   }
   expect(log.text("agent", log.next - 1)).toContain((1000).toString(16));
 });

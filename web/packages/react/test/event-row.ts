@@ -13,6 +13,7 @@ export function eventRow(parts: Partial<EventRow> & { readonly json?: unknown })
     agentId: "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f",
     sessionId: null,
     taskId: "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e10",
+    projectId: null,
     data: JSON.stringify(json ?? {}),
     isWhole: true,
     summary: "as the server sums it up",

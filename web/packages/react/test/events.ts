@@ -10,13 +10,22 @@ export interface Parts {
   agent?: number;
   session?: number;
   task?: number;
+  project?: number;
   data?: string;
 }
 
 /** The text of an event. */
 export function eventText(cursor: number, parts: Parts = {}): string {
-  const { kind = "task.created", time = DAY + cursor, agent = 1, session, task, data = `{"n":${cursor}}` } = parts;
+  const {
+    kind = "task.created",
+    time = DAY + cursor,
+    agent = 1,
+    session,
+    task,
+    project,
+    data = `{"n":${cursor}}`,
+  } = parts;
   const id = (n: number | undefined) => (n === undefined ? "null" : `"${uuid(n)}"`);
   const stamp = new Date(time).toISOString().replace("Z", "000Z");
-  return `{"type":"event","cursor":${cursor},"kind":"${kind}","time":"${stamp}","agent_id":${id(agent)},"session_id":${id(session)},"task_id":${id(task)},"data":${data}}`;
+  return `{"type":"event","cursor":${cursor},"kind":"${kind}","time":"${stamp}","agent_id":${id(agent)},"session_id":${id(session)},"task_id":${id(task)}${project === undefined ? "" : `,"project_id":${id(project)}`},"data":${data}}`;
 }

@@ -19,7 +19,7 @@ import type {
   StreamEvent,
   View,
 } from "../src/event-client.ts";
-import { NO_COUNTS, NO_ROWS } from "../src/nothing.ts";
+import { NO_COUNTS, NO_FACETS, NO_ROWS } from "../src/nothing.ts";
 import { type Cell, cell } from "../src/slice.ts";
 
 /** What was asked: the name of the method and what it was given. */
@@ -73,6 +73,7 @@ export function fakeRow(place: number, change: Partial<EventRow> = {}): EventRow
     agentId: uuid(1 + (Math.abs(place) % 3)),
     sessionId: uuid(100 + (Math.abs(place) % 5)),
     taskId: uuid(1000 + (Math.abs(place) % 7)),
+    projectId: null,
     data: `{"title":"Fix login ${place}","priority":2}`,
     isWhole: true,
     summary: `title=Fix login ${place} priority=2`,
@@ -99,6 +100,7 @@ const LIVE: Status = {
   earliest: 1,
   head: 1_000_000,
   clockOffsetMs: 0,
+  tokenExpiresAt: null,
 };
 /** A client that is live and has that many events. */
 export function fakeClient(events = 0): FakeClient {
@@ -141,7 +143,7 @@ export function fakeClient(events = 0): FakeClient {
     status,
     rows,
     counts,
-    facets: cell<Facets>({ kinds: [], agents: [], sessions: [], tasks: [], scope: "loaded", isComplete: true }),
+    facets: cell<Facets>({ ...NO_FACETS, isComplete: true }),
     histogram: cell<Histogram>({ from: 0, windowMs: 1000, families: [], counts: [], failures: [], isComplete: true }),
     lanes: cell<Lanes>({ by: "agent", lanes: [], others: 0 }),
     calls,

@@ -12,7 +12,7 @@ interface Stored {
 interface Heard {
   readonly type: string;
   readonly ref?: string;
-  readonly kinds?: string[];
+  readonly kinds?: string;
   readonly cursor: string;
   readonly t?: number;
   readonly token?: string;
@@ -116,7 +116,7 @@ export class FakeServer {
     if (command.type === "auth") this.#authorise(stream, command);
     if (command.type === "ping") this.#say(stream, { type: "pong", t: command.t, time: this.#now() });
     if (command.type !== "subscribe") return;
-    stream.patterns = command.kinds ?? ["*"];
+    stream.patterns = patternsOf(command.kinds);
     this.#subscribe(stream, String(command.cursor), command.ref);
   }
 
@@ -223,8 +223,8 @@ export function problem(status: number, code: string, headers: Record<string, st
   return Response.json({ title: code, status, code, detail: `refused: ${code}` }, { status, headers });
 }
 
-function patternsOf(kinds: string | null): string[] {
-  return kinds === null ? ["*"] : kinds.split(",");
+function patternsOf(kinds: string | null | undefined): string[] {
+  return kinds?.split(",") ?? ["*"];
 }
 
 function picks(patterns: readonly string[], kind: string): boolean {

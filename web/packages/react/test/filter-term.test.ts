@@ -15,14 +15,14 @@ function* leaves(node: JsonNode, path: JsonPath): Generator<readonly [JsonPath, 
 
 function lineOf(data: string) {
   const raw = `{"type":"event","data":${data}}`;
-  return { kind: "task.created", agent: "a-1", session: "", task: "t-1", raw, data: raw.indexOf(data) };
+  return { kind: "task.created", agent: "a-1", session: "", task: "t-1", project: "p-1", raw, data: raw.indexOf(data) };
 }
 
 /** Whether the query finds the event; it has to be one. */
 function finds(query: string, line: ReturnType<typeof lineOf>): boolean {
   const { terms, problem } = parseQuery(query);
   expect(problem, query).toBeNull();
-  return testOf(terms)?.(line) ?? true;
+  return testOf(terms)?.(line, line.raw) ?? true;
 }
 
 describe("a term made of a value that is looked at", () => {
@@ -65,5 +65,7 @@ describe("a term made of a value that is looked at", () => {
     expect(finds(fieldTerm("kind", "task.created", true), lineOf("{}"))).toBe(false);
     expect(finds(fieldTerm("agent", "a-1"), lineOf("{}"))).toBe(true);
     expect(finds(fieldTerm("task", "t-2"), lineOf("{}"))).toBe(false);
+    expect(finds(fieldTerm("project", "p-1"), lineOf("{}"))).toBe(true);
+    expect(finds(fieldTerm("project", "p-1", true), lineOf("{}"))).toBe(false);
   });
 });

@@ -55,8 +55,6 @@ export function partsClient(parts: Partial<Parts> = {}): PartsClient {
       return () => listeners.delete(listener);
     },
     setView: vi.fn(),
-    // Whatever is looked at in detail is asked for.
-    event: async () => null,
     ...parts,
     arrive: (event: StreamEvent) => {
       for (const listener of listeners) listener(event);

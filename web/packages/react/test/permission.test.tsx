@@ -17,7 +17,8 @@ const ask = {
     { id: "deny", label: "Deny" },
   ],
 };
-const row = eventRow({ kind: "permission.requested", json: ask });
+const projectId = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e11";
+const row = eventRow({ kind: "permission.requested", json: ask, projectId });
 
 function show(client: PartsClient, json: object = ask) {
   const shown = { ...row, data: JSON.stringify(json) };
@@ -47,6 +48,8 @@ describe("a permission request", () => {
           data: { request_id: "0199-req", option_id: "allow_once", by: "human" },
           agent_id: row.agentId,
           task_id: row.taskId,
+          // Whoever sees the request is to see its answer, and projects are kept apart.
+          project_id: projectId,
           id: "permission/0199-req",
         },
       ],

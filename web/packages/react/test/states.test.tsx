@@ -50,6 +50,17 @@ const STATES: readonly {
     "Your token has expired",
     "goes on after the last event",
   ]),
+  state("expiring", 50, { tokenExpiresAt: Date.now() + 3_600_000 }, [
+    "Live",
+    "Your token expires in",
+    "With another one",
+  ]),
+  state(
+    "expiring-unfetched",
+    50,
+    { tokenExpiresAt: Date.now() + 3_600_000, error: { code: "token", message: "sign-in is down" } },
+    ["Your token expires in", "could not be fetched, and is asked for again: sign-in is down"],
+  ),
   state("limited", 50, { phase: "limited", attempt: 1, retryAt: Date.now() + 3_600_000 }, [
     "Rate limited",
     "retrying in",
@@ -247,6 +258,73 @@ it("offers a sign-in where the token has expired, and to clear the filter where 
   expect(alert().textContent).not.toContain("Get another");
   await userEvent.click(page.getByRole("button", { name: "Clear filter" }));
   expect(onClearFilter).toHaveBeenCalledOnce();
+});
+
+it("warns of a token that ends soon and counts the seconds, and says so once aloud", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  vi.setSystemTime(1_000_000);
+  const client = fakeClient(5);
+  const { root } = await show(client);
+  const region = root.querySelector("[role=status]")!;
+  const bar = () => root.querySelector(".todoki-alert");
+  expect(bar()).toBeNull();
+  client.is({ tokenExpiresAt: 1_060_000 });
+  await frames();
+  expect(bar()!.textContent).toContain("Your token expires in 60 s");
+  const said = region.textContent;
+  expect(said).toContain("Your token expires soon.");
+  await vi.advanceTimersByTimeAsync(18_000);
+  await frames();
+  expect(bar()!.textContent).toContain("Your token expires in 42 s");
+  expect(region.textContent).toBe(said);
+  await vi.advanceTimersByTimeAsync(45_000);
+  await frames();
+  expect(bar()!.textContent).toContain("Your token expires now");
+  expect(vi.getTimerCount()).toBe(0);
+  client.is({ tokenExpiresAt: null });
+  await frames();
+  expect(bar()).toBeNull();
+});
+
+it("offers another token before the old one ends, in reach of who looks for it and in nobody's way", async () => {
+  const client = fakeClient(5);
+  const { root, grid } = await show(client, { signIn: <input aria-label="Token" ref={(field) => field?.focus()} /> });
+  grid.focus();
+  client.is({ tokenExpiresAt: Date.now() + 3_600_000 });
+  await frames();
+  expect(document.activeElement).toBe(grid);
+  const field = page.getByRole("textbox", { name: "Token" });
+  await expect.element(field).not.toBeInTheDocument();
+  const opener = page.getByRole("button", { name: "Use another token" });
+  await userEvent.click(opener);
+  await expect.element(field).toHaveFocus();
+  await expect.element(opener).toHaveAttribute("aria-expanded", "true");
+  // What is typed outlives a wrong attempt, and the token itself.
+  await userEvent.keyboard("half of a tok");
+  client.is({ error: { code: "unauthorised", message: "no such token" } });
+  await frames();
+  expect(root.querySelector(".todoki-alert")!.textContent).toContain("does not take the other one");
+  client.is({ phase: "expired" });
+  await frames();
+  expect(root.querySelector("[role=alert]")).not.toBeNull();
+  await expect.element(field).toHaveValue("half of a tok");
+  await expect.element(field).toHaveFocus();
+  // With it the keys are back in the list, where they were.
+  client.is({ phase: "live", tokenExpiresAt: null, error: null });
+  await frames();
+  await expect.element(field).not.toBeInTheDocument();
+  expect(document.activeElement).toBe(grid);
+});
+
+it("takes the keys from nobody when the warning goes", async () => {
+  const client = fakeClient(5);
+  client.is({ tokenExpiresAt: Date.now() + 3_600_000 });
+  await show(client, { signIn: <input aria-label="Token" /> });
+  const pause = page.getByRole("button", { name: "Pause" });
+  pause.element().focus();
+  client.is({ tokenExpiresAt: null });
+  await frames();
+  await expect.element(pause).toHaveFocus();
 });
 
 it("offers no clearing of a filter that there is not", async () => {

@@ -458,7 +458,7 @@ test("what the server has counted goes on with what happens, and is asked for an
   page.watch("facets");
   await world.pass(1000);
   expect(page.facets).toMatchObject({ scope: "log", kinds: [{ value: "task.created", count: 70 }] });
-  server.emit({ task: 1 }, { kind: "agent.output" }, {});
+  server.emit({ task: 1 }, { kind: "agent.output", project: 1 }, {});
   await world.pass(1000);
   expect(page.facets).toEqual({
     kinds: [
@@ -468,6 +468,8 @@ test("what the server has counted goes on with what happens, and is asked for an
     agents: [{ value: uuid(1), count: 3 }],
     sessions: [],
     tasks: [{ value: uuid(1), count: 1 }],
+    // Of those in memory, since the server says nothing of projects.
+    projects: [{ value: uuid(1), count: 1 }],
     scope: "log",
     isComplete: true,
   });
@@ -735,6 +737,7 @@ test("facets are counted in memory when the server cannot tell, and only while s
     ],
     sessions: [],
     tasks: [{ value: uuid(1), count: 2 }],
+    projects: [],
     scope: "loaded",
     isComplete: true,
   });

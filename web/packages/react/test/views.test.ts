@@ -105,6 +105,12 @@ test("facets are the most frequent values, at most fifty, without the system", (
   expect(tasks).toHaveLength(50);
   expect(tasks[0]).toEqual({ value: uuid(0), count: 4 });
   expect(agents).toEqual([{ value: uuid(1), count: 200 }]);
+  expect(facetsOf(log).projects).toEqual([]);
+  const ofProjects = logOf({ project: 2 }, {}, { project: 3 }, { project: 2 });
+  expect(facetsOf(ofProjects).projects).toEqual([
+    { value: uuid(2), count: 2 },
+    { value: uuid(3), count: 1 },
+  ]);
 });
 
 test("what comes is added to the server's facets, of which only so many new ones are kept", () => {

@@ -10,7 +10,13 @@ import { type FacetName, facetLabels, facetsHref, fetchFacets } from "../../face
 import { canonical } from "../../kind-pattern.ts";
 import { useView, useWorkspace } from "../../workspace.ts";
 
-const members = { kind: "kinds", agent: "agents", task: "tasks", session: "sessions" } as const;
+const members = {
+  kind: "kinds",
+  agent: "agents",
+  task: "tasks",
+  session: "sessions",
+  project: "projects",
+} as const;
 
 export default function FacetMenu({ facet }: { facet: FacetName }) {
   return (
@@ -42,14 +48,18 @@ function FacetPanel({ facet }: { facet: FacetName }) {
   };
   return (
     <>
-      <ToggleGroup label="What is counted" className="mb-2">
-        <ToggleGroupItem isPressed={scope === "loaded"} onClick={() => setScope("loaded")}>
-          In memory
-        </ToggleGroupItem>
-        <ToggleGroupItem isPressed={scope === "log"} onClick={() => setScope("log")}>
-          Whole log
-        </ToggleGroupItem>
-      </ToggleGroup>
+      {facet === "project" ? (
+        <p className="mb-2 px-1 text-muted-foreground text-xs">In memory; the server does not count by project.</p>
+      ) : (
+        <ToggleGroup label="What is counted" className="mb-2">
+          <ToggleGroupItem isPressed={scope === "loaded"} onClick={() => setScope("loaded")}>
+            In memory
+          </ToggleGroupItem>
+          <ToggleGroupItem isPressed={scope === "log"} onClick={() => setScope("log")}>
+            Whole log
+          </ToggleGroupItem>
+        </ToggleGroup>
+      )}
       {problem !== null && <p className="px-1 text-destructive text-xs">{problem}</p>}
       {shown === null ? (
         problem === null && <p className="px-1 text-muted-foreground text-xs">Counting…</p>
@@ -57,7 +67,7 @@ function FacetPanel({ facet }: { facet: FacetName }) {
         <FacetList
           facet={facet}
           values={shown[members[facet]]}
-          isComplete={shown.isComplete}
+          isComplete={facet === "project" || shown.isComplete}
           selected={selected}
           onToggle={(value, isSelected) =>
             narrow(isSelected ? [...selected, value] : selected.filter((one) => one !== value))

@@ -9,7 +9,7 @@ const terms = [
   ['"timed out"', "a phrase"],
   ["/err(or)?/", "a regular expression"],
   ["kind:task.*", "a kind or pattern"],
-  ["agent:7f3a91c2", "an id or its end; also task: and session:"],
+  ["agent:7f3a91c2", "an id or its end; also task:, session:, project:"],
   ["data.status:failed", "a value in the data"],
   ["-kind:agent.*", "not this; works with every term"],
 ] as const;

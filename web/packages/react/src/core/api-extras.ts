@@ -71,7 +71,7 @@ interface ServerFacets {
   readonly is_complete: boolean;
 }
 
-export async function facetsOfServer(api: Api, subscription: Subscription): Promise<Facets> {
+export async function facetsOfServer(api: Api, subscription: Subscription): Promise<Omit<Facets, "projects">> {
   const answer = JSON.parse(await api.text(`/facets${queryOf(subscription, { limit: FACET_VALUES })}`)) as ServerFacets;
   const { kinds, agents, sessions, tasks, is_complete } = answer;
   return { kinds, agents, sessions, tasks, scope: "log", isComplete: is_complete };

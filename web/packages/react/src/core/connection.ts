@@ -7,7 +7,7 @@
  * is not passed on: it will come again, after the position that the command named.
  */
 import type { Cursor, Phase, Progress, Status, StreamError, Subscription, TokenReason } from "../event-client.ts";
-import { closingOf } from "../protocol/close-codes.ts";
+import { phaseOf } from "../protocol/close-codes.ts";
 import { decode } from "../protocol/decode.ts";
 import { queryOf, subprotocols, subscribeCommand } from "../protocol/filter.ts";
 import type { Envelope } from "../protocol/scan.ts";
@@ -15,6 +15,7 @@ import type { Command, Gap, Message, Refused, Subscribed } from "../protocol/typ
 import { backoffMs } from "./backoff.ts";
 import type { Environment, Socket } from "./environment.ts";
 import { Latency } from "./latency.ts";
+import type { CoreOptions } from "./port.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** A connection that has stood so long was not refused: the next loss begins anew. */
@@ -43,14 +44,10 @@ const PING_MS = 10_000;
 /** What cannot be had: the server says so; or it is `forbidden` to read what was missed. */
 export type Hole = Pick<Gap, "requested" | "resume_at"> & { readonly reason: Gap["reason"] | "forbidden" };
 
-export interface ConnectionOptions {
-  /** Origin and path prefix of the server. */
-  readonly url: string;
+export interface ConnectionOptions extends Pick<CoreOptions, "url" | "autoReconnect" | "maxReconnectAttempts"> {
   readonly subscription: Subscription;
   /** Where to begin, as the wire has it. */
   readonly cursor: Cursor | string;
-  readonly autoReconnect: boolean;
-  readonly maxReconnectAttempts: number;
 }
 
 /** What the owner is told, always in the order of the stream. */
@@ -100,15 +97,17 @@ export class Connection {
   #epoch: string | null = null;
   #earliest: Cursor | null = null;
   #head: Cursor | null = null;
-  #lag: { events: number | null; ms: number } | null = null;
+  #lag: Status["lag"] = null;
   #replay: { from: Cursor; to: Cursor; since: number; events: number } | null = null;
 
   #failures = 0;
   #token: string | undefined;
   /** What a token that was turned away led to, until another one is let in. */
   #refusedAs: Phase | null = null;
-  /** When the token's time is over, as far as the server said. */
-  #expiresAt = Number.POSITIVE_INFINITY;
+  /** When the token's time is over, as far as the server said; null while it said nothing. */
+  #expiresAt: number | null = null;
+  /** False when another token was asked for in its place, and none came that the server takes. */
+  #isRenewed = true;
   /** Of the token that was shown last, while that is unanswered. */
   #authRef: string | null = null;
   #downSince: number | null = null;
@@ -148,12 +147,13 @@ export class Connection {
       retryAt: this.#retryAt,
       progress: this.#progress(),
       rttMs: this.#latency.rttMs,
-      lag: this.#lag && { ...this.#lag },
+      lag: this.#lag,
       error: this.#error,
       epoch: this.#epoch,
       earliest: this.#earliest,
       head: this.#head,
       clockOffsetMs: this.#latency.offsetMs,
+      tokenExpiresAt: this.#isRenewed ? null : this.#expiresAt,
     };
   }
 
@@ -169,7 +169,7 @@ export class Connection {
         if (turn !== this.#turn) return;
         const isSame = token === this.#token;
         if (isSame && this.#refusedAs !== null) return this.#lose(this.#refusedAs, this.#error!);
-        if (!isSame) this.#expiresAt = Number.POSITIVE_INFINITY;
+        if (!isSame) this.#goodUntil(null);
         this.#token = token;
         this.#open(token);
       },
@@ -271,9 +271,10 @@ export class Connection {
   }
 
   #closed(code: number, reason: string, wasOpen: boolean): void {
-    const { phase, message } = closingOf(code);
+    const phase = phaseOf(code);
     // Where the server has not said when, for the page was away, its reason is what there is to go by.
-    const isExpired = phase === "unauthorized" && (this.#env.now() >= this.#expiresAt || /expired/.test(reason));
+    const isOver = this.#expiresAt !== null && this.#env.now() >= this.#expiresAt;
+    const isExpired = phase === "unauthorized" && (isOver || /expired/.test(reason));
     // Whoever may see only what happens now may not resume, but may go on.
     const mayGoOn = !this.#isReady && !this.#isLiveOnly && this.#epoch !== null;
     if (!wasOpen) this.#refused();
@@ -281,7 +282,7 @@ export class Connection {
     else if (phase === "forbidden" && (mayGoOn || this.#authRef !== null)) {
       this.reconnect();
       this.#isLiveOnly = mayGoOn;
-    } else this.#lose(isExpired ? "expired" : phase, { code: String(code), message: reason || message });
+    } else this.#lose(isExpired ? "expired" : phase, { code: String(code), message: reason || `closed with ${code}` });
   }
 
   /** Asks for another token, and shows it to the server on the connection that stands. */
@@ -289,7 +290,8 @@ export class Connection {
     const turn = this.#turn;
     this.#owner.token(reason).then(
       (token) => {
-        if (turn !== this.#turn || !token || token === this.#token) return;
+        if (turn !== this.#turn) return;
+        if (!token || token === this.#token) return this.#notRenewed();
         this.#token = token;
         this.#authRef = `a${++this.#refs}`;
         this.#send({ type: "auth", token, ref: this.#authRef });
@@ -297,10 +299,22 @@ export class Connection {
       (error: unknown) => {
         if (turn !== this.#turn) return;
         this.#error = noToken(error);
-        this.#owner.statusChanged();
+        this.#notRenewed();
         this.#timer("refresh", REFRESH_MS, () => this.#refresh("expiring"));
       },
     );
+  }
+
+  /** The token in use is the last, as far as is known; whoever has another one is to be told until when it is good. */
+  #notRenewed(): void {
+    this.#isRenewed = false;
+    this.#owner.statusChanged();
+  }
+
+  /** A token is in force. */
+  #goodUntil(time: number | null): void {
+    this.#expiresAt = time;
+    this.#isRenewed = true;
   }
 
   /** The server was there and said no, or was not there: only HTTP can tell. */
@@ -344,7 +358,7 @@ export class Connection {
   }
 
   #retry(): void {
-    const { autoReconnect, maxReconnectAttempts } = this.#options;
+    const { autoReconnect = true, maxReconnectAttempts = Number.POSITIVE_INFINITY } = this.#options;
     this.#attempt = ++this.#failures;
     if (!autoReconnect || this.#failures > maxReconnectAttempts) {
       this.#phase = "stopped";
@@ -438,7 +452,7 @@ export class Connection {
         return;
       case "authorised":
         if (message.ref === this.#authRef) this.#authRef = null;
-        this.#expiresAt = this.#env.now() + (message.expires_in_ms ?? Number.POSITIVE_INFINITY);
+        this.#goodUntil(message.expires_in_ms == null ? null : this.#env.now() + message.expires_in_ms);
         this.#error = null;
         return;
     }
@@ -472,7 +486,10 @@ export class Connection {
       this.#lose(isLimited ? "limited" : code === "forbidden" ? code : "stopped", this.#error);
     if (!isOf(this.#authRef)) return;
     this.#authRef = null;
-    if (!isLimited) return;
+    if (!isLimited) {
+      this.#notRenewed();
+      return;
+    }
     // The server has not looked at the token.
     this.#token = undefined;
     this.#timer("refresh", retry_after_ms ?? LIMITED_MS, () => this.#refresh("expiring"));

@@ -7,11 +7,11 @@
  * nothing of queries but a flag that its owner sets.
  */
 import type { Cursor, Marker } from "../event-client.ts";
-import type { Envelope } from "../protocol/scan.ts";
+import { type Envelope, envelope } from "../protocol/scan.ts";
 
 /** The columns that hold ids, each the number of an interned text. */
-export type IdColumn = "kind" | "agent" | "session" | "task";
-const ID_COLUMNS: readonly IdColumn[] = ["kind", "agent", "session", "task"];
+const ID_COLUMNS = ["kind", "agent", "session", "task", "project"] as const;
+export type IdColumn = (typeof ID_COLUMNS)[number];
 
 const HIT = 1;
 const FAILURE = 2;
@@ -39,6 +39,8 @@ export class EventLog {
   readonly #data: Uint32Array;
   readonly #flags: Uint8Array;
   readonly #raw: string[];
+  /** All of them. */
+  readonly #columns: readonly { [slot: number]: number | string }[];
   readonly #markers = new Map<number, Marker>();
   #numbers = new Map<string, number>([["", 0]]);
 
@@ -49,10 +51,11 @@ export class EventLog {
     this.#cursor = new Float64Array(capacity);
     this.#time = new Float64Array(capacity);
     const column = () => new Uint32Array(capacity);
-    this.#ids = { kind: column(), agent: column(), session: column(), task: column() };
+    this.#ids = { kind: column(), agent: column(), session: column(), task: column(), project: column() };
     this.#data = column();
     this.#flags = new Uint8Array(capacity);
     this.#raw = new Array<string>(capacity).fill("");
+    this.#columns = [this.#cursor, this.#time, this.#data, this.#flags, this.#raw, ...Object.values(this.#ids)];
   }
 
   get isFull(): boolean {
@@ -67,14 +70,10 @@ export class EventLog {
 
   /** Adds a marker behind the newest line. */
   mark(marker: Marker, cursor: Cursor, time: number): number {
-    if (this.isFull) this.drop(this.first++);
-    const seq = this.next++;
-    const slot = seq & this.#mask;
-    this.#cursor[slot] = cursor;
-    this.#time[slot] = time;
-    for (const name of ID_COLUMNS) this.#ids[name][slot] = 0;
-    this.#flags[slot] = MARKER;
-    this.#raw[slot] = "";
+    this.append("", { ...envelope(), cursor, time }, false);
+    const seq = this.next - 1;
+    this.events--;
+    this.#flags[seq & this.#mask] = MARKER;
     this.#markers.set(seq, marker);
     return seq;
   }
@@ -187,12 +186,7 @@ export class EventLog {
   move(from: number, to: number): void {
     const source = from & this.#mask;
     const target = to & this.#mask;
-    this.#cursor[target] = this.#cursor[source]!;
-    this.#time[target] = this.#time[source]!;
-    this.#data[target] = this.#data[source]!;
-    this.#flags[target] = this.#flags[source]!;
-    this.#raw[target] = this.#raw[source]!;
-    for (const name of ID_COLUMNS) this.#ids[name][target] = this.#ids[name][source]!;
+    for (const column of this.#columns) column[target] = column[source]!;
     const marker = this.#markers.get(from);
     if (marker === undefined) return;
     this.#markers.delete(from);

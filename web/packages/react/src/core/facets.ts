@@ -19,7 +19,7 @@ export class FacetCounts {
   readonly #counts: Record<Name, Map<string, number>>;
   readonly #isComplete: boolean;
 
-  constructor(facets: Facets) {
+  constructor(facets: Omit<Facets, "projects">) {
     const counts = (name: Name) => new Map(facets[name].map(({ value, count }) => [value, count]));
     this.#counts = {
       kinds: counts("kinds"),
@@ -40,7 +40,7 @@ export class FacetCounts {
     }
   }
 
-  snapshot(): Facets {
+  snapshot(): Omit<Facets, "projects"> {
     const values = (name: Name) => mostFrequent(Array.from(this.#counts[name], ([value, count]) => ({ value, count })));
     return {
       kinds: values("kinds"),
@@ -53,6 +53,11 @@ export class FacetCounts {
   }
 }
 
+/** The projects of the events in memory. The server counts none, so these are all that there is to be said of them. */
+export function projectsOf(log: EventLog): FacetValue[] {
+  return top(log, "project");
+}
+
 /** Counts the events in memory. */
 export function facetsOf(log: EventLog): Facets {
   return {
@@ -60,6 +65,7 @@ export function facetsOf(log: EventLog): Facets {
     agents: top(log, "agent"),
     sessions: top(log, "session"),
     tasks: top(log, "task"),
+    projects: projectsOf(log),
     scope: "loaded",
     isComplete: true,
   };

@@ -2,7 +2,7 @@
  * The core's half of a client: takes commands, and sends snapshots as the page gives credit for them.
  */
 import type { View } from "../event-client.ts";
-import type { Environment, Extras } from "./environment.ts";
+import type { Environment } from "./environment.ts";
 import type { Call } from "./extras.ts";
 import type { Slices, ToCore, ToPage } from "./port.ts";
 import { Timeline } from "./timeline.ts";
@@ -84,7 +84,7 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
 
   const view = (wanted: View) => {
     if (timeline === null) return;
-    timeline.setView(wanted);
+    timeline.view.wanted = wanted;
     last.delete("rows");
     post({ type: "rows", rows: timeline.rows(true) });
   };
@@ -100,20 +100,18 @@ export function host(env: Environment, post: (message: ToPage) => void): (messag
     aborts.delete(id);
   };
 
-  const answer = (id: number, method: string, args: readonly unknown[]): unknown => {
-    if (timeline === null) throw new Error("the client is closed");
+  const answer = async (id: number, method: string, args: readonly unknown[]): Promise<unknown> => {
     const own = METHODS.find((one) => one === method);
     // What is called in some order is done in that order, also while the first of it waits for the extras.
-    if (own !== undefined && waiting === 0) return timeline[own]();
-    if (own === undefined && timeline.loadedExtras !== null) return callExtras(timeline.loadedExtras, id, method, args);
-    waiting++;
-    const loaded = timeline.extras().finally(() => waiting--);
-    if (own === undefined) return loaded.then((extras) => callExtras(extras, id, method, args));
-    return loaded.catch(() => {}).then(() => timeline?.[own]());
-  };
-
-  const callExtras = ({ calls }: Extras, id: number, method: string, args: readonly unknown[]): unknown => {
-    if (timeline === null || !Object.hasOwn(calls, method)) throw new Error(`there is no ${method}`);
+    if (timeline !== null && (own === undefined ? timeline.loadedExtras === null : waiting > 0)) {
+      waiting++;
+      const loading = timeline.extras().finally(() => waiting--);
+      await (own === undefined ? loading : loading.catch(() => {}));
+    }
+    if (timeline === null) throw new Error("the client is closed");
+    if (own !== undefined) return timeline[own]();
+    const { calls } = timeline.loadedExtras!;
+    if (!Object.hasOwn(calls, method)) throw new Error(`there is no ${method}`);
     const abort = new AbortController();
     aborts.set(id, abort);
     const onProgress = (...args: [number, number?]) => post({ type: "progress", id, args });
@@ -161,12 +159,11 @@ function snapshots(timeline: Timeline, changed: Set<Slice>): Snapshots {
   const { views } = timeline;
   for (const slice of [...changed]) {
     const isView = slice === "facets" || slice === "histogram" || slice === "lanes";
-    if (isView && views !== null && timeline.isWatched(slice)) {
+    if (!isView) Object.assign(slices, { [slice]: timeline[slice]() });
+    else if (views !== null && timeline.isWatched(slice)) {
       if (!views.isDue(slice)) continue;
       Object.assign(slices, { [slice]: views[slice]() });
-    } else if (slice === "status") slices.status = timeline.status();
-    else if (slice === "rows") slices.rows = timeline.rows(false);
-    else if (slice === "counts") slices.counts = timeline.counts();
+    }
     changed.delete(slice);
   }
   return slices;

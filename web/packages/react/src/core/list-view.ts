@@ -17,7 +17,8 @@ export class ListView {
   fresh = 0;
   freshFailures = 0;
   readonly #window: Window;
-  readonly #changed: () => void;
+  /** Tells that there is something else to be shown. */
+  readonly changed: () => void;
   /** What the list said last that it needs. */
   wanted: View = { first: 0, count: 50 };
   #generation = 0;
@@ -25,10 +26,9 @@ export class ListView {
   /** The rows that the page has: of this generation, from one place up to another. */
   #sent = { generation: -1, from: 0, to: 0 };
 
-  /** `changed` is told when there is something else to be shown. */
   constructor(window: Window, changed: () => void) {
     this.#window = window;
-    this.#changed = changed;
+    this.changed = changed;
   }
 
   /** The rows that the page should have and does not. More of them around the view when the view has asked. */
@@ -68,10 +68,6 @@ export class ListView {
     return [from, Math.max(from, Math.min(next, begin + count + around))];
   }
 
-  set(view: View): void {
-    this.wanted = view;
-  }
-
   pause(): void {
     if (!this.isFollowing) return;
     const { first, next } = this.#window.index;
@@ -88,7 +84,7 @@ export class ListView {
     this.isFollowing = isFollowing;
     this.fresh = 0;
     this.freshFailures = 0;
-    this.#changed();
+    this.changed();
   }
 
   /** Takes notice of an event that is new. */
@@ -110,17 +106,12 @@ export class ListView {
     this.#target = line === null ? null : Math.max(index.first, Math.min(index.place(line), index.next - 1));
     const { count } = this.wanted;
     if (this.#target !== null) this.wanted = { first: this.#target - (count >> 1), count };
-    this.#changed();
-  }
-
-  /** There are more lines. */
-  extended(): void {
-    this.#changed();
+    this.changed();
   }
 
   /** Rows that were sent may say something else now. */
   outdate(): void {
     this.#sent.generation = -1;
-    this.#changed();
+    this.changed();
   }
 }

@@ -20,7 +20,7 @@ export class Markers {
   /** Adds one behind the newest line. */
   add(marker: Marker, cursor: Cursor): number {
     const line = this.#window.mark(marker, cursor, this.#now());
-    this.#view.extended();
+    this.#view.changed();
     return line;
   }
 

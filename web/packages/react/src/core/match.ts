@@ -4,30 +4,22 @@
  * Looks at the whole payload as it was sent, never at what a row shows of it. A text matches whatever its case and
  * however the producer has escaped it. Does not know where the events are.
  */
-import { objectEnd } from "../protocol/scan.ts";
+import { type Envelope, objectEnd } from "../protocol/scan.ts";
 import type { Term } from "./query.ts";
 
-/** What a test looks at. */
-export interface Line {
-  readonly kind: string;
-  readonly agent: string;
-  readonly session: string;
-  readonly task: string;
-  /** The event's text, and where `data` begins in it. */
-  readonly raw: string;
-  readonly data: number;
-}
+/** What a test looks at besides the event's text. */
+export type Line = Pick<Envelope, "kind" | "agent" | "session" | "task" | "project" | "data">;
 
-export type Test = (line: Line) => boolean;
+export type Test = (line: Line, raw: string) => boolean;
 
 /** The test of a query's terms; null when there are none, and all match. */
 export function testOf(terms: readonly Term[]): Test | null {
   const tests = terms.map((term): Test => {
     const test = termTest(term);
-    return term.isNegated ? (line) => !test(line) : test;
+    return term.isNegated ? (line, raw) => !test(line, raw) : test;
   });
   if (tests.length <= 1) return tests[0] ?? null;
-  return (line) => tests.every((test) => test(line));
+  return (line, raw) => tests.every((test) => test(line, raw));
 }
 
 function termTest(term: Term): Test {
@@ -36,7 +28,7 @@ function termTest(term: Term): Test {
       return textTest(term.value);
     case "regex": {
       const { regex } = term;
-      return ({ raw, data, kind }) => regex.test(raw.slice(data, -1)) || regex.test(kind);
+      return ({ data, kind }, raw) => regex.test(raw.slice(data, -1)) || regex.test(kind);
     }
     case "kind":
       return kindTest(term.value);
@@ -64,6 +56,8 @@ function hasNeedlessEscape(raw: string, data: number): boolean {
   return raw.includes("\\", data) && NEEDLESS_ESCAPE.test(raw);
 }
 
+const IDS = ["agent", "session", "task", "project"] as const;
+
 function textTest(text: string): Test {
   const finds = finder(JSON.stringify(text).slice(1, -1));
   const findsPlain = finder(text);
@@ -71,12 +65,12 @@ function textTest(text: string): Test {
   const isIdPart = /^[\da-f-]+$/.test(id);
   let lastKind = "";
   let isKind = findsPlain("", 0);
-  return (line) => {
-    const { raw, data } = line;
+  return (line, raw) => {
+    const { data } = line;
     // Ids stand before `data` in the text: one look tells of most events that neither has it.
     if (finds(raw, isIdPart ? 0 : data)) {
       if (!isIdPart || finds(raw, data)) return true;
-      if (line.agent.includes(id) || line.session.includes(id) || line.task.includes(id)) return true;
+      if (IDS.some((name) => line[name].includes(id))) return true;
     }
     const { kind } = line;
     if (kind !== lastKind) {
@@ -116,7 +110,7 @@ function stepsOf(path: string): string[] {
 
 function dataTest(steps: readonly string[], value: string): Test {
   const texts = [JSON.stringify(value.replace(/\*$/, "")).slice(1, -1), String(Number(value))];
-  return ({ raw, data }) => {
+  return ({ data }, raw) => {
     // Most events do not have the value at all: telling so from the text is much cheaper than parsing.
     if (!texts.some((text) => raw.includes(text, data)) && !hasNeedlessEscape(raw, data)) return false;
     let member: unknown;

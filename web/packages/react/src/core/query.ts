@@ -9,10 +9,13 @@ import type { QueryProblem } from "../event-client.ts";
 /** What one term asks for; `data` has its path as it was typed. */
 export type Term = { readonly isNegated: boolean } & Wanted;
 
+/** The ids that an event has, as terms call them. */
+type Id = "agent" | "task" | "session" | "project";
+
 type Wanted =
   | { readonly type: "text"; readonly value: string }
   | { readonly type: "regex"; readonly regex: RegExp }
-  | { readonly type: "kind" | "agent" | "task" | "session"; readonly value: string }
+  | { readonly type: "kind" | Id; readonly value: string }
   | { readonly type: "data"; readonly path: string; readonly value: string };
 
 /** The terms of a query, all of which must hold; none when something is wrong with it. */
@@ -26,7 +29,7 @@ const MAX_LENGTH = 1000;
 
 const REGEX = /\/((?:[^/\\]|\\.)+)\/([imsu]*)(?=\s|$)/y;
 const QUOTED = /"((?:[^"\\]|\\.)*)"/y;
-const FIELD = /(?:(kind|agent|task|session)|data([.[][^\s:"]+)):/y;
+const FIELD = /(?:(kind|agent|task|session|project)|data([.[][^\s:"]+)):/y;
 const WORD = /\S+/y;
 
 /** Reads a query. */
@@ -73,7 +76,7 @@ function readTerm(query: string, at: number): { wanted: Wanted; end: number } | 
   if ("message" in text) return { message: `${field[0]} needs a value`, at: at + field[0].length };
   const { value, end } = text;
   if (path !== undefined) return { wanted: { type: "data", path, value }, end };
-  return { wanted: { type: name as "kind" | "agent" | "task" | "session", value }, end };
+  return { wanted: { type: name as "kind" | Id, value }, end };
 }
 
 function readText(query: string, at: number): { value: string; end: number } | QueryProblem {

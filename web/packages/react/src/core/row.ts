@@ -36,6 +36,7 @@ function eventRow(log: EventLog, seq: number): Omit<EventRow, "place" | "isNewDa
     agentId: agent === SYSTEM ? null : agent,
     sessionId: log.text("session", seq) || null,
     taskId: log.text("task", seq) || null,
+    projectId: log.text("project", seq) || null,
     data: end > 0 ? data.slice(0, end) : data,
     isWhole: end > 0,
     summary: summaryOf(data),

@@ -21,7 +21,8 @@ export function setQuery({ window, view }: Timeline, query: string, mode: "filte
 
 function markHits({ log, test }: Window): void {
   const line = new LogLine(log);
-  for (line.seq = log.first; line.seq < log.next; line.seq++) log.setHit(line.seq, test === null || test(line));
+  for (line.seq = log.first; line.seq < log.next; line.seq++)
+    log.setHit(line.seq, test === null || test(line, log.raw(line.seq)));
 }
 
 /** A line of the log as tests look at it: most look at little of it, a hundred thousand times. */
@@ -49,8 +50,8 @@ class LogLine implements Line {
     return this.#log.text("task", this.seq);
   }
 
-  get raw(): string {
-    return this.#log.raw(this.seq);
+  get project(): string {
+    return this.#log.text("project", this.seq);
   }
 
   get data(): number {

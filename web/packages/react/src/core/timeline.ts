@@ -7,7 +7,7 @@
  *
  * Knows neither threads nor frames: it says what has changed, and makes snapshots when it is asked to.
  */
-import type { Counts, Cursor, Start, Status, Subscription, TokenReason, View } from "../event-client.ts";
+import type { Counts, Cursor, Start, Status, Subscription, TokenReason } from "../event-client.ts";
 import { cursorOf } from "../protocol/filter.ts";
 import type { Envelope } from "../protocol/scan.ts";
 import type { Subscribed } from "../protocol/types.ts";
@@ -92,13 +92,7 @@ export class Timeline implements ConnectionOwner {
     const start = options.from ?? DEFAULT_START;
     const beginning = beginningOf(start, this.window.log.capacity);
     this.#awaited = beginning;
-    const connection = {
-      url: options.url,
-      subscription: this.subscription,
-      cursor: cursorOf(start),
-      autoReconnect: options.autoReconnect ?? true,
-      maxReconnectAttempts: options.maxReconnectAttempts ?? Number.POSITIVE_INFINITY,
-    };
+    const connection = { ...options, subscription: this.subscription, cursor: cursorOf(start) };
     this.connection = new Connection(env, connection, this);
     this.connection.connect();
     // While the connection is made, so that the first page is not waited for any longer.
@@ -125,7 +119,7 @@ export class Timeline implements ConnectionOwner {
   }
 
   /** The rows that the page should have and does not. */
-  rows(isAsked: boolean): RowsChange {
+  rows(isAsked = false): RowsChange {
     const { isLoadingOlder, isLoadingNewer } = this;
     return { ...this.view.rows(isAsked), isLoadingOlder, isLoadingNewer };
   }
@@ -168,10 +162,6 @@ export class Timeline implements ConnectionOwner {
   }
 
   // What can be asked for.
-
-  setView(view: View): void {
-    this.view.set(view);
-  }
 
   pause(): void {
     this.view.pause();

@@ -6,7 +6,7 @@ import type { Facets, Histogram, LaneKey, Lanes, Span } from "../event-client.ts
 import type { Envelope } from "../protocol/scan.ts";
 import { facetsOfServer, histogramOfServer } from "./api-extras.ts";
 import type { Environment } from "./environment.ts";
-import { FacetCounts, facetsOf } from "./facets.ts";
+import { FacetCounts, facetsOf, projectsOf } from "./facets.ts";
 import { WindowCounts } from "./histogram.ts";
 import { lanesOf } from "./lanes.ts";
 import type { View } from "./port.ts";
@@ -46,7 +46,8 @@ export class Views {
       const facets = await facetsOfServer(api, subscription);
       if (subscription === this.#timeline.subscription) this.#facets = new FacetCounts(facets);
     });
-    return this.#facets?.snapshot() ?? facetsOf(window.log);
+    const { log } = window;
+    return this.#facets === null ? facetsOf(log) : { ...this.#facets.snapshot(), projects: projectsOf(log) };
   }
 
   histogram(): Histogram {

@@ -34,8 +34,7 @@ export class Window {
 
   /** Whether an event is a hit. */
   matches(raw: string, at: Envelope): boolean {
-    const { kind, agent, session, task, data } = at;
-    return this.test === null || this.test({ kind, agent, session, task, raw, data });
+    return this.test === null || this.test(at, raw);
   }
 
   append(raw: string, at: Envelope, isHit: boolean): void {

@@ -3,31 +3,23 @@
  */
 import type { Phase } from "../event-client.ts";
 
-export interface Closing {
-  /** The phase that it leads to. Those that come back do so by themselves. */
-  readonly phase: Extract<Phase, "disconnected" | "restarting" | "limited" | "unauthorized" | "forbidden" | "stopped">;
-  readonly message: string;
-}
+/** The phases that a close leads to. Those that come back do so by themselves. */
+type Closed = Extract<Phase, "disconnected" | "restarting" | "limited" | "unauthorized" | "forbidden" | "stopped">;
 
-/** For what a client of ours never does; the code says which it was. */
-const REFUSED: Closing = { phase: "stopped", message: "the server refused what was sent" };
-
-const CODES: Readonly<Record<number, Closing>> = {
-  1002: REFUSED,
-  1003: REFUSED,
-  1007: REFUSED,
-  1008: REFUSED,
-  1009: REFUSED,
-  1012: { phase: "restarting", message: "the server restarts" },
-  1013: { phase: "disconnected", message: "the server is overloaded" },
-  3000: { phase: "unauthorized", message: "the token is not valid" },
-  3003: { phase: "forbidden", message: "the token does not allow it" },
-  3008: { phase: "disconnected", message: "the server heard nothing of us" },
-  4408: { phase: "disconnected", message: "we were too slow" },
-  4429: { phase: "limited", message: "too many requests" },
+const PHASES: Readonly<Record<number, Closed>> = {
+  // For what a client of ours never does; the code says which it was.
+  1002: "stopped",
+  1003: "stopped",
+  1007: "stopped",
+  1008: "stopped",
+  1009: "stopped",
+  1012: "restarting",
+  3000: "unauthorized",
+  3003: "forbidden",
+  4429: "limited",
 };
 
 /** What a close code means. One that is not in the table is a lost connection, and comes back. */
-export function closingOf(code: number): Closing {
-  return CODES[code] ?? { phase: "disconnected", message: "the connection was lost" };
+export function phaseOf(code: number): Closed {
+  return PHASES[code] ?? "disconnected";
 }

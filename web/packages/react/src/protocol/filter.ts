@@ -28,8 +28,7 @@ export function queryOf(subscription: Subscription, others: Record<string, strin
 
 /** The command that replaces filter and position. */
 export function subscribeCommand(subscription: Subscription, cursor: Cursor | string, ref: string): Command {
-  const { kinds, ...ids } = members(subscription);
-  return { type: "subscribe", ref, ...(kinds ? { kinds: kinds.split(",") } : {}), ...ids, cursor, encoding: "lines" };
+  return { type: "subscribe", ref, ...members(subscription), cursor, encoding: "lines" };
 }
 
 /** A start position as the wire has it. The newest of `{ last }` are read as a page; the stream itself begins at the head. */

@@ -70,7 +70,7 @@ export type Command =
   | {
       readonly type: "subscribe";
       readonly ref: string;
-      readonly kinds?: readonly string[];
+      readonly kinds?: string;
       readonly cursor?: Cursor | string;
       readonly agent_id?: string;
       readonly session_id?: string;

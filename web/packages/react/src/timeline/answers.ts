@@ -120,6 +120,7 @@ export function answerDraft(row: EventRow, requestId: string, optionId: string):
     ...(row.agentId === null ? {} : { agent_id: row.agentId }),
     ...(row.sessionId === null ? {} : { session_id: row.sessionId }),
     ...(row.taskId === null ? {} : { task_id: row.taskId }),
+    ...(row.projectId === null ? {} : { project_id: row.projectId }),
     id: `permission/${requestId}`,
   };
 }

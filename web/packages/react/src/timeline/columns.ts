@@ -4,7 +4,7 @@
 import type { CSSProperties } from "react";
 
 /** A column of the list. */
-export type Column = "time" | "cursor" | "kind" | "agent" | "session" | "task" | "summary";
+export type Column = "time" | "cursor" | "kind" | "agent" | "session" | "task" | "project" | "summary";
 
 /** What is shown when nothing else is asked for. The session is seldom of use beside the agent and the task. */
 export const DEFAULT_COLUMNS: readonly Column[] = ["time", "cursor", "kind", "agent", "task", "summary"];
@@ -20,6 +20,7 @@ const COLUMNS: Readonly<Record<Column, readonly [title: string, width: string]>>
   agent: ["Agent", "10.5ch"],
   session: ["Session", "10.5ch"],
   task: ["Task", "10.5ch"],
+  project: ["Project", "10.5ch"],
   summary: ["Summary", "minmax(0, 1fr)"],
 };
 

@@ -46,7 +46,7 @@ export function Detail(props: DetailProps): ReactNode {
       <Head {...props} />
       {/* What happened and why comes first, and a request can be answered without scrolling on a phone. */}
       <Readable {...props} data={data} />
-      <Facts row={row} client={client} project={whole.project} onFilter={onFilter} />
+      <Facts row={row} client={client} onFilter={onFilter} />
       <h3 className="todoki-detail-title">Data</h3>
       <WholeNote whole={whole} />
       <JsonTree key={row.cursor} text={whole.data} label={`Data of event ${cursor}`} onFilter={onFilter} />
@@ -89,11 +89,10 @@ async function wholeEvent(client: EventClient, row: EventRow): Promise<string> {
 interface FactsProps {
   readonly row: EventRow;
   readonly client: EventClient;
-  readonly project: string | null;
   readonly onFilter: DetailProps["onFilter"];
 }
 
-function Facts({ row, client, project, onFilter }: FactsProps): ReactNode {
+function Facts({ row, client, onFilter }: FactsProps): ReactNode {
   const local = fullTime(row.time, "local");
   const utc = fullTime(row.time, "utc");
   return (
@@ -120,8 +119,7 @@ function Facts({ row, client, project, onFilter }: FactsProps): ReactNode {
       <IdFact field="agent" id={row.agentId} onFilter={onFilter} />
       <IdFact field="task" id={row.taskId} onFilter={onFilter} />
       <IdFact field="session" id={row.sessionId} onFilter={onFilter} />
-      {/* The last, since it comes a moment later than the others. */}
-      <IdFact field="project" id={project} onFilter={onFilter} />
+      <IdFact field="project" id={row.projectId} onFilter={onFilter} />
     </dl>
   );
 }
@@ -140,7 +138,7 @@ function Ago({ time, client }: { readonly time: number; readonly client: EventCl
 }
 
 interface IdFactProps {
-  readonly field: Exclude<TermField, "kind"> | "project";
+  readonly field: Exclude<TermField, "kind">;
   readonly id: string | null;
   readonly onFilter: DetailProps["onFilter"];
 }
@@ -158,8 +156,7 @@ function IdFact({ field, id, onFilter }: IdFactProps): ReactNode {
         <CopyButton text={id} label={`Copy the ${field}`}>
           Copy
         </CopyButton>
-        {/* No term of the query asks for a project. */}
-        {field === "project" ? null : <FilterButtons field={field} value={id} onFilter={onFilter} />}
+        <FilterButtons field={field} value={id} onFilter={onFilter} />
       </dd>
     </>
   );
@@ -233,42 +230,35 @@ function LongMember({ name, text }: { readonly name: string; readonly text: stri
   );
 }
 
-/** What a row does not hold and is fetched: its project, and what is beyond the first 4 KiB of the text of `data`. */
+/** Where the text of `data` stands: a row holds the first 4 KiB, and the rest is fetched. */
 interface Whole {
   readonly data: string;
-  readonly project: string | null;
   readonly state: "whole" | "loading" | "gone" | { readonly failure: string };
   readonly retry: () => void;
 }
 
-/** What came of fetching an event. */
-interface Fetched extends Pick<Whole, "project" | "state"> {
-  readonly cursor: Cursor;
-  readonly data: string | null;
-}
-
 function useWhole(row: EventRow, client: EventClient): Whole {
   const [attempt, setAttempt] = useState(0);
-  const [fetched, setFetched] = useState<Fetched | null>(null);
+  const [fetched, setFetched] = useState<{ cursor: Cursor; data: string | null; state: Whole["state"] } | null>(null);
   const { cursor, isWhole } = row;
   // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt fetches anew.
   useEffect(() => {
+    if (isWhole) return;
     let isWanted = true;
-    const settle = (state: Whole["state"], event: string | null = null) => {
-      if (isWanted) setFetched({ cursor, state, ...partsOf(event) });
+    const settle = (data: string | null, state: Whole["state"]) => {
+      if (isWanted) setFetched({ cursor, data, state });
     };
     client.event(cursor).then(
-      (event) => settle(event === null ? "gone" : "whole", event),
-      (error: unknown) => settle({ failure: error instanceof Error ? error.message : String(error) }),
+      (event) => settle(event === null ? null : dataOf(event), event === null ? "gone" : "whole"),
+      (error: unknown) => settle(null, { failure: error instanceof Error ? error.message : String(error) }),
     );
     return () => {
       isWanted = false;
     };
-  }, [cursor, client, attempt]);
+  }, [cursor, isWhole, client, attempt]);
   const current = fetched?.cursor === cursor ? fetched : null;
   return {
     data: isWhole ? row.data : (current?.data ?? row.data),
-    project: current?.project ?? null,
     state: isWhole ? "whole" : (current?.state ?? "loading"),
     retry: () => {
       setFetched(null);
@@ -277,12 +267,10 @@ function useWhole(row: EventRow, client: EventClient): Whole {
   };
 }
 
-/** The project and the text of `data` in the text of an event. */
-function partsOf(event: string | null): Pick<Fetched, "project" | "data"> {
-  if (event === null) return { project: null, data: null };
-  const { root } = readJson(event);
-  const data = member(root, "data");
-  return { project: plain(member(root, "project_id")), data: data && event.slice(data.start, data.end) };
+/** The text of `data` in the text of an event. */
+function dataOf(event: string): string | null {
+  const data = member(readJson(event).root, "data");
+  return data && event.slice(data.start, data.end);
 }
 
 function WholeNote({ whole }: { readonly whole: Whole }): ReactNode {

@@ -21,6 +21,7 @@ import { useTodokiSettings } from "../settings.ts";
 import { type EventStream, type EventStreamOptions, useEventStream } from "../use-event-stream.ts";
 import { useMedia } from "../use-media.ts";
 import { useSlice } from "../use-slice.ts";
+import { AlertBar } from "./alert-bar.tsx";
 import { answersOf } from "./answers.ts";
 import { copyText } from "./clipboard.ts";
 import { type Column, DEFAULT_COLUMNS, FEWER_COLUMNS } from "./columns.ts";
@@ -35,7 +36,7 @@ import { textsOf } from "./marks.ts";
 import { NewPill } from "./new-pill.tsx";
 import type { RowLook } from "./row.tsx";
 import { useSelection } from "./selection.ts";
-import { AlertBar, VacancyPanel } from "./states.tsx";
+import { VacancyPanel } from "./states.tsx";
 import { StatusBar } from "./status-bar.tsx";
 import type { Zone } from "./time.ts";
 import { type ShortcutScope, useShortcuts } from "./use-shortcuts.ts";
@@ -98,7 +99,7 @@ export interface TimelineViewProps {
   readonly shortcuts?: ShortcutScope | undefined;
   /** Whether new events are summed up for screen readers, at most once in ten seconds. Default true. */
   readonly announces?: boolean | undefined;
-  /** Shown where the server asks for another token: a form, or a link to one. */
+  /** Shown where the server asks for another token, and offered before it does: a form, or a link to one. */
   readonly signIn?: ReactNode;
   /** Gives the token up for another one: offered where the server allows none of what is asked for. Without it nothing offers it. */
   readonly onSignOut?: (() => void) | undefined;
@@ -219,6 +220,7 @@ function Timeline(props: TimelineProps): ReactNode {
         signIn={props.signIn}
         onClearFilter={props.isNarrowed ? onClearFilter : undefined}
         onSignOut={props.onSignOut}
+        onGone={() => control.current?.focus()}
       />
       <div className="todoki-body" data-open={isAside || undefined}>
         <div className="todoki-list">

@@ -3,8 +3,8 @@
  */
 import type { JsonPath } from "./json-text.ts";
 
-/** A field that every event has. */
-export type TermField = "kind" | "agent" | "session" | "task";
+/** A field that events have. */
+export type TermField = "kind" | "agent" | "session" | "task" | "project";
 
 /** `kind:task.failed`, or `-kind:task.failed` to hide it. */
 export function fieldTerm(field: TermField, value: string, isHiding = false): string {

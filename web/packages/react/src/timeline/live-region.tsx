@@ -8,7 +8,7 @@
 import { type ReactNode, useEffect, useState } from "react";
 import type { EventClient } from "../event-client.ts";
 import { useSlice } from "../use-slice.ts";
-import { phaseText, summaryText } from "./messages.ts";
+import { expirySentence, phaseText, summaryText } from "./messages.ts";
 
 /** The shortest time between two summaries. */
 const SUMMARY_MS = 10_000;
@@ -24,8 +24,9 @@ export interface LiveRegionProps {
 /** Says to a screen reader what the pill and the list show. */
 export function LiveRegion({ client, announcesEvents = true, notice = "" }: LiveRegionProps): ReactNode {
   const phase = useSlice(client.status, phaseText);
+  const expiry = useSlice(client.status, expirySentence);
   const summary = useSummary(client, announcesEvents);
-  const said = useLatest(phase, summary, notice);
+  const said = useLatest(phase, expiry, summary, notice);
   return (
     <div role="status" aria-atomic="true" className="todoki-hidden">
       {said}

@@ -1,9 +1,9 @@
 /**
  * Sentences of the timeline that are put together from facts. Pure.
  */
-import type { Counts, Marker, Status } from "../event-client.ts";
+import type { Counts, Marker, Phase, Status } from "../event-client.ts";
 import { counted, wholeNumber } from "./format.ts";
-import { duration } from "./time.ts";
+import { duration, secondsUntil } from "./time.ts";
 
 type Gap = Marker & { readonly type: "gap" };
 
@@ -78,6 +78,40 @@ export function phaseText(status: Status): string {
     case "forbidden":
       return "";
   }
+}
+
+/** Whether the server has turned the token away, or all that was asked for with it. */
+export function isRefused(phase: Phase): phase is "unauthorized" | "expired" | "forbidden" {
+  return phase === "unauthorized" || phase === "expired" || phase === "forbidden";
+}
+
+/** What is said of a token that ends soon, the time that is left with it. */
+export function expiryText(
+  { tokenExpiresAt, error }: Pick<Status, "tokenExpiresAt" | "error">,
+  now: number,
+): { readonly title: string; readonly text: string } {
+  const seconds = secondsUntil(tokenExpiresAt ?? now, now);
+  return {
+    title: seconds === 0 ? "Your token expires now" : `Your token expires in ${seconds} s`,
+    text: renewalText(error),
+  };
+}
+
+function renewalText(error: Status["error"]): string {
+  switch (error?.code) {
+    case "token":
+      return `Another one could not be fetched, and is asked for again: ${error.message}`;
+    case "unauthorised":
+    case "forbidden":
+      return "The server does not take the other one that it was shown.";
+    default:
+      return "With another one the stream goes on as it is.";
+  }
+}
+
+/** The same once, for those who cannot see the seconds; empty where the alert or nothing is to be said. */
+export function expirySentence({ phase, tokenExpiresAt, error }: Status): string {
+  return tokenExpiresAt === null || isRefused(phase) ? "" : `Your token expires soon. ${renewalText(error)}`;
 }
 
 /** What is said to somebody whom the server does not let in. */

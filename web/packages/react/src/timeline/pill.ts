@@ -5,7 +5,7 @@
  */
 import type { Status } from "../event-client.ts";
 import { shortNumber, wholeNumber } from "./format.ts";
-import { duration } from "./time.ts";
+import { duration, secondsUntil } from "./time.ts";
 
 /** The states that a person can tell apart: the phases, and what the browser and the reader add to them. */
 export type PillState =
@@ -123,9 +123,4 @@ function retryText({ retryAt, attempt }: Status, now: number): string {
   const seconds = secondsUntil(retryAt, now);
   const when = seconds === 0 ? "retrying now" : `retrying in ${seconds} s`;
   return attempt > 1 ? `${when} (attempt ${attempt})` : when;
-}
-
-/** Whole seconds until a time, 0 when it has come. */
-function secondsUntil(time: number, now: number): number {
-  return Math.max(0, Math.ceil((time - now) / 1000));
 }

@@ -146,6 +146,8 @@ function CellContent(props: { readonly column: Column; readonly row: EventRow; r
       return <Id id={row.agentId} />;
     case "session":
       return <Id id={row.sessionId} />;
+    case "project":
+      return <Id id={row.projectId} />;
     case "task":
       return <Id id={row.taskId} />;
     case "summary":

@@ -67,6 +67,7 @@ function rowOf(text: string, place: number): EventRow {
     agentId: event.agent_id === NIL_UUID ? null : event.agent_id,
     sessionId: event.session_id,
     taskId: event.task_id,
+    projectId: event.project_id ?? null,
     // Parsing has rounded its numbers, so it is not what was sent: whoever wants that has to fetch it.
     data: JSON.stringify(event.data),
     isWhole: false,

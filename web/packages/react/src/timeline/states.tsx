@@ -1,12 +1,12 @@
 /**
- * What is shown where there are no rows, and what is said above them when they cannot go on.
+ * What is shown where there are no rows.
  */
 import { type ReactNode, useCallback, useEffect, useRef, useState } from "react";
 import type { Counts, EventClient, Rows } from "../event-client.ts";
 import { useSlice } from "../use-slice.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { counted, wholeNumber } from "./format.ts";
-import { messageOf, refusalText } from "./messages.ts";
+import { messageOf } from "./messages.ts";
 import { vacancyOf } from "./vacancy.ts";
 
 export interface VacancyPanelProps {
@@ -181,50 +181,6 @@ function TaskButton(props: {
         {state === "busy" ? props.whileBusy : props.children}
       </button>
       {typeof state === "object" ? <span className="todoki-danger-text">{state.problem}</span> : null}
-    </>
-  );
-}
-
-export interface AlertBarProps {
-  readonly client: EventClient;
-  /** Where one signs in: a form, or a link to one. */
-  readonly signIn?: ReactNode;
-  /** Asks for everything again; absent where the view asks for everything already. */
-  readonly onClearFilter?: (() => void) | undefined;
-  /** Gives the token up for another one; absent where there is no way to. */
-  readonly onSignOut?: (() => void) | undefined;
-}
-
-/** Said at once and above the rows, which stay: the one thing that only a person can mend. */
-export function AlertBar({ client, signIn, ...ways }: AlertBarProps): ReactNode {
-  const status = useSlice(client.status);
-  const { phase } = status;
-  if (phase !== "unauthorized" && phase !== "expired" && phase !== "forbidden") return null;
-  const { title, text } = refusalText(phase, status);
-  return (
-    <div role="alert" className="todoki-alert" data-state={phase}>
-      <p className="todoki-panel-title">{title}</p>
-      <p>{text}</p>
-      {phase !== "forbidden" ? signIn : null}
-      {phase === "forbidden" ? <WaysOn {...ways} /> : null}
-    </div>
-  );
-}
-
-/** What helps where a token does not allow what is asked for: asking for less of one thing, or another token. */
-function WaysOn({ onClearFilter, onSignOut }: Pick<AlertBarProps, "onClearFilter" | "onSignOut">): ReactNode {
-  return (
-    <>
-      {onClearFilter ? (
-        <button type="button" className="todoki-button" onClick={onClearFilter}>
-          Clear filter
-        </button>
-      ) : null}
-      {onSignOut ? (
-        <button type="button" className="todoki-button" onClick={onSignOut}>
-          Use another token
-        </button>
-      ) : null}
     </>
   );
 }

@@ -102,3 +102,8 @@ function shifted(time: number, zone: Zone): string {
   const clock = time + zoneOffset(time, zone);
   return new Date(Math.min(LAST_TIME, Math.max(0, Number.isNaN(clock) ? 0 : clock))).toISOString();
 }
+
+/** Whole seconds until a time, 0 when it has come. */
+export function secondsUntil(time: number, now: number): number {
+  return Math.max(0, Math.ceil((time - now) / 1000));
+}
