@@ -8,19 +8,19 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/dist");
-
 /// Suffixes of the compressed forms.
 const BROTLI: &str = ".br";
 const GZIP: &str = ".gz";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let dist = Path::new(DIST);
+    // Asked for when this runs: a build directory may be moved with its tree, and this program then is not built anew.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo sets CARGO_MANIFEST_DIR")?;
+    let dist = &Path::new(&package).join("../web/dist");
     // Of a path that is not there cargo can only suppose that it has changed, and would build the server anew each time
     // rather than once more. Where the directory cannot be made that is what happens, and nothing worse.
     fs::create_dir(dist).ok();
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed={DIST}");
+    println!("cargo::rerun-if-changed={}", dist.display());
     let mut files = Vec::new();
     if dist.is_dir() {
         collect(dist, &mut files)?;
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Directories are read in any order; the same app is to give the same program.
     files.sort();
     let out = std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
-    fs::write(Path::new(&out).join("files.rs"), list(&files)?)?;
+    fs::write(Path::new(&out).join("files.rs"), list(dist, &files)?)?;
     Ok(())
 }
 
@@ -45,14 +45,15 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Err
 }
 
 /// The files as an array of `File`, each with the forms that lie beside it.
-fn list(files: &[PathBuf]) -> Result<String, Box<dyn Error>> {
+fn list(dist: &Path, files: &[PathBuf]) -> Result<String, Box<dyn Error>> {
+    let dist = dist.to_str().ok_or("the path of the web app is not UTF-8")?;
     let mut list = String::from("[\n");
     for file in files {
         let name = file.to_str().ok_or("a file's name is not UTF-8")?;
         if name.ends_with(BROTLI) || name.ends_with(GZIP) {
             continue;
         }
-        let path = name.strip_prefix(DIST).ok_or("a file outside web/dist")?;
+        let path = name.strip_prefix(dist).ok_or("a file outside web/dist")?;
         let form = |suffix| {
             let form = format!("{name}{suffix}");
             if files.contains(&PathBuf::from(&form)) {
