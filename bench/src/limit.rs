@@ -446,7 +446,7 @@ async fn subscribe(
         early: BytesMut::new(),
         is_compressed: false,
         place: place.map_err(|refusal| refusal.to_string())?,
-        access: Access::new(admission),
+        access: Access::new(admission, None),
         permit: None,
         token: subscribers.token(),
     })

@@ -65,7 +65,7 @@ pub struct App<L> {
     /// Interval of signs of life.
     pub heartbeat: Duration,
     /// How much clients may do.
-    pub limiter: Limiter,
+    pub limiter: Arc<Limiter>,
     /// Connections and subscribers, to be waited for at the end.
     pub tasks: TaskTracker,
 }

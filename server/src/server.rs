@@ -179,7 +179,7 @@ impl Server {
             deadlines: config.deadlines,
             tickets: Tickets::default(),
             heartbeat: config.heartbeat,
-            limiter: Limiter::new(Limits::new(&config.limit)),
+            limiter: Arc::new(Limiter::new(Limits::new(&config.limit))),
             tasks: TaskTracker::new(),
         });
         Ok(Self {

@@ -52,7 +52,8 @@ pub async fn upgrade<L: Log>(
         Ok(place) => place,
         Err(refusal) => return turned_away(app, request, origin, refusal),
     };
-    let access = Access::new(admission);
+    let guesses = app.limiter.guesses(app.limiter.source(&request));
+    let access = Access::new(admission, guesses);
     let extension = agreed_extension(app, request.headers());
     let (mut response, socket) = accept(&mut request)?;
     if let Some(extension) = extension {

@@ -489,7 +489,7 @@ mod tests {
                 early: bytes::BytesMut::new(),
                 is_compressed: false,
                 place: place.unwrap(),
-                access: Access::new(admission),
+                access: Access::new(admission, None),
                 permit: None,
                 token: tasks.token(),
             })

@@ -105,6 +105,20 @@ pub struct Limiter {
     replays: Option<Seats<Arc<str>>>,
 }
 
+/// Counts what somebody guesses on a stream that is open among the guesses of their address.
+#[derive(Clone, Debug)]
+pub struct Guesses {
+    limiter: Arc<Limiter>,
+    source: Address,
+}
+
+impl Guesses {
+    /// See [`Limiter::refused`].
+    pub fn refused(&self, refusal: Refusal) -> Refusal {
+        self.limiter.refused(Some(self.source), refusal)
+    }
+}
+
 /// A seat of an address, if its limit is on.
 pub type AddressSeat = Option<Seat<Address>>;
 
@@ -193,6 +207,15 @@ impl Limiter {
             },
             _ => refusal,
         }
+    }
+
+    /// What counts the guesses of a client for as long as its stream is open; none if nothing counts them.
+    pub fn guesses(self: &Arc<Self>, source: Option<Address>) -> Option<Guesses> {
+        self.failures.as_ref()?;
+        Some(Guesses {
+            limiter: Arc::clone(self),
+            source: source?,
+        })
     }
 
     /// A connection of an address.

@@ -28,7 +28,7 @@ pub enum Name {
     AddressEmitKib,
     /// Requests that read what is stored, of one address.
     AddressReads,
-    /// Requests of one address without a token that counts.
+    /// Requests of one address without a token that counts, and wrong tokens on its streams.
     AddressFailures,
     /// Streams at the same time, of one principal.
     PrincipalStreams,
@@ -161,7 +161,8 @@ pub const LIMITS: [Limit; 20] = [
         "address-failures",
         Unit::PerMinute,
         20,
-        "requests without a token that counts: enough to find a mistake, too few to guess; a right token always passes",
+        "requests without a token that counts, and wrong tokens on streams: enough to find a mistake, too few to guess; a \
+         right token always passes",
     ),
     limit(
         "principal-streams",

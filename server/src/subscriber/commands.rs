@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use todoki_codec::command::{self, Action, CommandError};
@@ -91,7 +92,7 @@ impl<L: Log> Subscriber<L> {
         let command = match command::read(text) {
             Ok(command) => command,
             Err(CommandError { reference, reason }) => {
-                return self.say_wrong(reason.code(), reason.to_string(), reference);
+                return self.say_wrong(reason.code(), reason.to_string(), None, reference);
             }
         };
         let reference = command.reference;
@@ -193,19 +194,29 @@ impl<L: Log> Subscriber<L> {
                 reference,
             });
         } else {
-            self.say_wrong(code, refusal.to_string(), reference);
+            let retry_after = match refusal {
+                Refusal::RateLimited(exceeded) => Some(exceeded.wait),
+                _ => None,
+            };
+            self.say_wrong(code, refusal.to_string(), retry_after, reference);
         }
     }
 
     /// Answers a command that is the client's mistake; too many of them end the connection.
-    fn say_wrong(&mut self, code: &str, message: String, reference: Option<String>) {
+    fn say_wrong(
+        &mut self,
+        code: &str,
+        message: String,
+        retry_after: Option<Duration>,
+        reference: Option<String>,
+    ) {
         if self.pace.err(&self.shard.pacing) {
             return self.close(CloseCode::POLICY, "too many commands in a row were wrong");
         }
         self.say(&Message::Error {
             code: code.into(),
             message,
-            retry_after_ms: None,
+            retry_after_ms: retry_after.map(|wait| millis(wait) + 1),
             reference,
         });
     }

@@ -192,7 +192,7 @@ impl Stage {
             early: BytesMut::new(),
             is_compressed: false,
             place: place.unwrap(),
-            access: Access::new(admission),
+            access: Access::new(admission, None),
             permit: None,
             token: self.tasks.token(),
         };

@@ -3,13 +3,14 @@
 mod hostile;
 mod socket;
 
+use simd_json::OwnedValue;
 use simd_json::prelude::*;
 use todoki::limit::setting;
 use todoki_codec::frame::CloseCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{Answer, TOKEN, TestServer, within};
+use crate::harness::{Answer, Client, TOKEN, TestServer, within};
 use crate::process::todoki;
 
 /// Requests that are sent until one is refused: a bucket that fills while they are sent holds more than it says.
@@ -156,6 +157,60 @@ async fn guesses_of_an_address_are_limited_and_a_right_token_never_is() {
         right.status, 200,
         "the right one passes, whoever guesses beside it"
     );
+}
+
+#[tokio::test]
+async fn a_guess_on_an_open_stream_counts_as_one_of_a_request_does() {
+    // Nothing ends the stream before its address is over the limit.
+    let unending = ["socket-errors=0", "socket-messages=0"];
+    let server = limited(&[&["address-failures=1"], &unending[..]].concat()).await;
+    let mut one = server
+        .upgrade_on(server.connect_from(1).await, "", BEARER)
+        .await
+        .unwrap();
+    one.expect("subscribed").await;
+    let says = "over the limit address-failures of 1 per minute";
+    let over = guess_until_limited(&mut one).await;
+    assert!(over.get_str("message").unwrap().starts_with(says), "{over}");
+    assert_eq!(over.get_str("ref"), Some("g"));
+    let wait = over.get_u64("retry_after_ms").unwrap();
+    assert!((1..=60_001).contains(&wait), "{wait}");
+    let wrong = "Authorization: Bearer guess\r\n";
+    let guess = async |host| {
+        let stream = server.connect_from(host).await;
+        ask(stream, "GET /api/event-bus/latest", wrong, "").await
+    };
+    assert_limited(&guess(1).await, "address-failures", says);
+    one.send(&format!(r#"{{"type":"auth","token":"{TOKEN}"}}"#))
+        .await;
+    one.expect("authorised").await;
+    // And the other way round: what another address has guessed by requests counts on its stream.
+    assert_eq!(guess(2).await.status, 401, "another address is another");
+    let mut two = server
+        .upgrade_on(server.connect_from(2).await, "", BEARER)
+        .await
+        .unwrap();
+    two.expect("subscribed").await;
+    assert_eq!(guess(2).await.status, 429);
+    two.send(GUESS).await;
+    let over = two.expect("error").await;
+    assert_eq!(over.get_str("code"), Some("rate_limited"));
+}
+
+const GUESS: &str = r#"{"type":"auth","token":"guess","ref":"g"}"#;
+
+/// Guesses tokens on a stream until that is over a limit; before, each is answered as any wrong token is.
+async fn guess_until_limited(client: &mut Client) -> OwnedValue {
+    for number in 0..TRIES {
+        client.send(GUESS).await;
+        let error = client.expect("error").await;
+        if error.get_str("code") == Some("rate_limited") {
+            assert_ne!(number, 0, "the first is within the limit");
+            return error;
+        }
+        assert_eq!(error.get_str("code"), Some("unauthorised"));
+    }
+    panic!("{TRIES} guesses were answered");
 }
 
 #[tokio::test]
