@@ -155,7 +155,8 @@ pub const LIMITS: [Limit; 20] = [
         "address-reads",
         Unit::PerSecond(10),
         200,
-        "pages, replays, counts and the like: a hundred people who type into the timeline's search",
+        "pages, replays, counts and the like, and streams whose beginning is looked for: a hundred people who type into the \
+         timeline's search",
     ),
     limit(
         "address-failures",
@@ -192,7 +193,7 @@ pub const LIMITS: [Limit; 20] = [
         "principal-reads",
         Unit::PerSecond(10),
         0,
-        "pages, replays, counts and the like; off, as one token may be everybody's",
+        "pages, replays, counts and the like, and streams whose beginning is looked for; off, as one token may be everybody's",
     ),
     limit(
         "principal-replays",

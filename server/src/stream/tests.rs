@@ -10,6 +10,7 @@ use todoki_codec::{Draft, Filter, Ids, Kind, Windows};
 
 use super::*;
 use crate::log::{AppendError, Embedded, Facets, Histogram, Options};
+use crate::subscriber::place::place;
 
 /// Nothing here takes this long unless it never comes.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use todoki_codec::command::{self, Action, CommandError};
 use todoki_codec::frame::{self, CloseCode, Incoming};
 use todoki_codec::limits::INBOUND_MESSAGE_BYTES;
 use todoki_codec::message::Message;
-use todoki_codec::query::{Start, Subscription};
+use todoki_codec::query::Subscription;
 use tokio::time::Instant;
 
 use super::pace::{Said, Verdict};
@@ -131,8 +131,7 @@ impl<L: Log> Subscriber<L> {
         let (principal, _turn) = loop {
             let principal = Arc::clone(&self.access.admission.principal);
             View::of(&subscription, was_resumed, &principal)?;
-            let by_time = matches!(subscription.start, Some(Start::Time(_)));
-            if !by_time && !principal.is_restricted() {
+            if !place::is_looked_for(&subscription, &principal) {
                 break (principal, None);
             }
             // It would hold its turn, or wait for one, and not go on.

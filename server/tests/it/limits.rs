@@ -6,11 +6,11 @@ mod socket;
 use simd_json::OwnedValue;
 use simd_json::prelude::*;
 use todoki::limit::setting;
-use todoki_codec::frame::CloseCode;
+use todoki_codec::frame::{CloseCode, Incoming};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{Answer, Client, TOKEN, TestServer, within};
+use crate::harness::{Answer, Client, TOKEN, TestServer, auth_entry, within};
 use crate::process::todoki;
 
 /// Requests that are sent until one is refused: a bucket that fills while they are sent holds more than it says.
@@ -23,6 +23,19 @@ async fn limited(settings: &[&str]) -> TestServer {
     let settings = ["loopback-exempt=0"].iter().chain(settings);
     let settings = settings.map(|text| setting(text).unwrap()).collect();
     TestServer::start_with(|config| config.limit = settings).await
+}
+
+/// The same, which also lets in whom this `auth.toml` knows.
+async fn limited_with_auth(settings: &[&str], auth: &str) -> TestServer {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().join("auth.toml");
+    std::fs::write(&path, auth).unwrap();
+    let settings = settings.iter().map(|text| setting(text).unwrap()).collect();
+    TestServer::start_in(data, |config| {
+        config.auth = Some(path);
+        config.limit = settings;
+    })
+    .await
 }
 
 /// A request on this connection, which ends with its answer.
@@ -127,6 +140,53 @@ async fn all_that_reads_what_is_stored_is_one_limit() {
     );
     let policy = refused.header("ratelimit-policy");
     assert_eq!(policy, Some("\"principal-reads\";q=10;w=10"));
+}
+
+/// Until its log says where it begins, a stream is a question like any other.
+#[tokio::test]
+async fn a_stream_whose_beginning_is_looked_for_is_a_read() {
+    const SAYS: &str = "over the limit principal-reads of 1 per second";
+    const BY_TIME: &str = "cursor=2020-01-01T00:00:00Z";
+    let grants = r#"grants = [{ actions = ["read", "replay"], kinds = ["a.*"] }]"#;
+    let auth = auth_entry("some", "some", grants);
+    let server = limited_with_auth(&["principal-reads=1"], &auth).await;
+    let until_limited = async |query: &str, headers: &str| {
+        for _ in 0..TRIES {
+            if let Err(refused) = server.upgrade(query, headers).await {
+                return refused;
+            }
+        }
+        panic!("{TRIES} streams have begun");
+    };
+    assert_limited(
+        &until_limited(BY_TIME, BEARER).await,
+        "principal-reads",
+        SAYS,
+    );
+    let stream = format!("/api/event-bus/stream?{BY_TIME}");
+    assert_limited(&server.get(&stream).await, "principal-reads", SAYS);
+    let page = format!("{BEARER}Origin: https://allowed.example\r\n");
+    let close = async {
+        // A second fills the bucket for one of these.
+        loop {
+            let mut page = server.upgrade(BY_TIME, &page).await.unwrap();
+            if let Incoming::Close(Some(close)) = page.hear().await.unwrap() {
+                break close;
+            }
+        }
+    };
+    assert_eq!(within(close).await.code, CloseCode::RATE_LIMITED);
+    for query in ["", "cursor=0", "cursor=earliest", "cursor=head"] {
+        let mut client = server.subscribe(query).await;
+        client.expect("subscribed").await;
+    }
+    // Of somebody from whom events are hidden every place is looked for.
+    let refused = until_limited("", "Authorization: Bearer some\r\n").await;
+    assert_limited(&refused, "principal-reads", SAYS);
+    let forbidden = server
+        .upgrade("kinds=b", "Authorization: Bearer some\r\n")
+        .await;
+    assert_eq!(forbidden.err().unwrap().status, 403);
 }
 
 #[tokio::test]
