@@ -506,6 +506,10 @@ impl Log for Nothing {
         Err(ReadError(NOTHING.into()))
     }
 
+    fn new_kinds(&self, _: &[Draft]) -> usize {
+        0
+    }
+
     fn bounds(&self) -> Bounds {
         let head = Cursor::new(START).expect("far below the greatest");
         Bounds {

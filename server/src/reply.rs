@@ -420,7 +420,9 @@ fn set_rate_limit(response: &mut Response<Body>, exceeded: &Exceeded) {
     let (limit, wait) = (exceeded.name.limit(), exceeded.wait_s());
     let quota = limit.unit.burst(exceeded.value);
     let window = match limit.unit {
-        Unit::PerSecond(_) | Unit::PerMinute => format!(";w={}", limit.unit.window().as_secs()),
+        Unit::PerSecond(_) | Unit::PerMinute | Unit::PerDay => {
+            format!(";w={}", limit.unit.window().as_secs())
+        }
         Unit::AtOnce | Unit::InARow | Unit::Switch => String::new(),
     };
     set(response, RETRY_AFTER, &wait.to_string());

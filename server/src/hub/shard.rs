@@ -406,6 +406,10 @@ mod tests {
             panic!("planted")
         }
 
+        fn new_kinds(&self, _: &[Draft]) -> usize {
+            0
+        }
+
         fn bounds(&self) -> Bounds {
             Bounds {
                 epoch: Uuid::nil(),

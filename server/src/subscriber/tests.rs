@@ -94,6 +94,10 @@ impl Log for Fickle {
         self.inner.page(request).await
     }
 
+    fn new_kinds(&self, drafts: &[Draft]) -> usize {
+        self.inner.new_kinds(drafts)
+    }
+
     fn bounds(&self) -> Bounds {
         self.inner.bounds()
     }

@@ -62,6 +62,13 @@ async fn until_refused(mut ask: impl AsyncFnMut() -> Answer) -> Answer {
 }
 
 fn assert_limited(answer: &Answer, name: &str, says: &str) {
+    let wait = assert_limited_for_long(answer, name, says);
+    // A minute, and the seconds that chance adds where many may come back together.
+    assert!(wait <= 65, "{wait}");
+}
+
+/// The same, and for how long.
+fn assert_limited_for_long(answer: &Answer, name: &str, says: &str) -> u64 {
     assert_eq!(
         (answer.status, answer.code().as_str()),
         (429, "rate_limited")
@@ -74,10 +81,10 @@ fn assert_limited(answer: &Answer, name: &str, says: &str) {
         detail.ends_with(&format!("try again in {wait} s")),
         "{detail}"
     );
-    // A minute, and the seconds that chance adds where many may come back together.
-    assert!((1..=65).contains(&wait), "{wait}");
+    assert_ne!(wait, 0);
     let left = format!("\"{name}\";r=0;t={wait}");
     assert_eq!(answer.header("ratelimit"), Some(left.as_str()));
+    wait
 }
 
 #[tokio::test]
@@ -121,6 +128,80 @@ async fn an_emit_over_a_limit_has_stored_nothing() {
         server.get("/api/event-bus/latest").await.body,
         stored.to_string()
     );
+}
+
+/// A body that emits these kinds, one draft each.
+fn of_kinds(kinds: &[&str]) -> String {
+    let drafts = kinds
+        .iter()
+        .map(|kind| format!(r#"{{"kind":"{kind}","data":{{}}}}"#));
+    format!("[{}]", drafts.collect::<Vec<_>>().join(","))
+}
+
+#[tokio::test]
+async fn kinds_that_the_log_does_not_have_are_limited_and_those_it_has_are_not() {
+    const SAYS: &str = "over the limit principal-kinds of 3 per day";
+    let auth = auth_entry(
+        "other",
+        "other",
+        r#"grants = [{ actions = ["read", "replay", "emit"] }]"#,
+    );
+    let server = limited_with_auth(&["principal-kinds=3"], &auth).await;
+    let emit = async |token: &str, kinds: &[&str]| {
+        let json = "Content-Type: application/json\r\n";
+        let target = "/api/event-bus/emit";
+        let body = of_kinds(kinds);
+        server.request_as(token, "POST", target, json, &body).await
+    };
+    for kinds in [&["a", "b", "a"], &["b", "a", "c"], &["c", "b", "a"]] {
+        assert_eq!(emit(TOKEN, kinds).await.status, 200);
+    }
+    let refused = emit(TOKEN, &["a", "b", "d"]).await;
+    let wait = assert_limited_for_long(&refused, "principal-kinds", SAYS);
+    assert!(
+        (1..=28_800).contains(&wait),
+        "a third of a day, not {wait} s"
+    );
+    let policy = refused.header("ratelimit-policy");
+    assert_eq!(policy, Some("\"principal-kinds\";q=3;w=86400"));
+    let latest = server.get("/api/event-bus/latest").await;
+    assert_eq!(latest.body, "9", "nothing of it is stored");
+    assert_eq!(emit(TOKEN, &["a", "b", "c"]).await.status, 200);
+    // Another principal's are others, and what they have brought is new to nobody who sees it.
+    assert_eq!(emit("other", &["a", "d", "e"]).await.status, 200);
+    assert_eq!(emit(TOKEN, &["d", "e"]).await.status, 200);
+    assert_eq!(emit(TOKEN, &["f"]).await.status, 429);
+    assert_eq!(emit("other", &["f"]).await.status, 200);
+}
+
+/// Or else whoever has used theirs up could try which kinds others have.
+#[tokio::test]
+async fn to_whom_events_are_hidden_the_kinds_of_others_are_as_new_as_any() {
+    const OURS: &str = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e01";
+    let grants = format!(
+        r#"grants = [{{ actions = ["read", "replay", "emit"], where = {{ project_id = ["{OURS}"] }} }}]"#
+    );
+    let auth = auth_entry("us", "us", &grants);
+    let server = limited_with_auth(&["principal-kinds=3"], &auth).await;
+    let emit = async |kind: &str| {
+        let json = "Content-Type: application/json\r\n";
+        let body = format!(r#"{{"kind":"{kind}","data":{{}},"project_id":"{OURS}"}}"#);
+        let emitted = server.request_as("us", "POST", "/api/event-bus/emit", json, &body);
+        emitted.await.status
+    };
+    server.emit(&of_kinds(&["theirs", "both"])).await;
+    for (kind, status) in [
+        ("both", 200),
+        ("ours", 200),
+        ("last", 200),
+        ("both", 200),
+        ("ours", 200),
+        ("theirs", 429),
+        ("nobodys", 429),
+        ("both", 200),
+    ] {
+        assert_eq!(emit(kind).await, status, "{kind}");
+    }
 }
 
 #[tokio::test]

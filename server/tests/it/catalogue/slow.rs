@@ -269,6 +269,10 @@ impl Log for Counting {
         Ok(page)
     }
 
+    fn new_kinds(&self, drafts: &[Draft]) -> usize {
+        self.log.new_kinds(drafts)
+    }
+
     fn bounds(&self) -> Bounds {
         self.log.bounds()
     }
