@@ -1,8 +1,10 @@
-//! What reading a page of history costs, the hop to a blocking thread included, as in the server.
+//! What reading a page of history costs, the hop to a blocking thread included, as in the server; and what it costs to see
+//! that drafts bring no new kinds, as each emit is looked at.
 //!
 //! Appending is measured by the `bench` program instead: its cost is the disk's, and depends on who else appends.
 #![forbid(unsafe_code)]
 
+use std::ops::Range;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
@@ -11,7 +13,7 @@ use todoki::log::{Embedded, Log, Options, PageRequest};
 use todoki_bench::sample;
 use todoki_codec::decode::{self, Emit, Form};
 use todoki_codec::query::Direction;
-use todoki_codec::{Cursor, Filter, Pattern, WantedIds};
+use todoki_codec::{Cursor, Draft, Filter, Pattern, WantedIds};
 use tokio::runtime::Runtime;
 
 /// Enough for a filter of 1 % to fill a page of 200, and quick to store in a debug build.
@@ -28,13 +30,14 @@ fn main() {
         .noise_threshold(0.05)
         .without_plots()
         .configure_from_args();
-    page(&mut criterion);
+    let runtime = Runtime::new().expect("a runtime starts");
+    let (_data, log) = stored(&runtime);
+    page(&mut criterion, &runtime, &log);
+    new_kinds(&mut criterion, &log);
     criterion.final_summary();
 }
 
-fn page(criterion: &mut Criterion) {
-    let runtime = Runtime::new().expect("a runtime starts");
-    let (_data, log) = stored(&runtime);
+fn page(criterion: &mut Criterion, runtime: &Runtime, log: &Embedded) {
     let rare = Pattern::parse(sample::RARE_KIND).expect("the sample kind is a kind");
     let mut group = criterion.benchmark_group("page");
     for (name, filter, events) in [
@@ -65,18 +68,34 @@ fn page(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn new_kinds(criterion: &mut Criterion, log: &Embedded) {
+    let mut group = criterion.benchmark_group("new kinds");
+    for count in [1, 256] {
+        let drafts = drafts(1..1 + count);
+        group.throughput(Throughput::Elements(count as u64));
+        group.bench_function(format!("none of {count}"), |bencher| {
+            bencher.iter(|| assert_eq!(log.new_kinds(&drafts), 0));
+        });
+    }
+    group.finish();
+}
+
 fn stored(runtime: &Runtime) -> (TempDir, Embedded) {
     let data = tempfile::tempdir().expect("a directory can be made");
     let log = Embedded::open(data.path(), &Options::default(), Box::new(drop));
     let log = log.expect("a new log opens");
     for first in (1..=STORED).step_by(BATCH) {
-        let body = sample::lines(first..first + BATCH);
-        let Ok(Emit::Batch(drafts)) = decode::emit(&body.into(), Form::Ndjson) else {
-            panic!("sample lines are a batch");
-        };
         runtime
-            .block_on(log.append(drafts))
+            .block_on(log.append(drafts(first..first + BATCH)))
             .expect("the log can be written");
     }
     (data, log)
+}
+
+fn drafts(numbers: Range<usize>) -> Vec<Draft> {
+    let body = sample::lines(numbers);
+    let Ok(Emit::Batch(drafts)) = decode::emit(&body.into(), Form::Ndjson) else {
+        panic!("sample lines are a batch");
+    };
+    drafts
 }

@@ -446,7 +446,7 @@ async fn subscribe(
         early: BytesMut::new(),
         is_compressed: false,
         place: place.map_err(|refusal| refusal.to_string())?,
-        access: Access::new(admission),
+        access: Access::new(admission, None),
         permit: None,
         token: subscribers.token(),
     })
@@ -504,6 +504,10 @@ impl Log for Nothing {
 
     async fn page(&self, _: PageRequest) -> Result<Page, ReadError> {
         Err(ReadError(NOTHING.into()))
+    }
+
+    fn new_kinds(&self, _: &[Draft]) -> usize {
+        0
     }
 
     fn bounds(&self) -> Bounds {

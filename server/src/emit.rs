@@ -58,7 +58,7 @@ async fn append<L: Log>(
             *read = 1;
             draft.id = draft.id.or(key);
             let mut drafts = vec![draft];
-            principal.check_emit(&drafts).map_err(Refusal::of_one)?;
+            check(app, principal, &drafts).map_err(Refusal::of_one)?;
             own_ids(&mut drafts, principal);
             let cursors = app.log.append(drafts).await?;
             cursors.first().map(ToString::to_string).unwrap_or_default()
@@ -68,11 +68,18 @@ async fn append<L: Log>(
             if let Some(key) = &key {
                 name_each(&mut drafts, key)?;
             }
-            principal.check_emit(&drafts)?;
+            check(app, principal, &drafts)?;
             own_ids(&mut drafts, principal);
             array(&app.log.append(drafts).await?)
         }
     })
+}
+
+/// Refuses drafts that they may not emit, or that bring more new kinds than they may.
+fn check<L: Log>(app: &App<L>, principal: &Principal, drafts: &[Draft]) -> Result<(), Refusal> {
+    principal.check_emit(drafts)?;
+    let new = || app.log.new_kinds(drafts);
+    Ok(app.limiter.spend_kinds(principal, drafts, new)?)
 }
 
 fn form(headers: &HeaderMap) -> Result<Form, Refusal> {

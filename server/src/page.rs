@@ -292,6 +292,10 @@ pub(crate) mod tests {
             })
         }
 
+        fn new_kinds(&self, _: &[Draft]) -> usize {
+            0
+        }
+
         fn bounds(&self) -> Bounds {
             Bounds {
                 epoch: Uuid::nil(),

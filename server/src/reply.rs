@@ -234,6 +234,8 @@ pub enum Refusal {
     Read(ReadError),
     /// Too many counts are waiting.
     Counting,
+    /// Too many who come in wait for the log to find where they begin.
+    Looking,
     /// The shards do not say what they count.
     Unmeasured,
     /// Too many tickets wait to be used.
@@ -325,7 +327,9 @@ impl Refusal {
             },
             Self::Append(error) => append_status(error),
             Self::Read(_) => (StatusCode::SERVICE_UNAVAILABLE, "log_unavailable"),
-            Self::Counting | Self::Tickets => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Counting | Self::Looking | Self::Tickets => {
+                (StatusCode::SERVICE_UNAVAILABLE, "busy")
+            }
             Self::Unmeasured => (StatusCode::SERVICE_UNAVAILABLE, "metrics_unavailable"),
             Self::TicketsOfOne { .. } | Self::RateLimited(_) => {
                 (StatusCode::TOO_MANY_REQUESTS, "rate_limited")
@@ -416,7 +420,9 @@ fn set_rate_limit(response: &mut Response<Body>, exceeded: &Exceeded) {
     let (limit, wait) = (exceeded.name.limit(), exceeded.wait_s());
     let quota = limit.unit.burst(exceeded.value);
     let window = match limit.unit {
-        Unit::PerSecond(_) | Unit::PerMinute => format!(";w={}", limit.unit.window().as_secs()),
+        Unit::PerSecond(_) | Unit::PerMinute | Unit::PerDay => {
+            format!(";w={}", limit.unit.window().as_secs())
+        }
         Unit::AtOnce | Unit::InARow | Unit::Switch => String::new(),
     };
     set(response, RETRY_AFTER, &wait.to_string());
@@ -494,6 +500,7 @@ impl Display for Refusal {
             Self::Append(error) => error.fmt(f),
             Self::Read(_) => f.write_str("the log cannot be read just now"),
             Self::Counting => f.write_str("too many histograms and facets are being counted"),
+            Self::Looking => f.write_str("too many subscriptions are looking for where they begin"),
             Self::Unmeasured => f.write_str("the server is too busy to say what it counts"),
             Self::Tickets => f.write_str("too many tickets wait to be used"),
             Self::TicketsOfOne { most } => write!(

@@ -8,13 +8,13 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 use serde::Serialize;
-use todoki_codec::query;
+use todoki_codec::query::{self, Subscription};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::assets::Assets;
-use crate::auth::{Admission, Auth, TICKET_LIFETIME, Tickets};
+use crate::auth::{Admission, Auth, Principal, TICKET_LIFETIME, Tickets};
 use crate::hub::Hub;
 use crate::limit::{self, Address, Limiter, PrincipalSeat, Use};
 use crate::listen::Deadlines;
@@ -22,6 +22,7 @@ use crate::log::{Log, Recorder};
 use crate::origin::{Caller, Origins};
 use crate::proxy::{ClientAddress, Proxies};
 use crate::reply::{self, Body, Refusal};
+use crate::subscriber::place::{self, Looking, Place, View};
 use crate::timeline::Counting;
 use crate::tls::Tls;
 use crate::traffic::Traffic;
@@ -64,8 +65,10 @@ pub struct App<L> {
     pub tickets: Tickets,
     /// Interval of signs of life.
     pub heartbeat: Duration,
+    /// Turns of those who come in at finding where they begin.
+    pub looking: Looking,
     /// How much clients may do.
-    pub limiter: Limiter,
+    pub limiter: Arc<Limiter>,
     /// Connections and subscribers, to be waited for at the end.
     pub tasks: TaskTracker,
 }
@@ -100,6 +103,25 @@ impl<L> App<L> {
         note_admitted(request, &admission);
         let seat = self.limiter.stream(source, &admission.principal)?;
         Ok((admission, seat))
+    }
+}
+
+impl<L: Log> App<L> {
+    /// Finds where somebody's new stream begins. Where the log has to look for that, it is a read as a page is.
+    pub async fn place(
+        &self,
+        source: Option<Address>,
+        principal: &Principal,
+        subscription: Subscription,
+    ) -> Result<Place, Refusal> {
+        if place::is_looked_for(&subscription, principal) {
+            // What is not granted is refused as that, and uses nothing up.
+            View::of(&subscription, false, principal)?;
+            self.limiter.spend(Use::Read, source, principal, 1)?;
+        }
+        self.looking
+            .place(&*self.log, principal, subscription)
+            .await
     }
 }
 
@@ -141,7 +163,8 @@ impl Endpoint {
             | Self::Seek
             | Self::Histogram
             | Self::Facets => Some(Use::Read),
-            // A stream is counted where it begins; the rest costs nothing, or is for the operator's own programs.
+            // A stream is counted where it begins, and where its place is looked for; the rest costs nothing, or is for the
+            // operator's own programs.
             Self::Subscribe
             | Self::Stream
             | Self::Health

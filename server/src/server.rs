@@ -29,6 +29,7 @@ use crate::proxy::Proxies;
 use crate::retention::{self, Retention};
 use crate::route::App;
 use crate::subscriber::pace::Inbound;
+use crate::subscriber::place::Looking;
 use crate::timeline::Counting;
 use crate::tls::{Facts, Tls, TlsError};
 use crate::traffic::Traffic;
@@ -179,7 +180,8 @@ impl Server {
             deadlines: config.deadlines,
             tickets: Tickets::default(),
             heartbeat: config.heartbeat,
-            limiter: Limiter::new(Limits::new(&config.limit)),
+            looking: Looking::default(),
+            limiter: Arc::new(Limiter::new(Limits::new(&config.limit))),
             tasks: TaskTracker::new(),
         });
         Ok(Self {

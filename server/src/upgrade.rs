@@ -30,7 +30,7 @@ use crate::origin::{Origin, only};
 use crate::reply::{Body, Refusal};
 use crate::route::App;
 use crate::subscriber::access::Access;
-use crate::subscriber::place::{Place, place};
+use crate::subscriber::place::Place;
 use crate::subscriber::stream::Stream;
 use crate::subscriber::{self, Arrival};
 
@@ -48,11 +48,12 @@ pub async fn upgrade<L: Log>(
     };
     let subscription = query::subscription(&query)?;
     let is_resumed = resumes(subscription.start);
-    let place = match place(&*app.log, &admission.principal, subscription, None).await {
+    let source = app.limiter.source(&request);
+    let place = match app.place(source, &admission.principal, subscription).await {
         Ok(place) => place,
         Err(refusal) => return turned_away(app, request, origin, refusal),
     };
-    let access = Access::new(admission);
+    let access = Access::new(admission, app.limiter.guesses(source));
     let extension = agreed_extension(app, request.headers());
     let (mut response, socket) = accept(&mut request)?;
     if let Some(extension) = extension {

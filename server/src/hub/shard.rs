@@ -406,6 +406,10 @@ mod tests {
             panic!("planted")
         }
 
+        fn new_kinds(&self, _: &[Draft]) -> usize {
+            0
+        }
+
         fn bounds(&self) -> Bounds {
             Bounds {
                 epoch: Uuid::nil(),
@@ -489,7 +493,7 @@ mod tests {
                 early: bytes::BytesMut::new(),
                 is_compressed: false,
                 place: place.unwrap(),
-                access: Access::new(admission),
+                access: Access::new(admission, None),
                 permit: None,
                 token: tasks.token(),
             })

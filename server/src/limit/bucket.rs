@@ -48,6 +48,9 @@ impl<K: Hash + Eq + Clone, C: Clock> fmt::Debug for Buckets<K, C> {
 pub(crate) fn quota(unit: Unit, value: NonZeroU32) -> Quota {
     let quota = match unit {
         Unit::PerSecond(_) => Quota::per_second(value),
+        Unit::PerDay => {
+            Quota::with_period(unit.window() / value.get()).expect("a share of a day is some time")
+        }
         _ => Quota::per_minute(value),
     };
     let burst = NonZeroU32::new(unit.burst(value.get()));
@@ -213,6 +216,16 @@ mod tests {
             "it never holds so many"
         );
         assert_eq!(buckets.take(&1, 0), Ok(()));
+    }
+
+    #[test]
+    fn a_day_is_filled_evenly_too() {
+        let (buckets, clock) = buckets(Unit::PerDay, 24, 10);
+        assert_eq!(buckets.take(&1, 24), Ok(()));
+        assert_eq!(buckets.take(&1, 1), Err(Duration::from_hours(1)));
+        clock.advance(Duration::from_hours(1));
+        assert_eq!(buckets.take(&1, 1), Ok(()));
+        assert!(buckets.take(&1, 1).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod bucket;
 mod held;
+mod kinds;
 mod seat;
 mod table;
 
@@ -15,11 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Request;
+use todoki_codec::Draft;
 
 use crate::auth::Principal;
 use crate::proxy::{self, ClientAddress};
 use crate::reply::Refusal;
 use bucket::Buckets;
+use kinds::Kinds;
 use seat::Seats;
 
 pub(crate) use bucket::quota;
@@ -99,10 +102,25 @@ pub struct Limiter {
     by_address: [Option<Buckets<Address>>; USES.len()],
     by_principal: [Option<Buckets<Arc<str>>>; USES.len()],
     failures: Option<Buckets<Address>>,
+    kinds: Option<Kinds>,
     connections: Option<Seats<Address>>,
     handshakes: Option<Seats<Address>>,
     streams: Option<Seats<Arc<str>>>,
     replays: Option<Seats<Arc<str>>>,
+}
+
+/// Counts what somebody guesses on a stream that is open among the guesses of their address.
+#[derive(Clone, Debug)]
+pub struct Guesses {
+    limiter: Arc<Limiter>,
+    source: Address,
+}
+
+impl Guesses {
+    /// See [`Limiter::refused`].
+    pub fn refused(&self, refusal: Refusal) -> Refusal {
+        self.limiter.refused(Some(self.source), refusal)
+    }
 }
 
 /// A seat of an address, if its limit is on.
@@ -120,6 +138,7 @@ impl Limiter {
             by_address: USES.map(|(name, _)| buckets(&limits, name)),
             by_principal: USES.map(|(_, name)| buckets(&limits, name)),
             failures: buckets(&limits, Name::AddressFailures),
+            kinds: rate(&limits, Name::PrincipalKinds).map(|(unit, value)| Kinds::new(unit, value)),
             connections: seats_of_address(Name::AddressConnections),
             handshakes: seats_of_address(Name::AddressHandshakes),
             streams: seats_of_principal(Name::PrincipalStreams),
@@ -174,6 +193,24 @@ impl Limiter {
         self.spend(Use::EmitKib, source, principal, kib)
     }
 
+    /// A principal emits these drafts, which have so many kinds that the log does not.
+    pub fn spend_kinds(
+        &self,
+        principal: &Principal,
+        drafts: &[Draft],
+        new: impl FnOnce() -> usize,
+    ) -> Result<(), Exceeded> {
+        let Some(kinds) = &self.kinds else {
+            return Ok(());
+        };
+        let taken = if principal.is_restricted() {
+            kinds.take_own(principal.name(), drafts)
+        } else {
+            kinds.take(principal.name(), new())
+        };
+        self.judged(Name::PrincipalKinds, taken)
+    }
+
     /// Somebody at an address had no token, or a wrong one; too many of these are no longer told so.
     pub fn fail(&self, source: Option<Address>) -> Result<(), Exceeded> {
         match (&self.failures, source) {
@@ -193,6 +230,15 @@ impl Limiter {
             },
             _ => refusal,
         }
+    }
+
+    /// What counts the guesses of a client for as long as its stream is open; none if nothing counts them.
+    pub fn guesses(self: &Arc<Self>, source: Option<Address>) -> Option<Guesses> {
+        self.failures.as_ref()?;
+        Some(Guesses {
+            limiter: Arc::clone(self),
+            source: source?,
+        })
     }
 
     /// A connection of an address.
@@ -266,8 +312,12 @@ impl Limiter {
 }
 
 fn buckets<K: Hash + Eq + Clone>(limits: &Limits, name: Name) -> Option<Buckets<K>> {
+    rate(limits, name).map(|(unit, value)| Buckets::new(unit, value))
+}
+
+fn rate(limits: &Limits, name: Name) -> Option<(Unit, NonZeroU32)> {
     let value = NonZeroU32::new(limits.get(name)?)?;
-    Some(Buckets::new(name.limit().unit, value))
+    Some((name.limit().unit, value))
 }
 
 /// A random part of what a wait is: clients that were turned away together must not come back together.

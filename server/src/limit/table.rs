@@ -2,7 +2,8 @@
 //!
 //! The defaults are finite where somebody who is not known could cost much, and so generous that neither a person nor a
 //! fleet of agents behind one address meets them. Those of principals are off: a server whose only token is shared by all
-//! would otherwise limit everybody together, and whoever hands out tokens knows best what each is for.
+//! would otherwise limit everybody together, and whoever hands out tokens knows best what each is for. On are those of what
+//! one could use up for all others: memory of replays, and the kinds of the log.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub enum Name {
     AddressEmitKib,
     /// Requests that read what is stored, of one address.
     AddressReads,
-    /// Requests of one address without a token that counts.
+    /// Requests of one address without a token that counts, and wrong tokens on its streams.
     AddressFailures,
     /// Streams at the same time, of one principal.
     PrincipalStreams,
@@ -38,6 +39,8 @@ pub enum Name {
     PrincipalEmits,
     /// Size of emit bodies, of one principal.
     PrincipalEmitKib,
+    /// Kinds that the log did not have, of one principal.
+    PrincipalKinds,
     /// Requests that read what is stored, of one principal.
     PrincipalReads,
     /// Replays over HTTP at the same time, of one principal.
@@ -61,6 +64,8 @@ pub enum Unit {
     PerSecond(u32),
     /// So many in a minute, evenly; all of a minute's may come at once.
     PerMinute,
+    /// So many in a day, evenly; all of a day's may come at once.
+    PerDay,
     /// So many at the same time.
     AtOnce,
     /// So many, one after the other.
@@ -107,7 +112,7 @@ const BODY_KIB: u32 = 1 << 10;
 const _: () = assert!(BODY_KIB as usize == BODY_BYTES >> 10);
 
 /// Every limit, in the order of [`Name`].
-pub const LIMITS: [Limit; 20] = [
+pub const LIMITS: [Limit; 21] = [
     limit(
         "handshakes",
         Unit::AtOnce,
@@ -155,13 +160,15 @@ pub const LIMITS: [Limit; 20] = [
         "address-reads",
         Unit::PerSecond(10),
         200,
-        "pages, replays, counts and the like: a hundred people who type into the timeline's search",
+        "pages, replays, counts and the like, and streams whose beginning is looked for: a hundred people who type into the \
+         timeline's search",
     ),
     limit(
         "address-failures",
         Unit::PerMinute,
         20,
-        "requests without a token that counts: enough to find a mistake, too few to guess; a right token always passes",
+        "requests without a token that counts, and wrong tokens on streams: enough to find a mistake, too few to guess; a \
+         right token always passes",
     ),
     limit(
         "principal-streams",
@@ -188,10 +195,17 @@ pub const LIMITS: [Limit; 20] = [
         "KiB of emit bodies, each rounded up; off, as one token may be everybody's",
     )),
     limit(
+        "principal-kinds",
+        Unit::PerDay,
+        1_000,
+        "kinds that the log did not have: a program brings its own once; one that puts ids into its kinds would use up the \
+         log's 10,000 for all, and takes ten days to",
+    ),
+    limit(
         "principal-reads",
         Unit::PerSecond(10),
         0,
-        "pages, replays, counts and the like; off, as one token may be everybody's",
+        "pages, replays, counts and the like, and streams whose beginning is looked for; off, as one token may be everybody's",
     ),
     limit(
         "principal-replays",
@@ -243,6 +257,7 @@ impl Unit {
     pub const fn window(self) -> Duration {
         match self {
             Self::PerSecond(seconds) => Duration::from_secs(seconds as u64),
+            Self::PerDay => Duration::from_hours(24),
             _ => Duration::from_mins(1),
         }
     }
@@ -261,6 +276,7 @@ impl fmt::Display for Unit {
         f.write_str(match self {
             Self::PerSecond(_) => "per second",
             Self::PerMinute => "per minute",
+            Self::PerDay => "per day",
             Self::AtOnce => "at once",
             Self::InARow => "in a row",
             Self::Switch => "1 or 0",
@@ -359,6 +375,7 @@ mod tests {
     fn each_name_is_at_its_place() {
         assert_eq!(Name::Handshakes.limit().name, "handshakes");
         assert_eq!(Name::AddressFailures.limit().name, "address-failures");
+        assert_eq!(Name::PrincipalKinds.limit().name, "principal-kinds");
         assert_eq!(Name::PrincipalReplays.limit().name, "principal-replays");
         assert_eq!(Name::LoopbackExempt as usize, LIMITS.len() - 1);
     }

@@ -61,6 +61,13 @@ impl Log for AnyLog {
         }
     }
 
+    fn new_kinds(&self, drafts: &[Draft]) -> usize {
+        match self {
+            Self::Embedded(log) => log.new_kinds(drafts),
+            Self::Postgres(log) => log.new_kinds(drafts),
+        }
+    }
+
     fn is_away(&self) -> bool {
         match self {
             Self::Embedded(log) => log.is_away(),

@@ -185,6 +185,9 @@ pub trait Log: Send + Sync + 'static {
     /// Where the log stands now. Never behind what an append was answered with or what was released.
     fn bounds(&self) -> Bounds;
 
+    /// How many different kinds of these drafts the log does not have yet, as far as is known here.
+    fn new_kinds(&self, drafts: &[Draft]) -> usize;
+
     /// Whether the log cannot be reached just now, so that there is no news for anybody. It comes back by itself.
     fn is_away(&self) -> bool {
         false

@@ -3,10 +3,11 @@
 //! Readers rely on the order in which the writer publishes a commit: first its new kinds, then the head. Whoever loads
 //! the head and then the kinds knows the kind of every event up to that head.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use todoki_codec::{Cursor, Kind};
+use todoki_codec::{Cursor, Draft, Kind};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -19,12 +20,34 @@ pub(super) struct Shared {
     head: AtomicI64,
     /// Events up to this cursor are forgotten; never past `head`.
     trimmed_through: AtomicI64,
-    /// Kinds in the order of their ids, which count from 1.
-    kinds: RwLock<Arc<Vec<Kind>>>,
+    kinds: RwLock<Vocabulary>,
     /// Whether the log cannot be reached just now.
     is_away: AtomicBool,
     failure: OnceLock<Arc<str>>,
     failed: CancellationToken,
+}
+
+/// The kinds of a log.
+#[derive(Debug)]
+struct Vocabulary {
+    /// In the order of their ids, which count from 1.
+    list: Arc<Vec<Kind>>,
+    /// The same, to be found.
+    known: HashSet<Kind>,
+}
+
+impl Vocabulary {
+    fn new(kinds: Vec<Kind>) -> Self {
+        Self {
+            known: kinds.iter().cloned().collect(),
+            list: Arc::new(kinds),
+        }
+    }
+
+    fn add(&mut self, kind: &Kind) {
+        Arc::make_mut(&mut self.list).push(kind.clone());
+        self.known.insert(kind.clone());
+    }
 }
 
 impl Shared {
@@ -38,7 +61,7 @@ impl Shared {
             epoch,
             head: AtomicI64::new(head.get()),
             trimmed_through: AtomicI64::new(trimmed_through.get()),
-            kinds: RwLock::new(Arc::new(kinds)),
+            kinds: RwLock::new(Vocabulary::new(kinds)),
             is_away: AtomicBool::new(false),
             failure: OnceLock::new(),
             failed: CancellationToken::new(),
@@ -66,15 +89,28 @@ impl Shared {
     }
 
     pub(super) fn kinds(&self) -> Arc<Vec<Kind>> {
-        Arc::clone(&self.kinds.read().unwrap_or_else(PoisonError::into_inner))
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&kinds.list)
+    }
+
+    /// How many different kinds of these drafts are none of the log's yet.
+    pub(super) fn new_kinds(&self, drafts: &[Draft]) -> usize {
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        // Drafts of one kind often come together, and nearly always it is known: then nothing is allocated.
+        let runs = drafts.chunk_by(|one, next| one.kind == next.kind);
+        let unknown: HashSet<_> = runs
+            .map(|run| &run[0].kind)
+            .filter(|kind| !kinds.known.contains(*kind))
+            .collect();
+        unknown.len()
     }
 
     /// Takes note of kinds by their ids, each after those before it; of those that are known already nothing is new.
     pub(super) fn learn_kinds(&self, found: &[(i32, Kind)]) {
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         for (id, kind) in found {
-            if usize::try_from(*id) == Ok(kinds.len() + 1) {
-                Arc::make_mut(&mut kinds).push(kind.clone());
+            if usize::try_from(*id) == Ok(kinds.list.len() + 1) {
+                kinds.add(kind);
             }
         }
     }
@@ -83,7 +119,9 @@ impl Shared {
     pub(super) fn advance(&self, head: Cursor, new_kinds: &[Kind]) {
         if !new_kinds.is_empty() {
             let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::make_mut(&mut kinds).extend_from_slice(new_kinds);
+            for kind in new_kinds {
+                kinds.add(kind);
+            }
         }
         self.head.store(head.get(), Ordering::Release);
     }

@@ -35,7 +35,7 @@ use crate::clock;
 use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
 use crate::reply::{self, Body, Refusal};
 use crate::route::App;
-use crate::subscriber::place::{Gap, Place, View, missing, place};
+use crate::subscriber::place::{Gap, Place, View, missing};
 use crate::subscriber::{
     FIRST_PAGE_EVENTS, READ_RETRY, RECONNECT_AFTER_MS, millis, reached, unavailable,
 };
@@ -72,7 +72,10 @@ pub async fn stream<L: Log>(
         subscription.start = Some(Start::After(id.cursor));
     }
     let form = Form::accepted(request.headers());
-    let mut place = place(&*app.log, &admission.principal, subscription, None).await?;
+    let source = app.limiter.source(request);
+    let mut place = app
+        .place(source, &admission.principal, subscription)
+        .await?;
     if last.is_some_and(|id| id.epoch != place.bounds.epoch) {
         leave_history(&mut place);
     }

@@ -11,6 +11,7 @@ use todoki_codec::{Draft, Filter, Ids, Kind, Windows};
 use super::*;
 use crate::log::{AppendError, Embedded, Facets, Histogram, Options};
 use crate::page::tests::Endless;
+use crate::subscriber::place::place;
 
 /// Nothing here takes this long unless it never comes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,6 +35,10 @@ impl Log for Fickle {
         }
         self.pages.fetch_add(1, Ordering::SeqCst);
         self.inner.page(request).await
+    }
+
+    fn new_kinds(&self, drafts: &[Draft]) -> usize {
+        self.inner.new_kinds(drafts)
     }
 
     fn bounds(&self) -> Bounds {

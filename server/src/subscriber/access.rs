@@ -19,7 +19,9 @@ use crate::auth::{Admission, Auth, Generation};
 use crate::clock;
 use crate::hub::floor::MemberId;
 use crate::hub::shard::Shard;
+use crate::limit::Guesses;
 use crate::log::Log;
+use crate::reply::Refusal;
 
 /// A client is told that its token ends so long before it does: enough to ask for another one, and again if that fails.
 const WARNING_MS: u32 = 60_000;
@@ -43,6 +45,8 @@ pub struct Access {
     warns_ahead_ms: Option<u32>,
     /// When the watch has it looked at.
     looked_at: Option<Instant>,
+    /// What counts the wrong tokens that the client shows, where anything does.
+    guesses: Option<Guesses>,
 }
 
 /// What the time asks for.
@@ -57,8 +61,8 @@ pub(super) enum Due {
 }
 
 impl Access {
-    /// The access of somebody who was let in.
-    pub fn new(admission: Admission) -> Box<Self> {
+    /// The access of somebody who was let in, and what counts their guesses.
+    pub fn new(admission: Admission, guesses: Option<Guesses>) -> Box<Self> {
         let warns_ahead_ms = warning(admission.expires, clock::now());
         Box::new(Self {
             admission,
@@ -66,6 +70,7 @@ impl Access {
             is_resumed: false,
             warns_ahead_ms,
             looked_at: None,
+            guesses,
         })
     }
 
@@ -73,6 +78,14 @@ impl Access {
     pub(super) fn renew(&mut self, admission: Admission) {
         self.warns_ahead_ms = warning(admission.expires, clock::now());
         self.admission = admission;
+    }
+
+    /// What a token that was not taken is answered: it is a guess, wherever it is made.
+    pub(super) fn refused(&self, refusal: Refusal) -> Refusal {
+        match &self.guesses {
+            Some(guesses) => guesses.refused(refusal),
+            None => refusal,
+        }
     }
 
     /// Notes what was asked for, and what is given of it.
@@ -241,6 +254,11 @@ mod tests {
         assert_eq!(warning(None, at(0)), None);
     }
 
+    #[test]
+    fn it_is_small_enough_for_every_client_to_have_one() {
+        assert!(size_of::<Access>() <= 152, "{} bytes", size_of::<Access>());
+    }
+
     #[tokio::test]
     async fn a_client_is_warned_once_and_ended_after_the_leeway() {
         let auth = Auth::new("secret");
@@ -248,7 +266,7 @@ mod tests {
         let now = clock::now();
         let after = |seconds| now + SignedDuration::from_secs(seconds);
         admission.expires = Some(after(20));
-        let mut access = Access::new(admission);
+        let mut access = Access::new(admission, None);
         assert_eq!(access.due(now), Due::Nothing);
         assert_eq!(access.due(after(12)), Due::Warning(8_000));
         assert_eq!(access.due(after(13)), Due::Nothing);

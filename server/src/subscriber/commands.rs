@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use todoki_codec::command::{self, Action, CommandError};
 use todoki_codec::frame::{self, CloseCode, Incoming};
 use todoki_codec::limits::INBOUND_MESSAGE_BYTES;
 use todoki_codec::message::Message;
-use todoki_codec::query::{Start, Subscription};
+use todoki_codec::query::Subscription;
 use tokio::time::Instant;
 
 use super::pace::{Said, Verdict};
@@ -91,7 +92,7 @@ impl<L: Log> Subscriber<L> {
         let command = match command::read(text) {
             Ok(command) => command,
             Err(CommandError { reference, reason }) => {
-                return self.say_wrong(reason.code(), reason.to_string(), reference);
+                return self.say_wrong(reason.code(), reason.to_string(), None, reference);
             }
         };
         let reference = command.reference;
@@ -130,8 +131,7 @@ impl<L: Log> Subscriber<L> {
         let (principal, _turn) = loop {
             let principal = Arc::clone(&self.access.admission.principal);
             View::of(&subscription, was_resumed, &principal)?;
-            let by_time = matches!(subscription.start, Some(Start::Time(_)));
-            if !by_time && !principal.is_restricted() {
+            if !place::is_looked_for(&subscription, &principal) {
                 break (principal, None);
             }
             // It would hold its turn, or wait for one, and not go on.
@@ -193,19 +193,29 @@ impl<L: Log> Subscriber<L> {
                 reference,
             });
         } else {
-            self.say_wrong(code, refusal.to_string(), reference);
+            let retry_after = match refusal {
+                Refusal::RateLimited(exceeded) => Some(exceeded.wait),
+                _ => None,
+            };
+            self.say_wrong(code, refusal.to_string(), retry_after, reference);
         }
     }
 
     /// Answers a command that is the client's mistake; too many of them end the connection.
-    fn say_wrong(&mut self, code: &str, message: String, reference: Option<String>) {
+    fn say_wrong(
+        &mut self,
+        code: &str,
+        message: String,
+        retry_after: Option<Duration>,
+        reference: Option<String>,
+    ) {
         if self.pace.err(&self.shard.pacing) {
             return self.close(CloseCode::POLICY, "too many commands in a row were wrong");
         }
         self.say(&Message::Error {
             code: code.into(),
             message,
-            retry_after_ms: None,
+            retry_after_ms: retry_after.map(|wait| millis(wait) + 1),
             reference,
         });
     }

@@ -26,6 +26,7 @@ impl<L: Log> Subscriber<L> {
         reference: Option<String>,
     ) -> Result<(), Refusal> {
         let admission = self.shard.auth.admit_token(token.secret()).await;
+        let admission = admission.map_err(|refusal| self.access.refused(refusal));
         if admission.is_err() && self.pace.guess(&self.shard.pacing) {
             self.close(CloseCode::POLICY, "too many tokens were wrong");
             return Ok(());

@@ -1,13 +1,24 @@
 //! Where a subscription begins in the log, and what of it somebody may see.
 
+use std::time::Duration;
+
 use todoki_codec::message::GapReason;
 use todoki_codec::query::{Encoding, Slow, Start, Subscription};
 use todoki_codec::{Cursor, Filter};
+use tokio::sync::Semaphore;
 
 use crate::auth::Principal;
 use crate::log::{Bounds, Log};
 use crate::reply::Refusal;
 use crate::visible;
+
+/// Places that are looked for at the same time, of those who come in: as many as a log has readers, since more would only
+/// stand between them and whoever is here.
+const LOOKS: usize = 4;
+
+/// How long somebody who comes in waits for their turn at that: as long as people wait for a page, and less than programs
+/// wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A subscription that has its place.
 #[derive(Clone, Debug)]
@@ -95,6 +106,50 @@ pub struct Standing {
     pub encoding: Encoding,
     /// What to do when it is too slow.
     pub slow: Slow,
+}
+
+/// Whether the log has to look for where somebody's subscription begins, which costs it as much as a page.
+pub fn is_looked_for(subscription: &Subscription, principal: &Principal) -> bool {
+    matches!(subscription.start, Some(Start::Time(_))) || principal.is_restricted()
+}
+
+/// Turns at the log of those who come in, first come first served.
+#[derive(Debug)]
+pub struct Looking {
+    turns: Semaphore,
+    patience: Duration,
+}
+
+impl Default for Looking {
+    fn default() -> Self {
+        Self::new(LOOKS, PATIENCE)
+    }
+}
+
+impl Looking {
+    /// So many at the same time, each after so long at most.
+    pub(super) fn new(turns: usize, patience: Duration) -> Self {
+        Self {
+            turns: Semaphore::new(turns),
+            patience,
+        }
+    }
+
+    /// Finds the place of somebody who comes in, in their turn if the log has to look for it.
+    pub async fn place<L: Log>(
+        &self,
+        log: &L,
+        principal: &Principal,
+        subscription: Subscription,
+    ) -> Result<Place, Refusal> {
+        let _turn = if is_looked_for(&subscription, principal) {
+            let turn = tokio::time::timeout(self.patience, self.turns.acquire());
+            Some(turn.await.map_err(|_| Refusal::Looking)?)
+        } else {
+            None
+        };
+        place(log, principal, subscription, None).await
+    }
 }
 
 /// Finds the place of somebody's new subscription, or of one that replaces another.

@@ -11,15 +11,17 @@ use todoki_codec::{Draft, Filter, Ids, Kind, Windows, query};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::place::place;
+use super::place::{Looking, place};
 use super::*;
 use crate::auth::Auth;
 use crate::hub::Hub;
 use crate::hub::shard::Settings;
 use crate::log::{AppendError, Embedded, Facets, Histogram, Options};
+use crate::reply::Refusal;
 use crate::subscriber::pace::Inbound;
 
 /// Nothing here takes this long unless it never comes.
@@ -90,6 +92,10 @@ impl Log for Fickle {
 
     async fn page(&self, request: PageRequest) -> Result<Page, ReadError> {
         self.inner.page(request).await
+    }
+
+    fn new_kinds(&self, drafts: &[Draft]) -> usize {
+        self.inner.new_kinds(drafts)
     }
 
     fn bounds(&self) -> Bounds {
@@ -192,7 +198,7 @@ impl Stage {
             early: BytesMut::new(),
             is_compressed: false,
             place: place.unwrap(),
-            access: Access::new(admission),
+            access: Access::new(admission, None),
             permit: None,
             token: self.tasks.token(),
         };
@@ -333,4 +339,48 @@ async fn subscriptions_by_time_wait_their_turn_as_pages_do() {
         peer.expect("subscribed").await;
     }
     assert_eq!(stage.log.seeks.most.load(Ordering::SeqCst), READS as usize);
+}
+
+/// Somebody who comes in to a stream, as they are let in by `looking`.
+async fn come_in(stage: &Stage, looking: &Looking, query: &str) -> Result<Place, Refusal> {
+    let subscription = query::subscription(query).unwrap();
+    let admission = stage.auth.admit_token("secret").await?;
+    let place = looking.place(&*stage.log, &admission.principal, subscription);
+    place.await
+}
+
+#[tokio::test]
+async fn who_comes_in_by_time_waits_their_turn_and_others_come_in_at_once() {
+    const CLIENTS: usize = 10;
+    const TURNS: usize = 2;
+    const BY_TIME: &str = "cursor=2020-01-01T00:00:00Z";
+    let stage = Arc::new(Stage::new());
+    let looking = Arc::new(Looking::new(TURNS, PATIENCE));
+    stage.log.seeks.hold();
+    let mut coming = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let (stage, looking) = (Arc::clone(&stage), Arc::clone(&looking));
+        coming.spawn(async move { come_in(&stage, &looking, BY_TIME).await.map(drop) });
+    }
+    stage.log.seeks.begun(2).await;
+    for query in ["", "cursor=0", "cursor=earliest"] {
+        come_in(&stage, &looking, query).await.unwrap();
+    }
+    for _ in TURNS..CLIENTS {
+        stage.log.seeks.let_go.add_permits(1);
+        stage.log.seeks.begun(1).await;
+    }
+    stage.log.seeks.let_go.add_permits(TURNS);
+    let came = coming.join_all().await;
+    assert!(came.iter().all(Result::is_ok));
+    assert_eq!(stage.log.seeks.most.load(Ordering::SeqCst), TURNS);
+}
+
+#[tokio::test]
+async fn who_comes_in_and_gets_no_turn_in_time_is_told_that_the_log_is_busy() {
+    let stage = Stage::new();
+    let looking = Looking::new(0, Duration::ZERO);
+    let refused = come_in(&stage, &looking, "cursor=2020-01-01T00:00:00Z").await;
+    assert_eq!(refused.unwrap_err().status().1, "busy");
+    come_in(&stage, &looking, "").await.unwrap();
 }

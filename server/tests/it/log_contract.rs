@@ -45,6 +45,7 @@ macro_rules! log_contract {
             an_append_of_nothing_is_answered,
             an_append_that_nobody_waits_for_is_stored_whole,
             a_kind_too_many_is_refused_and_known_kinds_go_on,
+            a_kind_is_new_until_it_is_stored,
             what_is_read_is_what_was_released_also_after_reopening,
             the_epoch_stays_until_it_is_renewed,
             a_retry_gets_the_first_cursor_and_stores_nothing,

@@ -148,6 +148,10 @@ impl Log for Embedded {
         self.shared.bounds()
     }
 
+    fn new_kinds(&self, drafts: &[Draft]) -> usize {
+        self.shared.new_kinds(drafts)
+    }
+
     async fn seek(&self, time: Timestamp) -> Result<Cursor, ReadError> {
         let shared = Arc::clone(&self.shared);
         self.readers

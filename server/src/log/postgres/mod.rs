@@ -227,6 +227,10 @@ impl Log for Postgres {
         self.shared.bounds()
     }
 
+    fn new_kinds(&self, drafts: &[Draft]) -> usize {
+        self.shared.new_kinds(drafts)
+    }
+
     fn is_away(&self) -> bool {
         self.shared.is_away()
     }

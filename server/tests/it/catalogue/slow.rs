@@ -269,6 +269,10 @@ impl Log for Counting {
         Ok(page)
     }
 
+    fn new_kinds(&self, drafts: &[Draft]) -> usize {
+        self.log.new_kinds(drafts)
+    }
+
     fn bounds(&self) -> Bounds {
         self.log.bounds()
     }
@@ -339,7 +343,7 @@ async fn a_subscriber_that_takes_nothing_costs_a_page_or_two() {
         early: BytesMut::new(),
         is_compressed: false,
         place: place.unwrap(),
-        access: Access::new(admission),
+        access: Access::new(admission, None),
         permit: None,
         token: tasks.token(),
     })

@@ -211,6 +211,20 @@ pub(crate) async fn the_epoch_stays_until_it_is_renewed(store: &impl Store) {
     assert_eq!(store.open(no_release()).bounds().epoch, renewed);
 }
 
+pub(crate) async fn a_kind_is_new_until_it_is_stored(store: &impl Store) {
+    let log = store.open(no_release());
+    let three = ["a", "b", "a", "c", "b"].map(|kind| draft(kind, "{}"));
+    assert_eq!((log.new_kinds(&three), log.new_kinds(&[])), (3, 0));
+    log.append(vec![draft("b", "{}")]).await.unwrap();
+    assert_eq!(log.new_kinds(&three), 2);
+    log.append(three.to_vec()).await.unwrap();
+    assert_eq!(log.new_kinds(&three), 0);
+    drop(log);
+    let log = store.open(no_release());
+    assert_eq!(log.new_kinds(&three), 0);
+    assert_eq!(log.new_kinds(&[draft("a.b", "{}")]), 1);
+}
+
 pub(crate) async fn a_kind_too_many_is_refused_and_known_kinds_go_on(store: &impl Store) {
     let log = store.open(Released::default().hook());
     let kinds: Vec<_> = (1..KINDS)

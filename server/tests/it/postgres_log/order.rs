@@ -177,6 +177,7 @@ async fn servers_release_each_others_events_and_share_ids_and_kinds() {
     let events = all(&one).await;
     assert_eq!(numbers(&events), (1..=last.get()).collect::<Vec<_>>());
     assert_eq!(here.events(), events);
+    assert_eq!(one.new_kinds(&[draft("kind.n9", "{}")]), 0, "the other's");
     other.append(vec![draft("last", "{}")]).await.unwrap();
     assert_eq!(there.events()[..events.len()], events);
 }
