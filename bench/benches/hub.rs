@@ -115,13 +115,9 @@ fn segment(criterion: &mut Criterion) {
 fn route(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("route");
     group.throughput(Throughput::Elements(1));
-    let filters: [(&str, fn(u32) -> Filter); 3] = [
-        ("groups", of_kind),
-        ("projects", of_project),
-        ("grants that differ", of_grants),
-    ];
-    let cases = [1, 5, 50, 1000].map(|groups| filters.map(|filter| (groups, filter)));
-    for (groups, (what, filter)) in cases.into_iter().flatten() {
+    let groups = [1, 5, 50, 1000].into_iter();
+    let cases = groups.flat_map(|groups| WANTED.map(|wanted| (groups, wanted)));
+    for (groups, (what, filter)) in cases {
         group.bench_function(format!("{groups} {what}"), |bencher| {
             let mut floor = Floor::new(Cursor::ORIGIN);
             for number in 0..groups {
@@ -140,6 +136,15 @@ fn route(criterion: &mut Criterion) {
     }
     group.finish();
 }
+
+/// What each group wants: its filter, by its number.
+type Wanted = (&'static str, fn(u32) -> Filter);
+
+const WANTED: [Wanted; 3] = [
+    ("groups", of_kind),
+    ("projects", of_project),
+    ("grants that differ", of_grants),
+];
 
 /// A kind of its own for each group.
 fn of_kind(number: u32) -> Filter {

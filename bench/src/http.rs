@@ -41,6 +41,11 @@ pub fn replay(query: &str) -> Bytes {
     .into()
 }
 
+/// A request of what is there.
+pub fn get(path: &str) -> Bytes {
+    format!("GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {TOKEN}\r\n\r\n").into()
+}
+
 impl Connection {
     /// Connects.
     pub async fn open(address: SocketAddr) -> Outcome<Self> {

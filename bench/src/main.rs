@@ -156,7 +156,7 @@ fn load(mode: &Mode, settings: &Settings) -> Outcome<()> {
     match mode {
         Mode::FanOut(flags) => report("load-fan-out", settings, |s| load::fan_out(s, flags)),
         Mode::Encoding(flags) => report("load-encoding", settings, |s| load::encoding(s, flags)),
-        Mode::Grants(flags) => report("load-grants", settings, |s| load::grants(s, flags)),
+        Mode::Grants(flags) => report("load-grants", settings, |s| load::grants::run(s, flags)),
         Mode::Saturation(flags) => report("load-saturation", settings, |s| {
             load::saturation::run(s, flags)
         }),

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::Outcome;
 use crate::database::Database;
+use crate::http::{self, Connection};
 use crate::settings::Settings;
+use crate::{Outcome, pace};
 
 /// The token that a measured server is given.
 pub const TOKEN: &str = "bench-token";
@@ -108,6 +109,19 @@ impl ServerProcess {
     /// What it has used so far.
     pub fn usage(&self) -> Outcome<Usage> {
         usage(&self.child.id().to_string())
+    }
+
+    /// A metric of its own that has no labels and is a whole number.
+    pub fn metric(&self, name: &str) -> Outcome<u64> {
+        let answer = pace::runtime()?.block_on(async {
+            let mut connection = Connection::open(self.address).await?;
+            connection.send(&http::get("/metrics")).await
+        })?;
+        let text = std::str::from_utf8(&answer)?;
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        let found = lines.find(|(one, _)| *one == name);
+        let (_, value) = found.ok_or_else(|| format!("the server has no metric {name}"))?;
+        Ok(value.parse()?)
     }
 
     /// Descriptors that it has open: its end's count of connections.

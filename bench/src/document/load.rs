@@ -2,6 +2,7 @@
 
 use crate::load::churn::ChurnRow;
 use crate::load::fan_out::{FanOutRow, Generator, Subject};
+use crate::load::grants::GrantsRow;
 use crate::load::hostile::HostileRow;
 use crate::load::idle::IdleRow;
 use crate::load::saturation::SaturationRow;
@@ -183,10 +184,23 @@ pub(super) struct Grants;
 
 impl Bench for Grants {
     const NAME: &'static str = "load-grants";
-    type Row = FanOutRow;
+    type Row = GrantsRow;
 
-    // Its rows are compared with each other, and with no target.
-    fn findings(_: &[FanOutRow], _: &mut Findings) {}
+    fn findings(rows: &[GrantsRow], findings: &mut Findings) {
+        for row in rows {
+            let FanOutRow {
+                subject,
+                subscribers,
+                generator,
+                ..
+            } = &row.fan_out;
+            // Filters apart are no grants: they are what grants apart are held against.
+            if let Some(ratio) = row.ratio.filter(|_| !subject.starts_with("everything")) {
+                let case = format!("{subject}, {subscribers} subscribers");
+                findings.figure(Target::GrantsCost, judged(case, *generator), ratio.median);
+            }
+        }
+    }
 }
 
 /// Attacks beside a steady stream.

@@ -30,7 +30,6 @@ use crate::Outcome;
 use crate::settings::Settings;
 use child::Part;
 use fan_out::{Case, FanOutRow, Subject};
-use grants::Granted;
 use receive::{Framing, Receiver};
 
 /// What to load the server with.
@@ -40,8 +39,8 @@ pub enum Mode {
     FanOut(FanOut),
     /// The same stream in frames of one message and of many lines
     Encoding(FanOut),
-    /// The same stream to subscribers of whom everything, one project, or several scopes that differ are granted
-    Grants(FanOut),
+    /// The same stream to subscribers of whom everything, one project, or scopes that differ are granted, alike or apart
+    Grants(grants::Flags),
     /// As much as goes through, after the bare sender
     Saturation(saturation::Flags),
     /// Memory of connections to which nothing happens
@@ -91,16 +90,17 @@ impl FanOut {
         let each = counts
             .iter()
             .flat_map(|count| subjects.iter().map(move |subject| (*count, *subject)));
-        each.map(|(subscribers, (subject, encoding))| {
-            let case = Case {
-                subscribers,
-                rate_per_s: self.rate,
-                event_bytes: self.event_bytes,
-                encoding: encoding.to_owned(),
-            };
-            (subject, case)
-        })
-        .collect()
+        each.map(|(subscribers, (subject, encoding))| (subject, self.case(subscribers, encoding)))
+            .collect()
+    }
+
+    fn case(&self, subscribers: u32, encoding: &str) -> Case {
+        Case {
+            subscribers,
+            rate_per_s: self.rate,
+            event_bytes: self.event_bytes,
+            encoding: encoding.to_owned(),
+        }
     }
 }
 
@@ -111,12 +111,6 @@ pub fn fan_out(settings: &Settings, flags: &FanOut) -> Outcome<Vec<FanOutRow>> {
         (Subject::BareBatches, "message"),
         (Subject::Todoki, "message"),
     ];
-    fan_out::run(settings, &flags.cases(settings, &subjects))
-}
-
-/// Measures what grants cost.
-pub fn grants(settings: &Settings, flags: &FanOut) -> Outcome<Vec<FanOutRow>> {
-    let subjects = Granted::ALL.map(|granted| (Subject::Granted(granted), "message"));
     fan_out::run(settings, &flags.cases(settings, &subjects))
 }
 
