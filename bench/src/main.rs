@@ -44,6 +44,7 @@ Examples:
   target/release/bench emit --database $URL             (a PostgreSQL, such as scripts/postgres starts)
   target/release/bench load fan-out --subscribers 100,1000 --seconds 10
   target/release/bench load grants --subscribers 100 --rounds 7
+  target/release/bench load streams --subscribers 100,300
   target/release/bench load saturation --publishers 1,4
   target/release/bench load idle --connections 50000 --rounds 1
   target/release/bench load slow --seconds 30
@@ -157,6 +158,7 @@ fn load(mode: &Mode, settings: &Settings) -> Outcome<()> {
         Mode::FanOut(flags) => report("load-fan-out", settings, |s| load::fan_out(s, flags)),
         Mode::Encoding(flags) => report("load-encoding", settings, |s| load::encoding(s, flags)),
         Mode::Grants(flags) => report("load-grants", settings, |s| load::grants::run(s, flags)),
+        Mode::Streams(flags) => report("load-streams", settings, |s| load::streams::run(s, flags)),
         Mode::Saturation(flags) => report("load-saturation", settings, |s| {
             load::saturation::run(s, flags)
         }),

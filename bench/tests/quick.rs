@@ -10,7 +10,7 @@ use std::process::Command;
 use todoki_bench::load::grants::GrantsRow;
 use todoki_bench::peers::PeerRow;
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "latency",
     "emit",
     "replay",
@@ -23,6 +23,7 @@ const NAMES: [&str; 14] = [
     "load-slow",
     "load-churn",
     "load-grants",
+    "load-streams",
     "load-hostile",
     "limit",
 ];

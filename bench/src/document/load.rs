@@ -8,6 +8,7 @@ use crate::load::idle::IdleRow;
 use crate::load::saturation::SaturationRow;
 use crate::load::slow::SlowRow;
 use crate::load::storm::StormRow;
+use crate::load::streams::StreamsRow;
 
 use super::chart::{BarChart, Who};
 use super::findings::{Bench, Findings};
@@ -199,6 +200,28 @@ impl Bench for Grants {
                 let case = format!("{subject}, {subscribers} subscribers");
                 findings.figure(Target::GrantsCost, judged(case, *generator), ratio.median);
             }
+        }
+    }
+}
+
+/// The same stream over HTTP and over WebSocket.
+pub(super) struct Streams;
+
+impl Bench for Streams {
+    const NAME: &'static str = "load-streams";
+    type Row = StreamsRow;
+
+    fn findings(rows: &[StreamsRow], findings: &mut Findings) {
+        for row in rows {
+            let FanOutRow {
+                subject,
+                subscribers,
+                generator,
+                to_subscriber,
+                ..
+            } = &row.fan_out;
+            let label = format!("{subject}, {subscribers} streams");
+            findings.span(judged(label, *generator), *to_subscriber);
         }
     }
 }

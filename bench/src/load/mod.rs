@@ -7,6 +7,7 @@
 
 pub mod bare;
 pub mod child;
+pub mod chunks;
 pub mod churn;
 pub mod connect;
 pub mod fan_out;
@@ -19,6 +20,7 @@ pub mod receive;
 pub mod saturation;
 pub mod slow;
 pub mod storm;
+pub mod streams;
 
 use std::thread;
 use std::time::Duration;
@@ -41,6 +43,8 @@ pub enum Mode {
     Encoding(FanOut),
     /// The same stream to subscribers of whom everything, one project, or scopes that differ are granted, alike or apart
     Grants(grants::Flags),
+    /// The same stream over HTTP, as server-sent events and as lines, beside WebSocket
+    Streams(FanOut),
     /// As much as goes through, after the bare sender
     Saturation(saturation::Flags),
     /// Memory of connections to which nothing happens
@@ -56,7 +60,7 @@ pub enum Mode {
 }
 
 /// The main cases, as `bench all` measures them: arguments of `bench load`.
-pub const ALL: [&[&str]; 9] = [
+pub const ALL: [&[&str]; 10] = [
     &["fan-out"],
     &["encoding", "--subscribers", "100"],
     &["saturation"],
@@ -65,6 +69,7 @@ pub const ALL: [&[&str]; 9] = [
     &["slow"],
     &["churn"],
     &["grants", "--subscribers", "100,1000"],
+    &["streams", "--subscribers", "10,100,300"],
     &["hostile"],
 ];
 
