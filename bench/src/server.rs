@@ -3,12 +3,14 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::authority::Issued;
 use crate::database::Database;
 use crate::http::{self, Connection};
 use crate::settings::Settings;
@@ -30,6 +32,8 @@ pub struct ServerProcess {
     _data: TempDir,
     /// Where its log is, when that is not its data directory; shared with servers beside it.
     database: Option<Arc<Database>>,
+    /// Its certificate, when it has one.
+    issued: Option<Issued>,
 }
 
 /// What a process has used.
@@ -50,24 +54,41 @@ impl ServerProcess {
     /// Starts one with more flags.
     pub fn start_with(settings: &Settings, flags: &[&str]) -> Outcome<Self> {
         let database = settings.database.as_deref().map(Database::create);
-        Self::start_on(settings, database.transpose()?.map(Arc::new), flags)
+        let database = database.transpose()?.map(Arc::new);
+        Self::start_on(settings, settings.fresh_data()?, database, flags)
+    }
+
+    /// Starts one with a certificate, made for it.
+    pub fn start_secure(settings: &Settings) -> Outcome<Self> {
+        let data = settings.fresh_data()?;
+        let issued = Issued::new(data.path())?;
+        let path = |path: &Path| {
+            path.to_str()
+                .map(str::to_owned)
+                .ok_or("a path that is no text")
+        };
+        let (certificate, key) = (path(&issued.certificate)?, path(&issued.key)?);
+        let flags = ["--tls-cert", &certificate, "--tls-key", &key];
+        let mut server = Self::start_on(settings, data, None, &flags)?;
+        server.issued = Some(issued);
+        Ok(server)
     }
 
     /// Starts another one on the same log; `None` where the log is one that a server has for itself.
     pub fn start_beside(&self, settings: &Settings) -> Outcome<Option<Self>> {
         self.database
             .clone()
-            .map(|database| Self::start_on(settings, Some(database), &[]))
+            .map(|database| Self::start_on(settings, settings.fresh_data()?, Some(database), &[]))
             .transpose()
     }
 
     fn start_on(
         settings: &Settings,
+        data: TempDir,
         database: Option<Arc<Database>>,
         flags: &[&str],
     ) -> Outcome<Self> {
         let log = database.as_ref().map(|database| database.url());
-        let data = settings.fresh_data()?;
         let mut child = Command::new(settings.server()?)
             .args(["serve", "--listen", "127.0.0.1:0", "--token", TOKEN])
             .arg("--data")
@@ -84,7 +105,7 @@ impl ServerProcess {
         let told = stdout.read_line(&mut line);
         let address = line
             .trim_end()
-            .rsplit_once("http://")
+            .rsplit_once("://")
             .and_then(|(_, address)| address.parse().ok());
         let Some(address) = address else {
             // It is ended here, before anything else owns it; what it said is the failure to tell.
@@ -98,7 +119,15 @@ impl ServerProcess {
             _stdout: stdout,
             _data: data,
             database,
+            issued: None,
         })
+    }
+
+    /// Who signed its certificate, when it has one: a file that clients are to trust.
+    pub fn authority(&self) -> Option<&Path> {
+        self.issued
+            .as_ref()
+            .map(|issued| issued.authority.as_path())
     }
 
     /// Where it listens.

@@ -10,7 +10,7 @@ use std::process::Command;
 use todoki_bench::load::grants::GrantsRow;
 use todoki_bench::peers::PeerRow;
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "latency",
     "emit",
     "replay",
@@ -24,6 +24,7 @@ const NAMES: [&str; 15] = [
     "load-churn",
     "load-grants",
     "load-streams",
+    "load-tls",
     "load-hostile",
     "limit",
 ];

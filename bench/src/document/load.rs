@@ -9,6 +9,7 @@ use crate::load::saturation::SaturationRow;
 use crate::load::slow::SlowRow;
 use crate::load::storm::StormRow;
 use crate::load::streams::StreamsRow;
+use crate::load::tls::TlsRow;
 
 use super::chart::{BarChart, Who};
 use super::findings::{Bench, Findings};
@@ -213,15 +214,21 @@ impl Bench for Streams {
 
     fn findings(rows: &[StreamsRow], findings: &mut Findings) {
         for row in rows {
-            let FanOutRow {
-                subject,
-                subscribers,
-                generator,
-                to_subscriber,
-                ..
-            } = &row.fan_out;
-            let label = format!("{subject}, {subscribers} streams");
-            findings.span(judged(label, *generator), *to_subscriber);
+            named_span(&row.fan_out, findings);
+        }
+    }
+}
+
+/// The same stream inside TLS and without.
+pub(super) struct Tls;
+
+impl Bench for Tls {
+    const NAME: &'static str = "load-tls";
+    type Row = TlsRow;
+
+    fn findings(rows: &[TlsRow], findings: &mut Findings) {
+        for row in rows {
+            named_span(&row.fan_out, findings);
         }
     }
 }
@@ -278,6 +285,18 @@ fn latencies(row: &FanOutRow, findings: &mut Findings) {
         format!("{subscribers} × {rate_per_s}/s, {}", case(row)),
         times,
     );
+}
+
+/// The times of a row, by the way that events came.
+fn named_span(row: &FanOutRow, findings: &mut Findings) {
+    let FanOutRow {
+        subject,
+        subscribers,
+        rate_per_s,
+        ..
+    } = row;
+    let label = format!("{subscribers} × {rate_per_s}/s, {subject}");
+    findings.span(judged(label, row.generator), row.to_subscriber);
 }
 
 /// How messages came, and whether it was the generator that was late.

@@ -13,13 +13,13 @@ use crate::report::Report;
 
 use super::findings::{Bench, Findings};
 use super::load::{
-    Churn, Encoding, FanOut, Grants, Hostile, Idle, Saturation, Slow, Storm, Streams,
+    Churn, Encoding, FanOut, Grants, Hostile, Idle, Saturation, Slow, Storm, Streams, Tls,
 };
 use super::peers::Peers;
 use super::results;
 
 /// All that the documents show, in this order.
-const BENCHES: [Kind; 19] = [
+const BENCHES: [Kind; 20] = [
     Kind::of::<Latency>(),
     Kind::of::<Emit>(),
     Kind::of::<Replay>(),
@@ -32,6 +32,7 @@ const BENCHES: [Kind; 19] = [
     Kind::of::<Churn>(),
     Kind::of::<Grants>(),
     Kind::of::<Streams>(),
+    Kind::of::<Tls>(),
     Kind::of::<Hostile>(),
     Kind::of::<Limit>(),
     Kind::of::<Peers>(),

@@ -1,6 +1,7 @@
 //! One stream to many subscribers at a steady rate: what a delivery costs the server, and how late it is.
 
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -235,6 +236,7 @@ pub fn todoki<F: Framing>(
     let mut run = Run::begin(settings, case, PUBLISHERS, streams, server.usage()?)?;
     let mut publisher = publish::start(&publish::Job {
         address: server.address(),
+        authority: server.authority().map(Path::to_path_buf),
         drafts: 1,
         event_bytes: case.event_bytes,
         project,

@@ -18,9 +18,11 @@ pub mod idle;
 pub mod publish;
 pub mod receive;
 pub mod saturation;
+pub mod secure;
 pub mod slow;
 pub mod storm;
 pub mod streams;
+pub mod tls;
 
 use std::thread;
 use std::time::Duration;
@@ -45,6 +47,8 @@ pub enum Mode {
     Grants(grants::Flags),
     /// The same stream over HTTP, as server-sent events and as lines, beside WebSocket
     Streams(FanOut),
+    /// The same stream over `wss://` beside `ws://`, and connecting with full and with resumed handshakes
+    Tls(tls::Flags),
     /// As much as goes through, after the bare sender
     Saturation(saturation::Flags),
     /// Memory of connections to which nothing happens
@@ -60,7 +64,7 @@ pub enum Mode {
 }
 
 /// The main cases, as `bench all` measures them: arguments of `bench load`.
-pub const ALL: [&[&str]; 10] = [
+pub const ALL: [&[&str]; 11] = [
     &["fan-out"],
     &["encoding", "--subscribers", "100"],
     &["saturation"],
@@ -70,6 +74,7 @@ pub const ALL: [&[&str]; 10] = [
     &["churn"],
     &["grants", "--subscribers", "100,1000"],
     &["streams", "--subscribers", "10,100,300"],
+    &["tls", "--subscribers", "100,500"],
     &["hostile"],
 ];
 
