@@ -111,16 +111,17 @@ fn segment(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// An event of one kind in floors of so many groups, of which few want it.
+/// An event in floors of so many groups, none of which wants it: for its kind, for its project, or for both together.
 fn route(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("route");
     group.throughput(Throughput::Elements(1));
-    for groups in [1, 5, 50, 1000] {
-        group.bench_function(format!("{groups} groups"), |bencher| {
+    let groups = [1, 5, 50, 1000].into_iter();
+    let cases = groups.flat_map(|groups| WANTED.map(|wanted| (groups, wanted)));
+    for (groups, (what, filter)) in cases {
+        group.bench_function(format!("{groups} {what}"), |bencher| {
             let mut floor = Floor::new(Cursor::ORIGIN);
             for number in 0..groups {
-                let name = format!("kind.{number}");
-                live(&mut floor, &[name.as_str()]);
+                join(&mut floor, filter(number));
             }
             let kind = Kind::parse("kind.unwanted").expect("a kind");
             let mut cursor = Cursor::ORIGIN;
@@ -129,9 +130,45 @@ fn route(criterion: &mut Criterion) {
                 |events| floor.distribute([&events[..]]),
                 criterion::BatchSize::SmallInput,
             );
+            let taken = floor.sinks().map(|sink| sink.0.get()).max();
+            assert_eq!(taken, Some(0), "nobody was given anything");
         });
     }
     group.finish();
+}
+
+/// What each group wants: its filter, by its number.
+type Wanted = (&'static str, fn(u32) -> Filter);
+
+const WANTED: [Wanted; 3] = [
+    ("groups", of_kind),
+    ("projects", of_project),
+    ("grants that differ", of_grants),
+];
+
+/// A kind of its own for each group.
+fn of_kind(number: u32) -> Filter {
+    let pattern = Pattern::parse(&format!("kind.{number}")).expect("a pattern");
+    Filter::new(vec![pattern], WantedIds::default())
+}
+
+/// A project of its own for each group.
+fn of_project(number: u32) -> Filter {
+    let wanted = WantedIds {
+        project_id: Some(other_project(number)),
+        ..WantedIds::default()
+    };
+    Filter::new(Vec::new(), wanted)
+}
+
+/// Several kinds of the events' project, and all of one of its own, for each group.
+fn of_grants(number: u32) -> Filter {
+    let (relay, agent, own) = ("relay.*", "agent.*", other_project(number));
+    granted(&[(relay, &[PROJECT]), (agent, &[PROJECT]), ("*", &[own])])
+}
+
+fn other_project(number: u32) -> Uuid {
+    Uuid::from_u128(PROJECT.as_u128() + 1 + u128::from(number))
 }
 
 /// Eight events to members that share a group, each of whom takes what it is given.
@@ -194,13 +231,6 @@ impl Sink for Taken {
     }
 
     fn nudge(&self) {}
-}
-
-fn live(floor: &mut Floor<Taken>, patterns: &[&str]) {
-    let patterns = patterns
-        .iter()
-        .map(|text| Pattern::parse(text).expect(text));
-    join(floor, Filter::new(patterns.collect(), WantedIds::default()));
 }
 
 /// All, for somebody to whom these kinds of these projects are granted.

@@ -4,21 +4,27 @@
 //! length or in chunks.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::Outcome;
+use crate::authority::NAME;
 use crate::server::TOKEN;
 
 /// Read at once: a large part of a page.
 pub(crate) const READ_BYTES: usize = 256 << 10;
 
-/// A connection between requests.
+/// A connection between requests, on a socket or on what is around one.
 #[derive(Debug)]
-pub struct Connection {
-    stream: TcpStream,
+pub struct Connection<S = TcpStream> {
+    stream: S,
     inbox: BytesMut,
 }
 
@@ -41,15 +47,41 @@ pub fn replay(query: &str) -> Bytes {
     .into()
 }
 
+/// A request of what is there.
+pub fn get(path: &str) -> Bytes {
+    format!("GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {TOKEN}\r\n\r\n").into()
+}
+
 impl Connection {
     /// Connects.
     pub async fn open(address: SocketAddr) -> Outcome<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self {
+        Ok(Self::on(stream))
+    }
+
+    /// The socket, and what was read beyond the last answer.
+    pub(crate) fn into_parts(self) -> (TcpStream, BytesMut) {
+        (self.stream, self.inbox)
+    }
+}
+
+impl Connection<TlsStream<TcpStream>> {
+    /// Connects inside TLS.
+    pub async fn open_secure(address: SocketAddr, config: Arc<ClientConfig>) -> Outcome<Self> {
+        let (stream, _) = Connection::open(address).await?.into_parts();
+        let name = ServerName::try_from(NAME)?;
+        let stream = TlsConnector::from(config).connect(name, stream).await?;
+        Ok(Self::on(stream))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    fn on(stream: S) -> Self {
+        Self {
             stream,
             inbox: BytesMut::new(),
-        })
+        }
     }
 
     /// Sends a request and returns the body of its answer, which has a length.
@@ -105,11 +137,6 @@ impl Connection {
             }
             self.read().await?;
         }
-    }
-
-    /// The socket, and what was read beyond the last answer.
-    pub(crate) fn into_parts(self) -> (TcpStream, BytesMut) {
-        (self.stream, self.inbox)
     }
 
     async fn chunk_size(&mut self) -> Outcome<usize> {

@@ -7,6 +7,7 @@
 //! charts in [`document`]. The criterion benches in `benches/` measure single functions.
 #![forbid(unsafe_code)]
 
+pub mod authority;
 pub mod compression;
 pub mod cores;
 pub mod database;

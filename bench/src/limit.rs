@@ -54,6 +54,7 @@ use crate::cores::{self, Core};
 use crate::document::findings::{Bench, Findings};
 use crate::document::target::Target;
 use crate::drain::Drain;
+use crate::quantiles::Spread;
 use crate::report::Row;
 use crate::settings::Settings;
 use crate::{Outcome, pace, sample};
@@ -101,15 +102,6 @@ pub struct LimitRow {
     ratio_of_least: f64,
 }
 
-/// The least, the median and the middle half of some figures.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub struct Spread {
-    least: f64,
-    quarter: f64,
-    median: f64,
-    three_quarters: f64,
-}
-
 impl Row for LimitRow {
     const COLUMNS: &'static [&'static str] = &[
         "subscribers",
@@ -129,10 +121,7 @@ impl Row for LimitRow {
             self.pairs.to_string(),
             cost(self.bare_ns),
             cost(self.pipeline_ns),
-            format!(
-                "{:.3} ({:.3}–{:.3})",
-                self.ratio.median, self.ratio.quarter, self.ratio.three_quarters
-            ),
+            self.ratio.to_string(),
             format!("{:.3}", self.ratio_of_least),
         ]
     }
@@ -224,7 +213,10 @@ impl Case {
     }
 
     fn row(&self) -> Outcome<LimitRow> {
-        let spread = |figure: fn(&(f64, f64)) -> f64| Spread::of(self.pairs.iter().map(figure));
+        let nothing = "sockets refused bytes in every window: the reader gets too little time";
+        let spread = |figure: fn(&(f64, f64)) -> f64| {
+            Spread::of(self.pairs.iter().map(figure)).ok_or(nothing)
+        };
         let (bare_ns, pipeline_ns) = (spread(|pair| pair.0)?, spread(|pair| pair.1)?);
         Ok(LimitRow {
             subscribers: self.subscribers,
@@ -236,21 +228,6 @@ impl Case {
             pipeline_ns,
             ratio: spread(|pair| pair.0 / pair.1)?,
             ratio_of_least: bare_ns.least / pipeline_ns.least,
-        })
-    }
-}
-
-impl Spread {
-    fn of(figures: impl Iterator<Item = f64>) -> Outcome<Self> {
-        let mut figures: Vec<_> = figures.collect();
-        figures.sort_by(f64::total_cmp);
-        let at = |quarters: usize| figures.get(figures.len() * quarters / 4).copied();
-        let nothing = "sockets refused bytes in every window: the reader gets too little time";
-        Ok(Self {
-            least: at(0).ok_or(nothing)?,
-            quarter: at(1).ok_or(nothing)?,
-            median: at(2).ok_or(nothing)?,
-            three_quarters: at(3).ok_or(nothing)?,
         })
     }
 }

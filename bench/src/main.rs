@@ -44,6 +44,8 @@ Examples:
   target/release/bench emit --database $URL             (a PostgreSQL, such as scripts/postgres starts)
   target/release/bench load fan-out --subscribers 100,1000 --seconds 10
   target/release/bench load grants --subscribers 100 --rounds 7
+  target/release/bench load streams --subscribers 100,300
+  target/release/bench load tls --subscribers 100 --connects 5000
   target/release/bench load saturation --publishers 1,4
   target/release/bench load idle --connections 50000 --rounds 1
   target/release/bench load slow --seconds 30
@@ -156,7 +158,9 @@ fn load(mode: &Mode, settings: &Settings) -> Outcome<()> {
     match mode {
         Mode::FanOut(flags) => report("load-fan-out", settings, |s| load::fan_out(s, flags)),
         Mode::Encoding(flags) => report("load-encoding", settings, |s| load::encoding(s, flags)),
-        Mode::Grants(flags) => report("load-grants", settings, |s| load::grants(s, flags)),
+        Mode::Grants(flags) => report("load-grants", settings, |s| load::grants::run(s, flags)),
+        Mode::Tls(flags) => report("load-tls", settings, |s| load::tls::run(s, flags)),
+        Mode::Streams(flags) => report("load-streams", settings, |s| load::streams::run(s, flags)),
         Mode::Saturation(flags) => report("load-saturation", settings, |s| {
             load::saturation::run(s, flags)
         }),

@@ -1,14 +1,19 @@
 //! An open loop: emits are due at fixed times, and each carries in its data when it was due.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
+use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
+use tokio_rustls::client::TlsStream;
 use uuid::Uuid;
 
 use crate::Outcome;
@@ -210,9 +215,9 @@ fn publish_on(
 
 /// Emits to a Todoki server, over HTTP.
 #[derive(Debug)]
-pub struct HttpEmitter {
+pub struct HttpEmitter<S = TcpStream> {
     runtime: Runtime,
-    connection: Connection,
+    connection: Connection<S>,
     drafts: u32,
     event_bytes: usize,
     project: Option<Uuid>,
@@ -223,13 +228,33 @@ impl HttpEmitter {
     pub fn open(address: SocketAddr, drafts: u32, event_bytes: usize) -> Outcome<Self> {
         let runtime = runtime()?;
         let connection = runtime.block_on(Connection::open(address))?;
-        Ok(Self {
+        Ok(Self::on(runtime, connection, drafts, event_bytes))
+    }
+}
+
+impl HttpEmitter<TlsStream<TcpStream>> {
+    /// The same inside TLS.
+    pub fn open_secure(
+        address: SocketAddr,
+        config: Arc<ClientConfig>,
+        drafts: u32,
+        event_bytes: usize,
+    ) -> Outcome<Self> {
+        let runtime = runtime()?;
+        let connection = runtime.block_on(Connection::open_secure(address, config))?;
+        Ok(Self::on(runtime, connection, drafts, event_bytes))
+    }
+}
+
+impl<S> HttpEmitter<S> {
+    fn on(runtime: Runtime, connection: Connection<S>, drafts: u32, event_bytes: usize) -> Self {
+        Self {
             runtime,
             connection,
             drafts,
             event_bytes,
             project: None,
-        })
+        }
     }
 
     /// The same, whose drafts are of this project.
@@ -239,7 +264,7 @@ impl HttpEmitter {
     }
 }
 
-impl Emitter for HttpEmitter {
+impl<S: AsyncRead + AsyncWrite + Unpin> Emitter for HttpEmitter<S> {
     fn prepare(&mut self, _: u32, due: Duration) -> Bytes {
         http::emit(
             "application/x-ndjson",

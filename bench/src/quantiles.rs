@@ -1,4 +1,4 @@
-//! A distribution in five figures.
+//! A distribution in five figures, and a few figures in four.
 
 use std::time::Duration;
 
@@ -95,6 +95,44 @@ impl std::fmt::Display for Quantiles {
             "{:.2} / {:.2} / {:.2} / {:.1}",
             self.p50_ms, self.p99_ms, self.p999_ms, self.max_ms
         )
+    }
+}
+
+/// The least, the median and the middle half of some figures, such as rounds give.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is what it is called")]
+pub struct Spread {
+    pub least: f64,
+    pub quarter: f64,
+    pub median: f64,
+    pub three_quarters: f64,
+}
+
+impl Spread {
+    /// That of these; `None` when there are none.
+    pub fn of(figures: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut figures: Vec<_> = figures.collect();
+        figures.sort_by(f64::total_cmp);
+        let at = |quarters: usize| figures.get(figures.len() * quarters / 4).copied();
+        Some(Self {
+            least: at(0)?,
+            quarter: at(1)?,
+            median: at(2)?,
+            three_quarters: at(3)?,
+        })
+    }
+}
+
+/// The median, and the middle half.
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            quarter,
+            median,
+            three_quarters,
+            ..
+        } = self;
+        write!(f, "{median:.3} ({quarter:.3}–{three_quarters:.3})")
     }
 }
 

@@ -3,15 +3,18 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::Outcome;
+use crate::authority::Issued;
 use crate::database::Database;
+use crate::http::{self, Connection};
 use crate::settings::Settings;
+use crate::{Outcome, pace};
 
 /// The token that a measured server is given.
 pub const TOKEN: &str = "bench-token";
@@ -29,6 +32,8 @@ pub struct ServerProcess {
     _data: TempDir,
     /// Where its log is, when that is not its data directory; shared with servers beside it.
     database: Option<Arc<Database>>,
+    /// Its certificate, when it has one.
+    issued: Option<Issued>,
 }
 
 /// What a process has used.
@@ -49,24 +54,41 @@ impl ServerProcess {
     /// Starts one with more flags.
     pub fn start_with(settings: &Settings, flags: &[&str]) -> Outcome<Self> {
         let database = settings.database.as_deref().map(Database::create);
-        Self::start_on(settings, database.transpose()?.map(Arc::new), flags)
+        let database = database.transpose()?.map(Arc::new);
+        Self::start_on(settings, settings.fresh_data()?, database, flags)
+    }
+
+    /// Starts one with a certificate, made for it.
+    pub fn start_secure(settings: &Settings) -> Outcome<Self> {
+        let data = settings.fresh_data()?;
+        let issued = Issued::new(data.path())?;
+        let path = |path: &Path| {
+            path.to_str()
+                .map(str::to_owned)
+                .ok_or("a path that is no text")
+        };
+        let (certificate, key) = (path(&issued.certificate)?, path(&issued.key)?);
+        let flags = ["--tls-cert", &certificate, "--tls-key", &key];
+        let mut server = Self::start_on(settings, data, None, &flags)?;
+        server.issued = Some(issued);
+        Ok(server)
     }
 
     /// Starts another one on the same log; `None` where the log is one that a server has for itself.
     pub fn start_beside(&self, settings: &Settings) -> Outcome<Option<Self>> {
         self.database
             .clone()
-            .map(|database| Self::start_on(settings, Some(database), &[]))
+            .map(|database| Self::start_on(settings, settings.fresh_data()?, Some(database), &[]))
             .transpose()
     }
 
     fn start_on(
         settings: &Settings,
+        data: TempDir,
         database: Option<Arc<Database>>,
         flags: &[&str],
     ) -> Outcome<Self> {
         let log = database.as_ref().map(|database| database.url());
-        let data = settings.fresh_data()?;
         let mut child = Command::new(settings.server()?)
             .args(["serve", "--listen", "127.0.0.1:0", "--token", TOKEN])
             .arg("--data")
@@ -83,7 +105,7 @@ impl ServerProcess {
         let told = stdout.read_line(&mut line);
         let address = line
             .trim_end()
-            .rsplit_once("http://")
+            .rsplit_once("://")
             .and_then(|(_, address)| address.parse().ok());
         let Some(address) = address else {
             // It is ended here, before anything else owns it; what it said is the failure to tell.
@@ -97,7 +119,15 @@ impl ServerProcess {
             _stdout: stdout,
             _data: data,
             database,
+            issued: None,
         })
+    }
+
+    /// Who signed its certificate, when it has one: a file that clients are to trust.
+    pub fn authority(&self) -> Option<&Path> {
+        self.issued
+            .as_ref()
+            .map(|issued| issued.authority.as_path())
     }
 
     /// Where it listens.
@@ -108,6 +138,19 @@ impl ServerProcess {
     /// What it has used so far.
     pub fn usage(&self) -> Outcome<Usage> {
         usage(&self.child.id().to_string())
+    }
+
+    /// A metric of its own that has no labels and is a whole number.
+    pub fn metric(&self, name: &str) -> Outcome<u64> {
+        let answer = pace::runtime()?.block_on(async {
+            let mut connection = Connection::open(self.address).await?;
+            connection.send(&http::get("/metrics")).await
+        })?;
+        let text = std::str::from_utf8(&answer)?;
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        let found = lines.find(|(one, _)| *one == name);
+        let (_, value) = found.ok_or_else(|| format!("the server has no metric {name}"))?;
+        Ok(value.parse()?)
     }
 
     /// Descriptors that it has open: its end's count of connections.

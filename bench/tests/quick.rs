@@ -7,10 +7,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use todoki_bench::load::fan_out::FanOutRow;
+use todoki_bench::load::grants::GrantsRow;
 use todoki_bench::peers::PeerRow;
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "latency",
     "emit",
     "replay",
@@ -23,6 +23,8 @@ const NAMES: [&str; 14] = [
     "load-slow",
     "load-churn",
     "load-grants",
+    "load-streams",
+    "load-tls",
     "load-hostile",
     "limit",
 ];
@@ -55,16 +57,18 @@ fn subscribers_with_grants_get_what_the_others_get() {
     build_server(bench);
     let output = Command::new(bench)
         .args(["load", "grants", "--quick", "--subscribers", "10"])
+        .args(["--groups", "5"])
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
     let mut stdout = output.stdout;
     let start = memchr::memmem::find(&stdout, b"\n{").unwrap();
-    let report: FanOuts = simd_json::serde::from_slice(&mut stdout[start + 1..]).unwrap();
-    let deliveries = report.rows.iter().map(|row| row.deliveries);
-    assert_eq!(deliveries.len(), 3);
+    let report: Grants = simd_json::serde::from_slice(&mut stdout[start + 1..]).unwrap();
+    let deliveries = report.rows.iter().map(|row| row.fan_out.deliveries);
     assert!(deliveries.into_iter().all(|count| count > 0));
+    let groups: Vec<_> = report.rows.iter().filter_map(|row| row.groups).collect();
+    assert_eq!(groups, [1, 1, 1, 5, 5, 5], "as the server counts them");
 }
 
 #[test]
@@ -106,10 +110,10 @@ struct Peers {
     rows: Vec<PeerRow>,
 }
 
-/// The same of a fan-out.
+/// The same of grants.
 #[derive(serde::Deserialize)]
-struct FanOuts {
-    rows: Vec<FanOutRow>,
+struct Grants {
+    rows: Vec<GrantsRow>,
 }
 
 /// The server is another package's program, which a test of this one does not build by itself.

@@ -104,6 +104,18 @@ pub struct Ids {
     pub project_id: Option<Uuid>,
 }
 
+impl Ids {
+    /// All of them, each in the place in which [`Within::each`](crate::Within::each) has the list for it.
+    pub fn each(&self) -> [Option<Uuid>; 4] {
+        [
+            Some(self.agent_id),
+            self.session_id,
+            self.task_id,
+            self.project_id,
+        ]
+    }
+}
+
 /// What a producer posts, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {

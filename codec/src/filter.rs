@@ -167,6 +167,15 @@ impl Filter {
         self.scopes.hull().unwrap_or_else(|| self.wanted.within())
     }
 
+    /// The same of events of one kind; `None` when none of them can be picked.
+    pub fn within_of(&self, kind: &str) -> Option<Within> {
+        if self.is_scoped() {
+            self.scopes.hull_of(kind)
+        } else {
+            self.matches_kind(kind).then(|| self.wanted.within())
+        }
+    }
+
     /// Whether a kind can be picked; the log asks this once per kind, not per event.
     pub fn matches_kind(&self, kind: &str) -> bool {
         kind::is_picked(&self.patterns, kind)

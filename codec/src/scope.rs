@@ -116,7 +116,8 @@ impl Scope {
 impl Within {
     const NAMES: [&str; 4] = ["agent_id", "session_id", "task_id", "project_id"];
 
-    fn each(&self) -> [&Option<Vec<Uuid>>; 4] {
+    /// The lists, in the order in which [`Ids::each`] has what is looked for in them.
+    pub fn each(&self) -> [&Option<Vec<Uuid>>; 4] {
         [
             &self.agent_id,
             &self.session_id,
@@ -136,17 +137,11 @@ impl Within {
 
     /// Whether an event with these ids is in all lists, which are sorted.
     pub fn matches(&self, ids: &Ids) -> bool {
-        let own = [
-            Some(ids.agent_id),
-            ids.session_id,
-            ids.task_id,
-            ids.project_id,
-        ];
         let is_in = |(list, id): (&Option<Vec<Uuid>>, Option<Uuid>)| {
             let Some(list) = list else { return true };
             id.is_some_and(|id| list.binary_search(&id).is_ok())
         };
-        self.each().into_iter().zip(own).all(is_in)
+        self.each().into_iter().zip(ids.each()).all(is_in)
     }
 
     fn covers(&self, other: &Self) -> bool {
@@ -297,9 +292,12 @@ impl Scopes {
 
     /// The ids that what is let through has, list by list: not all that has such ids is let through. `None` when nothing is.
     pub(crate) fn hull(&self) -> Option<Within> {
-        let (first, others) = self.0.split_first()?;
-        let hull = |within: Within, scope: &Scope| within.hull(&scope.within);
-        Some(others.iter().fold(first.within.clone(), hull))
+        hull(self.0.iter())
+    }
+
+    /// The same of what is let through of a kind.
+    pub(crate) fn hull_of(&self, kind: &str) -> Option<Within> {
+        hull(self.0.iter().filter(|scope| scope.matches_kind(kind)))
     }
 
     /// What both let through, however long it takes to find: for a subscription, which is a scope or a few.
@@ -337,6 +335,11 @@ impl Scopes {
             .flat_map(|one| other.0.iter().map(move |other| (one, other)));
         pairs.filter_map(|(one, other)| one.and(other)).collect()
     }
+}
+
+fn hull<'a>(mut scopes: impl Iterator<Item = &'a Scope>) -> Option<Within> {
+    let first = scopes.next()?.within.clone();
+    Some(scopes.fold(first, |within, scope| within.hull(&scope.within)))
 }
 
 /// The canonical parts of a union, by its lists from the one at `level` on; those before it take any id. `None` when that

@@ -2,11 +2,14 @@
 
 use crate::load::churn::ChurnRow;
 use crate::load::fan_out::{FanOutRow, Generator, Subject};
+use crate::load::grants::GrantsRow;
 use crate::load::hostile::HostileRow;
 use crate::load::idle::IdleRow;
 use crate::load::saturation::SaturationRow;
 use crate::load::slow::SlowRow;
 use crate::load::storm::StormRow;
+use crate::load::streams::StreamsRow;
+use crate::load::tls::TlsRow;
 
 use super::chart::{BarChart, Who};
 use super::findings::{Bench, Findings};
@@ -183,10 +186,51 @@ pub(super) struct Grants;
 
 impl Bench for Grants {
     const NAME: &'static str = "load-grants";
-    type Row = FanOutRow;
+    type Row = GrantsRow;
 
-    // Its rows are compared with each other, and with no target.
-    fn findings(_: &[FanOutRow], _: &mut Findings) {}
+    fn findings(rows: &[GrantsRow], findings: &mut Findings) {
+        for row in rows {
+            let FanOutRow {
+                subject,
+                subscribers,
+                generator,
+                ..
+            } = &row.fan_out;
+            // Filters apart are no grants: they are what grants apart are held against.
+            if let Some(ratio) = row.ratio.filter(|_| !subject.starts_with("everything")) {
+                let case = format!("{subject}, {subscribers} subscribers");
+                findings.figure(Target::GrantsCost, judged(case, *generator), ratio.median);
+            }
+        }
+    }
+}
+
+/// The same stream over HTTP and over WebSocket.
+pub(super) struct Streams;
+
+impl Bench for Streams {
+    const NAME: &'static str = "load-streams";
+    type Row = StreamsRow;
+
+    fn findings(rows: &[StreamsRow], findings: &mut Findings) {
+        for row in rows {
+            named_span(&row.fan_out, findings);
+        }
+    }
+}
+
+/// The same stream inside TLS and without.
+pub(super) struct Tls;
+
+impl Bench for Tls {
+    const NAME: &'static str = "load-tls";
+    type Row = TlsRow;
+
+    fn findings(rows: &[TlsRow], findings: &mut Findings) {
+        for row in rows {
+            named_span(&row.fan_out, findings);
+        }
+    }
 }
 
 /// Attacks beside a steady stream.
@@ -241,6 +285,18 @@ fn latencies(row: &FanOutRow, findings: &mut Findings) {
         format!("{subscribers} × {rate_per_s}/s, {}", case(row)),
         times,
     );
+}
+
+/// The times of a row, by the way that events came.
+fn named_span(row: &FanOutRow, findings: &mut Findings) {
+    let FanOutRow {
+        subject,
+        subscribers,
+        rate_per_s,
+        ..
+    } = row;
+    let label = format!("{subscribers} × {rate_per_s}/s, {subject}");
+    findings.span(judged(label, row.generator), row.to_subscriber);
 }
 
 /// How messages came, and whether it was the generator that was late.

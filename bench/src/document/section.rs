@@ -12,12 +12,14 @@ use crate::replay::Replay;
 use crate::report::Report;
 
 use super::findings::{Bench, Findings};
-use super::load::{Churn, Encoding, FanOut, Grants, Hostile, Idle, Saturation, Slow, Storm};
+use super::load::{
+    Churn, Encoding, FanOut, Grants, Hostile, Idle, Saturation, Slow, Storm, Streams, Tls,
+};
 use super::peers::Peers;
 use super::results;
 
 /// All that the documents show, in this order.
-const BENCHES: [Kind; 18] = [
+const BENCHES: [Kind; 20] = [
     Kind::of::<Latency>(),
     Kind::of::<Emit>(),
     Kind::of::<Replay>(),
@@ -29,6 +31,8 @@ const BENCHES: [Kind; 18] = [
     Kind::of::<Slow>(),
     Kind::of::<Churn>(),
     Kind::of::<Grants>(),
+    Kind::of::<Streams>(),
+    Kind::of::<Tls>(),
     Kind::of::<Hostile>(),
     Kind::of::<Limit>(),
     Kind::of::<Peers>(),

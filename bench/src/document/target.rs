@@ -13,6 +13,7 @@ pub enum Target {
     DeliveryP50,
     DeliveryP99,
     MillionP99,
+    GrantsCost,
     IdleMemory,
     Saturation,
     AheadOfPeers,
@@ -61,12 +62,13 @@ struct Facts {
 }
 
 impl Target {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::PipelineShare,
         Self::DeliveryCpu,
         Self::DeliveryP50,
         Self::DeliveryP99,
         Self::MillionP99,
+        Self::GrantsCost,
         Self::IdleMemory,
         Self::Saturation,
         Self::AheadOfPeers,
@@ -90,6 +92,7 @@ impl Target {
             Self::DeliveryP50 => ("fan-out to 100 subscribers, 1000/s: p50", Below(5.0), Ms),
             Self::DeliveryP99 => ("fan-out to 100 subscribers, 1000/s: p99", Below(25.0), Ms),
             Self::MillionP99 => ("fan-out to 1000 subscribers, 1000/s, nothing lost: p99", Below(100.0), Ms),
+            Self::GrantsCost => ("fan-out to subscribers with grants ÷ the same without: server CPU per delivery", AtMost(1.03), Percent),
             Self::IdleMemory => ("resident for an idle connection, at 10,000", AtMost(3e3), Kb),
             Self::Saturation => ("saturation, 100 subscribers, emits of 32, for one core of the server", AtLeast(4e6), DeliveriesPerS),
             Self::AheadOfPeers => ("saturation, beside each peer in the same run", AtLeastBeside("the peer's"), DeliveriesPerS),

@@ -149,6 +149,7 @@ fn measure(settings: &Settings, flags: &Flags, joins: u32) -> Outcome<ChurnRow> 
     let (began, receiver_before) = (pace::monotonic(), pace::thread_cpu());
     let mut publisher = publish::start(&publish::Job {
         address,
+        authority: None,
         drafts: 1,
         event_bytes: 200,
         project: None,

@@ -116,12 +116,16 @@ fn connect(address: SocketAddr, number: u32, tuning: Tuning) -> Outcome<TcpStrea
 }
 
 /// Subscribes at a Todoki server, and waits for `subscribed`.
-pub fn subscribe(socket: &mut TcpStream, query: &str) -> Outcome<Start<Frames>> {
+pub fn subscribe(socket: &mut (impl Read + Write), query: &str) -> Outcome<Start<Frames>> {
     subscribe_as(socket, query, TOKEN)
 }
 
 /// The same for who holds this token.
-pub fn subscribe_as(socket: &mut TcpStream, query: &str, token: &str) -> Outcome<Start<Frames>> {
+pub fn subscribe_as(
+    socket: &mut (impl Read + Write),
+    query: &str,
+    token: &str,
+) -> Outcome<Start<Frames>> {
     let request = format!(
         "GET /ws/event-bus?{query} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\
          Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -154,7 +158,7 @@ pub fn subscribe_as(socket: &mut TcpStream, query: &str, token: &str) -> Outcome
 }
 
 /// The head of an answer to a request, and what came behind it.
-pub fn answer(socket: &mut TcpStream) -> Outcome<(String, Vec<u8>)> {
+pub fn answer(socket: &mut impl Read) -> Outcome<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     loop {
         if let Some(end) = memchr::memmem::find(&bytes, b"\r\n\r\n") {
@@ -169,7 +173,7 @@ pub fn answer(socket: &mut TcpStream) -> Outcome<(String, Vec<u8>)> {
 }
 
 /// Reads some more of a handshake.
-pub fn more(socket: &mut TcpStream, bytes: &mut Vec<u8>) -> Outcome<()> {
+pub fn more(socket: &mut impl Read, bytes: &mut Vec<u8>) -> Outcome<()> {
     let mut room = [0; 4 << 10];
     match socket.read(&mut room)? {
         0 => Err("the server hung up during the handshake".into()),

@@ -1,6 +1,7 @@
 //! One stream to many subscribers at a steady rate: what a delivery costs the server, and how late it is.
 
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,6 @@ use uuid::Uuid;
 use super::bare;
 use super::connect::{self, Start};
 use super::frames::Frames;
-use super::grants::{self, Granted};
 use super::publish::{self, Pace};
 use super::receive::{Framing, Receiver, Stream};
 use super::{receive_from, rounded};
@@ -17,7 +17,7 @@ use crate::Outcome;
 use crate::pace::{self, Published, Schedule};
 use crate::quantiles::{Quantiles, Times};
 use crate::report::Row;
-use crate::server::{ServerProcess, TOKEN, Usage};
+use crate::server::{ServerProcess, Usage};
 use crate::settings::Settings;
 
 /// Connections of the publisher: a sync must take as many milliseconds before it makes an emit late at 1000 a second.
@@ -52,8 +52,6 @@ pub enum Subject {
     BareBatches,
     /// The server.
     Todoki,
-    /// The server, to subscribers with grants.
-    Granted(Granted),
 }
 
 impl Subject {
@@ -63,7 +61,6 @@ impl Subject {
             Self::BareEvents => "bare sender, a write an event",
             Self::BareBatches => "bare sender, a write in 5 ms",
             Self::Todoki => "todoki",
-            Self::Granted(granted) => granted.name(),
         }
     }
 }
@@ -183,11 +180,13 @@ pub fn run(settings: &Settings, cases: &[(Subject, Case)]) -> Outcome<Vec<FanOut
             rows.push(measure(settings, *subject, case)?);
         }
     }
-    let medians = rounds.into_iter().map(|mut rows| {
-        rows.sort_by(|a, b| a.cpu_us_per_delivery.total_cmp(&b.cpu_us_per_delivery));
-        rows.swap_remove(rows.len() / 2)
-    });
-    Ok(medians.collect())
+    Ok(rounds.into_iter().map(median).collect())
+}
+
+/// The round whose cost is the median.
+pub fn median(mut rows: Vec<FanOutRow>) -> FanOutRow {
+    rows.sort_by(|a, b| a.cpu_us_per_delivery.total_cmp(&b.cpu_us_per_delivery));
+    rows.swap_remove(rows.len() / 2)
 }
 
 fn measure(settings: &Settings, subject: Subject, case: &Case) -> Outcome<FanOutRow> {
@@ -196,14 +195,11 @@ fn measure(settings: &Settings, subject: Subject, case: &Case) -> Outcome<FanOut
         Subject::BareBatches => bare(settings, subject, case, GATHER),
         Subject::Todoki => {
             let server = ServerProcess::start(settings)?;
-            todoki(settings, subject, case, &server, TOKEN, None)
-        }
-        Subject::Granted(granted) => {
-            let file = grants::file()?;
-            let path = file.path().to_str().ok_or("a path that is no text")?;
-            let server = ServerProcess::start_with(settings, &["--auth", path])?;
-            let project = Some(grants::PROJECT);
-            todoki(settings, subject, case, &server, granted.token(), project)
+            let query = format!("encoding={}", case.encoding);
+            let streams = connect::subscribers(server.address(), case.subscribers, |_, socket| {
+                connect::subscribe(socket, &query)
+            })?;
+            todoki(settings, subject.name(), case, &server, streams, None)
         }
     }
 }
@@ -228,22 +224,19 @@ fn bare(
     Ok(run.end(subject.name(), case, late, late, after))
 }
 
-fn todoki(
+/// Publishes to the subscribers of a server, as the case has it.
+pub fn todoki<F: Framing>(
     settings: &Settings,
-    subject: Subject,
+    subject: &str,
     case: &Case,
     server: &ServerProcess,
-    token: &str,
+    streams: Vec<Stream<F>>,
     project: Option<Uuid>,
 ) -> Outcome<FanOutRow> {
-    let address = server.address();
-    let query = format!("encoding={}", case.encoding);
-    let streams = connect::subscribers(address, case.subscribers, |_, socket| {
-        connect::subscribe_as(socket, &query, token)
-    })?;
     let mut run = Run::begin(settings, case, PUBLISHERS, streams, server.usage()?)?;
     let mut publisher = publish::start(&publish::Job {
-        address,
+        address: server.address(),
+        authority: server.authority().map(Path::to_path_buf),
         drafts: 1,
         event_bytes: case.event_bytes,
         project,
@@ -256,7 +249,7 @@ fn todoki(
         own_late,
         ..
     } = &published;
-    Ok(run.end(subject.name(), case, sent_late, own_late, server.usage()?))
+    Ok(run.end(subject, case, sent_late, own_late, server.usage()?))
 }
 
 /// A case under way, whoever sends.

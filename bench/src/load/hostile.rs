@@ -193,6 +193,7 @@ fn measure(settings: &Settings, flags: &Flags, attack: Attack) -> Outcome<Hostil
     let mut publisher = publish::start(&publish::Job {
         project: None,
         address,
+        authority: None,
         drafts: 1,
         event_bytes: 200,
         pace: Pace::Open(schedule),

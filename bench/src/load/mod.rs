@@ -7,6 +7,7 @@
 
 pub mod bare;
 pub mod child;
+pub mod chunks;
 pub mod churn;
 pub mod connect;
 pub mod fan_out;
@@ -17,8 +18,11 @@ pub mod idle;
 pub mod publish;
 pub mod receive;
 pub mod saturation;
+pub mod secure;
 pub mod slow;
 pub mod storm;
+pub mod streams;
+pub mod tls;
 
 use std::thread;
 use std::time::Duration;
@@ -30,7 +34,6 @@ use crate::Outcome;
 use crate::settings::Settings;
 use child::Part;
 use fan_out::{Case, FanOutRow, Subject};
-use grants::Granted;
 use receive::{Framing, Receiver};
 
 /// What to load the server with.
@@ -40,8 +43,12 @@ pub enum Mode {
     FanOut(FanOut),
     /// The same stream in frames of one message and of many lines
     Encoding(FanOut),
-    /// The same stream to subscribers of whom everything, one project, or several scopes that differ are granted
-    Grants(FanOut),
+    /// The same stream to subscribers of whom everything, one project, or scopes that differ are granted, alike or apart
+    Grants(grants::Flags),
+    /// The same stream over HTTP, as server-sent events and as lines, beside WebSocket
+    Streams(FanOut),
+    /// The same stream over `wss://` beside `ws://`, and connecting with full and with resumed handshakes
+    Tls(tls::Flags),
     /// As much as goes through, after the bare sender
     Saturation(saturation::Flags),
     /// Memory of connections to which nothing happens
@@ -57,7 +64,7 @@ pub enum Mode {
 }
 
 /// The main cases, as `bench all` measures them: arguments of `bench load`.
-pub const ALL: [&[&str]; 9] = [
+pub const ALL: [&[&str]; 11] = [
     &["fan-out"],
     &["encoding", "--subscribers", "100"],
     &["saturation"],
@@ -66,6 +73,8 @@ pub const ALL: [&[&str]; 9] = [
     &["slow"],
     &["churn"],
     &["grants", "--subscribers", "100,1000"],
+    &["streams", "--subscribers", "10,100,300"],
+    &["tls", "--subscribers", "100,500"],
     &["hostile"],
 ];
 
@@ -91,16 +100,17 @@ impl FanOut {
         let each = counts
             .iter()
             .flat_map(|count| subjects.iter().map(move |subject| (*count, *subject)));
-        each.map(|(subscribers, (subject, encoding))| {
-            let case = Case {
-                subscribers,
-                rate_per_s: self.rate,
-                event_bytes: self.event_bytes,
-                encoding: encoding.to_owned(),
-            };
-            (subject, case)
-        })
-        .collect()
+        each.map(|(subscribers, (subject, encoding))| (subject, self.case(subscribers, encoding)))
+            .collect()
+    }
+
+    fn case(&self, subscribers: u32, encoding: &str) -> Case {
+        Case {
+            subscribers,
+            rate_per_s: self.rate,
+            event_bytes: self.event_bytes,
+            encoding: encoding.to_owned(),
+        }
     }
 }
 
@@ -111,12 +121,6 @@ pub fn fan_out(settings: &Settings, flags: &FanOut) -> Outcome<Vec<FanOutRow>> {
         (Subject::BareBatches, "message"),
         (Subject::Todoki, "message"),
     ];
-    fan_out::run(settings, &flags.cases(settings, &subjects))
-}
-
-/// Measures what grants cost.
-pub fn grants(settings: &Settings, flags: &FanOut) -> Outcome<Vec<FanOutRow>> {
-    let subjects = Granted::ALL.map(|granted| (Subject::Granted(granted), "message"));
     fan_out::run(settings, &flags.cases(settings, &subjects))
 }
 

@@ -4,6 +4,8 @@
 //! connection emits again when it is answered.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -11,17 +13,19 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::child::{self, Part};
-use crate::Outcome;
 use crate::pace::{self, Emitter, HttpEmitter, Published, Schedule};
+use crate::{Outcome, authority};
 
 /// The hidden subcommand that is this part.
 pub const SUBCOMMAND: &str = "publisher";
 
 /// What to publish.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     /// Where.
     pub address: SocketAddr,
+    /// Whom to trust with the server's certificate, where it has one: a file.
+    pub authority: Option<PathBuf>,
     /// Drafts in each emit.
     pub drafts: u32,
     /// Bytes of each event on the wire, about.
@@ -56,21 +60,40 @@ pub fn start(job: &Job) -> Outcome<Part> {
 /// The part itself.
 pub fn run() -> Outcome<()> {
     let job: Job = child::told()?;
-    let open = || {
-        let emitter = HttpEmitter::open(job.address, job.drafts, job.event_bytes)?;
-        Outcome::Ok(emitter.of_project(job.project))
-    };
-    let published = match job.pace {
-        Pace::Open(schedule) => {
-            let emitters = (0..schedule.connections).map(|_| open());
-            pace::publish(schedule, emitters.collect::<Outcome<_>>()?)?
-        }
-        Pace::Closed { connections, lasts } => {
-            let emitters = (0..connections).map(|_| open());
-            saturate(emitters.collect::<Outcome<_>>()?, lasts)?
+    let Job {
+        address,
+        drafts,
+        event_bytes,
+        project,
+        ..
+    } = job;
+    let published = match &job.authority {
+        None => by(&job, || {
+            Ok(HttpEmitter::open(address, drafts, event_bytes)?.of_project(project))
+        })?,
+        Some(authority) => {
+            let config = Arc::new(authority::trusting(authority)?);
+            by(&job, || {
+                let config = Arc::clone(&config);
+                let emitter = HttpEmitter::open_secure(address, config, drafts, event_bytes)?;
+                Ok(emitter.of_project(project))
+            })?
         }
     };
     child::say(&published)
+}
+
+fn by<E: Emitter + Send>(job: &Job, open: impl Fn() -> Outcome<E>) -> Outcome<Published> {
+    match job.pace {
+        Pace::Open(schedule) => {
+            let emitters = (0..schedule.connections).map(|_| open());
+            pace::publish(schedule, emitters.collect::<Outcome<_>>()?)
+        }
+        Pace::Closed { connections, lasts } => {
+            let emitters = (0..connections).map(|_| open());
+            saturate(emitters.collect::<Outcome<_>>()?, lasts)
+        }
+    }
 }
 
 fn saturate<E: Emitter + Send>(emitters: Vec<E>, lasts: Duration) -> Outcome<Published> {

@@ -175,6 +175,7 @@ fn todoki(settings: &Settings, flags: &Flags, publishers: u32) -> Outcome<Satura
     let mut run = Run::begin(streams, server.usage()?)?;
     let mut publisher = publish::start(&publish::Job {
         address,
+        authority: None,
         drafts: flags.drafts,
         event_bytes: flags.event_bytes,
         project: None,

@@ -181,6 +181,7 @@ fn measure(settings: &Settings, flags: &Flags, slow: u32) -> Outcome<SlowRow> {
     let (began, receiver_before) = (pace::monotonic(), pace::thread_cpu());
     let mut publisher = publish::start(&publish::Job {
         address,
+        authority: None,
         drafts: 1,
         event_bytes: flags.event_bytes,
         project: None,

@@ -151,6 +151,7 @@ fn measure(
     let (before, began, receiver_before) = (server.usage()?, pace::monotonic(), pace::thread_cpu());
     let mut publisher = publish::start(&publish::Job {
         address,
+        authority: None,
         drafts: 1,
         event_bytes: 200,
         project: None,

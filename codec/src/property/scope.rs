@@ -104,6 +104,9 @@ fn picks(filter: &Filter, kind: &str, ids: &Ids) -> bool {
     let is_picked = can_be && filter.matches_scopes(kind, ids);
     if is_picked {
         assert!(filter.within().matches(ids), "{filter:?} {ids:?}");
+        let of_kind = filter.within_of(kind);
+        let of_kind = of_kind.is_some_and(|within| within.matches(ids));
+        assert!(of_kind, "{filter:?} {kind} {ids:?}");
     }
     if !filter.is_scoped() {
         assert_eq!(filter.matches_ids(ids), filter.within().matches(ids));

@@ -10,18 +10,19 @@
 
 mod distribute;
 mod member;
+mod route;
 mod write;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use slab::Slab;
-use todoki_codec::{Cursor, Kind};
+use todoki_codec::Cursor;
 
 use self::member::{Behind, Member, Stage};
+use self::route::Routes;
 use self::write::Wave;
 use super::group::{Group, Key};
 use super::meter::Meter;
@@ -37,9 +38,6 @@ const TURN_BYTES: usize = 64 << 10;
 /// Groups of a shard that compress, each with some 300 KiB of compressor; beyond it, members of others are given plain
 /// frames, which they can always read.
 const COMPRESSED_GROUPS: usize = 32;
-
-/// Kinds whose groups are remembered; beyond it the memory starts anew.
-const ROUTES: usize = 4096;
 
 /// In the place of a segment's number: bytes for this member alone.
 const PRIVATE: u32 = u32::MAX;
@@ -89,13 +87,14 @@ pub struct Floor<S> {
     position: Cursor,
     groups: Slab<Group>,
     by_key: HashMap<Key, usize>,
-    routes: HashMap<Kind, Rc<[usize]>>,
+    routes: Routes,
     members: Slab<Member<S>>,
     /// Groups of the distribution under way.
     touched: Vec<usize>,
     /// What was distributed and has not reached all members yet.
     waves: VecDeque<Wave>,
-    /// Kept for their room: members who are written to at once, and what they took.
+    /// Kept for their room: groups that an event may concern, members who are written to at once, and what they took.
+    found: Vec<usize>,
     through: Vec<MemberId>,
     written: Vec<io::Result<usize>>,
     /// Turns begin with another member each round.
@@ -134,10 +133,11 @@ impl<S: Sink> Floor<S> {
             position,
             groups: Slab::new(),
             by_key: HashMap::new(),
-            routes: HashMap::new(),
+            routes: Routes::default(),
             members: Slab::new(),
             touched: Vec::new(),
             waves: VecDeque::new(),
+            found: Vec::new(),
             through: Vec::new(),
             written: Vec::new(),
             rotation: 0,

@@ -1,10 +1,8 @@
 //! Distribution: events into the groups that they concern, and which groups there are.
 
-use std::rc::Rc;
+use todoki_codec::Event;
 
-use todoki_codec::{Event, Filter, Kind};
-
-use super::{COMPRESSED_GROUPS, Floor, MemberId, ROUTES, SHARD_BYTES, Sink};
+use super::{COMPRESSED_GROUPS, Floor, MemberId, SHARD_BYTES, Sink};
 use crate::hub::group::{GROUP_BYTES, Group, Key};
 use crate::hub::ring;
 
@@ -12,13 +10,16 @@ impl<S: Sink> Floor<S> {
     /// Gives batches to everyone whom they concern. They come in cursor order, without a hole.
     pub fn distribute<'a>(&mut self, batches: impl IntoIterator<Item = &'a [Event]>) {
         let before = self.position;
+        let mut found = std::mem::take(&mut self.found);
         for event in batches.into_iter().flatten() {
             debug_assert_eq!(event.cursor, self.position.next(), "batches leave no hole");
             self.position = event.cursor;
-            for &group in &*self.route(&event.kind) {
-                self.add(group, event);
+            self.routes.find(event, &self.groups, &mut found);
+            for group in &found {
+                self.add(*group, event);
             }
         }
+        self.found = found;
         for group in std::mem::take(&mut self.touched) {
             self.start_wave(group, before);
             self.retire(group);
@@ -62,8 +63,8 @@ impl<S: Sink> Floor<S> {
             return *group;
         }
         let group = self.groups.insert(Group::new(key.clone(), self.position));
+        self.routes.insert(group, &key.filter);
         self.by_key.insert(key, group);
-        self.routes.clear();
         group
     }
 
@@ -80,27 +81,8 @@ impl<S: Sink> Floor<S> {
             self.segment_bytes -= gone.strand.bytes();
             self.by_key.remove(&gone.key);
             self.touched.retain(|touched| *touched != group);
-            self.routes.clear();
+            self.routes.remove(group, &gone.key.filter);
         }
-    }
-
-    /// The groups whose filters pick a kind.
-    fn route(&mut self, kind: &Kind) -> Rc<[usize]> {
-        if let Some(groups) = self.routes.get(kind) {
-            return Rc::clone(groups);
-        }
-        let picks = |filter: &Filter| filter.matches_kind(kind.as_str());
-        let groups: Rc<[usize]> = self
-            .groups
-            .iter()
-            .filter(|(_, group)| picks(&group.key.filter))
-            .map(|(id, _)| id)
-            .collect();
-        if self.routes.len() >= ROUTES {
-            self.routes.clear();
-        }
-        self.routes.insert(kind.clone(), Rc::clone(&groups));
-        groups
     }
 
     fn keep_shard_bound(&mut self) {

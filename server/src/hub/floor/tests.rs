@@ -1,13 +1,17 @@
 //! Conservation: whatever happens to a floor, every member is given exactly its events.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
 use todoki_codec::deflate::Inflater;
 use todoki_codec::frame::{Decoder, Incoming, Limits, Role};
 use todoki_codec::query::Encoding;
-use todoki_codec::{Draft, Event, Filter, Ids, Pattern, WantedIds, encode};
+use todoki_codec::{
+    Draft, Event, Filter, Ids, Kind, Pattern, Scope, Scopes, WantedIds, Within, encode,
+};
+use uuid::Uuid;
 
 use super::super::group;
 use super::*;
@@ -78,11 +82,19 @@ fn heard(wire: &Wire) -> Vec<Option<i64>> {
 
 const KINDS: [&str; 3] = ["a", "b", "c.d"];
 
+/// One event of each kind is of the first project, and the next of the second.
+const PROJECTS: [Uuid; 2] = [Uuid::from_u128(1), Uuid::from_u128(2)];
+
 fn event(number: i64, size: usize) -> Event {
-    let kind = KINDS[usize::try_from(number).unwrap() % KINDS.len()];
+    let place = usize::try_from(number).unwrap();
+    let kind = KINDS[place % KINDS.len()];
+    let project = PROJECTS[place / KINDS.len() % PROJECTS.len()];
     let draft = Draft {
         kind: Kind::parse(kind).unwrap(),
-        ids: Ids::default(),
+        ids: Ids {
+            project_id: Some(project),
+            ..Ids::default()
+        },
         data: format!("{{\"x\":\"{}\"}}", "y".repeat(size)).into(),
         id: None,
     };
@@ -93,7 +105,7 @@ fn event(number: i64, size: usize) -> Event {
 enum Act {
     /// So many events of such a size.
     Publish(usize, usize),
-    /// A new member: pattern, lines or not, compressed or not, how far back in per mille.
+    /// A new member: filter, lines or not, compressed or not, how far back in per mille.
     Join(usize, bool, bool, i64),
     /// Room for one of the members.
     Room(usize, usize),
@@ -109,20 +121,45 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => (1_usize..40, prop_oneof![8 => 1_usize..300, 1 => 1_usize..120_000]).prop_map(|(count, size)| Act::Publish(count, size)),
-        2 => (0_usize..4, any::<bool>(), any::<bool>(), 0_i64..=1000).prop_map(|(pattern, lines, compressed, back)| Act::Join(pattern, lines, compressed, back)),
+        2 => (0..FILTERS, any::<bool>(), any::<bool>(), 0_i64..=1000).prop_map(|(filter, lines, compressed, back)| Act::Join(filter, lines, compressed, back)),
         6 => (0_usize..16, prop_oneof![1_usize..2_000, Just(5_000_000)]).prop_map(|(who, room)| Act::Room(who, room)),
         1 => (0_usize..16, prop_oneof![Just(1_usize), Just(super::super::ring::SLOTS)]).prop_map(|(who, count)| Act::Say(who, count)),
         3 => (0_usize..16).prop_map(Act::Block),
         1 => (0_usize..16).prop_map(Act::Leave),
-        1 => (0_usize..16, 0_usize..4).prop_map(|(who, pattern)| Act::Refilter(who, pattern)),
+        1 => (0_usize..16, 0..FILTERS).prop_map(|(who, filter)| Act::Refilter(who, filter)),
     ]
 }
 
-fn key(pattern: usize, is_lines: bool, is_compressed: bool) -> Key {
-    let patterns = [&["*"][..], &["a"], &["b", "c.*"], &["none"]][pattern];
-    let patterns = patterns.iter().map(|text| Pattern::parse(text).unwrap());
+const FILTERS: usize = 6;
+
+fn filter(number: usize) -> Filter {
+    let patterns = |texts: &[&str]| {
+        let patterns = texts.iter().map(|text| Pattern::parse(text).unwrap());
+        patterns.collect()
+    };
+    let scope = |texts: &[&str], project| {
+        let within = Within {
+            project_id: Some(vec![project]),
+            ..Within::default()
+        };
+        Scope::new(patterns(texts), within)
+    };
+    let [first, second] = PROJECTS;
+    let granted = match number {
+        0 => return Filter::default(),
+        1 => return Filter::new(patterns(&["a"]), WantedIds::default()),
+        2 => return Filter::new(patterns(&["b", "c.*"]), WantedIds::default()),
+        3 => return Filter::new(patterns(&["none"]), WantedIds::default()),
+        4 => vec![scope(&["*"], second)],
+        _ => vec![scope(&["a", "b"], first), scope(&["b", "c.*"], second)],
+    };
+    let narrowed = Filter::default().narrowed(&Scopes::new(granted));
+    narrowed.unwrap()
+}
+
+fn key(number: usize, is_lines: bool, is_compressed: bool) -> Key {
     Key {
-        filter: Filter::new(patterns.collect(), WantedIds::default()),
+        filter: filter(number),
         encoding: if is_lines {
             Encoding::Lines
         } else {
@@ -231,9 +268,9 @@ impl World {
                 self.log.extend_from_slice(&batch);
                 self.floor.distribute([&batch[..]]);
             }
-            Act::Join(pattern, is_lines, is_compressed, back) => {
+            Act::Join(filter, is_lines, is_compressed, back) => {
                 let position = self.head().get() * back / 1000;
-                let (key, wire) = (key(pattern, is_lines, is_compressed), Rc::<Wire>::default());
+                let (key, wire) = (key(filter, is_lines, is_compressed), Rc::<Wire>::default());
                 let id = self.floor.join(
                     key.clone(),
                     Cursor::new(position).unwrap(),
@@ -270,14 +307,14 @@ impl World {
                     !self.floor.is_live(member.id) && !self.floor.is_written(member.id);
                 self.floor.leave(member.id);
             }
-            Act::Refilter(who, pattern) => {
+            Act::Refilter(who, filter) => {
                 let place = who % count;
                 let id = self.members[place].id;
                 let standing = self.floor.stand(id);
                 self.expect_up_to(place, standing.get());
                 let old = &self.members[place].key;
                 let is_lines = old.encoding == Encoding::Lines;
-                let key = key(pattern, is_lines, old.is_compressed);
+                let key = key(filter, is_lines, old.is_compressed);
                 self.members[place].key = key.clone();
                 self.floor.rejoin(id, key, standing);
             }
@@ -286,14 +323,10 @@ impl World {
 }
 
 /// Joins a compressed group, with all the room it needs.
-fn join_compressed(floor: &mut Floor<Rc<Wire>>, pattern: usize) -> (MemberId, Rc<Wire>) {
+fn join_compressed(floor: &mut Floor<Rc<Wire>>, filter: usize) -> (MemberId, Rc<Wire>) {
     let wire = Rc::<Wire>::default();
     wire.room.set(usize::MAX);
-    let id = floor.join(
-        key(pattern, false, true),
-        floor.position(),
-        Rc::clone(&wire),
-    );
+    let id = floor.join(key(filter, false, true), floor.position(), Rc::clone(&wire));
     (id, wire)
 }
 
