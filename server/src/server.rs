@@ -162,6 +162,7 @@ impl Server {
             .local_addr()
             .map_err(|error| ServerError::Bind(config.listen, error))?;
         let app = Arc::new(App {
+            tickets: Tickets::of(&log),
             log,
             hub,
             assets: config.assets.clone(),
@@ -177,7 +178,6 @@ impl Server {
             tls,
             proxies: Proxies::new(config.trusted_proxy.clone()),
             deadlines: config.deadlines,
-            tickets: Tickets::default(),
             heartbeat: config.heartbeat,
             limiter: Limiter::new(Limits::new(&config.limit)),
             tasks: TaskTracker::new(),

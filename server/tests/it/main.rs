@@ -27,6 +27,7 @@ mod postgres_log;
 mod process;
 mod proxies;
 mod revocation;
+mod shared_tickets;
 mod stream;
 mod subscribe;
 mod tickets;
