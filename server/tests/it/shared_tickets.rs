@@ -443,6 +443,52 @@ async fn while_the_database_is_away_tickets_are_told_to_come_later_and_none_outl
     assert!(by_socket(&server, &query).await.is_some());
 }
 
+/// More of them than a server has sessions for anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tickets_that_have_to_wait_keep_no_page_waiting() {
+    let database = Database::new();
+    let server = Arc::new(serve(&database).await);
+    server.emit(r#"{"kind":"a","data":{}}"#).await;
+    let client = database.connect().await;
+    let lock = "BEGIN; LOCK TABLE todoki.tickets";
+    client.batch_execute(lock).await.unwrap();
+    let showing: Vec<_> = (0..20)
+        .map(|n| {
+            let server = Arc::clone(&server);
+            tokio::spawn(async move {
+                server
+                    .upgrade(&format!("ticket=made-up-{n}"), "")
+                    .await
+                    .err()
+            })
+        })
+        .collect();
+    let waiting =
+        "SELECT count(*) FROM pg_locks WHERE relation = 'todoki.tickets'::regclass AND NOT granted";
+    within(async {
+        while client
+            .query_one(waiting, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+            < 2
+        {}
+    })
+    .await;
+    let page = server.get("/api/event-bus?cursor=0").await;
+    assert_eq!(page.status, 200, "{}", page.body);
+    let row = client.query_one(waiting, &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 2, "those of tickets alone");
+    client.batch_execute("COMMIT").await.unwrap();
+    for answer in showing {
+        let answer = within(answer).await.unwrap().unwrap();
+        // Those that have waited for too long were sent away before.
+        assert!(matches!(answer.status, 401 | 503), "{}", answer.body);
+    }
+    let query = format!("ticket={}", ticket(&server, TOKEN, "").await);
+    assert!(by_socket(&server, &query).await.is_some());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ticket_is_never_told_to_be_wrong_because_a_session_has_ended() {
     let database = Database::new();
