@@ -113,8 +113,8 @@ impl TicketTable {
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let is_in_time: bool = row::column(row, 1)?;
-        Ok(is_in_time.then(|| row.get(0)))
+        let (sealed, is_in_time) = (row::column(row, 0)?, row::column(row, 1)?);
+        Ok(Some(sealed).filter(|_| is_in_time))
     }
 
     /// What the database says, soon. Whoever shows a ticket may be anybody, so why it says nothing is for the operator.
