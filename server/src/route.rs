@@ -97,7 +97,7 @@ impl<L> App<L> {
         let admitted = match query::ticket(query) {
             None => self.auth.admit(headers, query).await,
             Some(_) if self.auth.is_carried(headers, query) => Err(Refusal::Unauthorised),
-            Some(ticket) => self.tickets.redeem(&self.auth, &ticket),
+            Some(ticket) => self.tickets.redeem(&self.auth, &ticket).await,
         };
         let admission = admitted.map_err(|refusal| self.limiter.refused(source, refusal))?;
         note_admitted(request, &admission);
@@ -357,7 +357,7 @@ async fn answer_principal<L: Log>(
             let replay = page::replay(reading, &app.auth, admission, request.headers(), query);
             Ok(limit::hold(replay.await?, seat))
         }
-        Endpoint::Ticket => issue_ticket(&app.tickets, admission.clone(), query),
+        Endpoint::Ticket => issue_ticket(&app.tickets, admission.clone(), query).await,
         Endpoint::Seek => timeline::seek(&*app.log, principal, query).await,
         Endpoint::Histogram => {
             timeline::histogram(&*app.log, &app.counting, principal, query).await
@@ -384,7 +384,7 @@ struct TicketAnswer {
 }
 
 /// `POST /api/event-bus/tickets`: lets whoever has it begin one stream, of what the query says at most.
-fn issue_ticket(
+async fn issue_ticket(
     tickets: &Tickets,
     admission: Admission,
     query: &str,
@@ -392,7 +392,7 @@ fn issue_ticket(
     let filter = query::filter(query)?;
     // A ticket that nobody could use is refused to those who can do something about it.
     admission.principal.live(&filter)?;
-    let ticket = tickets.issue(admission, filter.as_scopes())?;
+    let ticket = tickets.issue(admission, &filter).await?;
     Ok(reply::json_of(&TicketAnswer {
         ticket,
         expires_in_ms: subscriber::millis(TICKET_LIFETIME),

@@ -163,6 +163,7 @@ impl Server {
             .local_addr()
             .map_err(|error| ServerError::Bind(config.listen, error))?;
         let app = Arc::new(App {
+            tickets: Tickets::of(&log),
             log,
             hub,
             assets: config.assets.clone(),
@@ -178,7 +179,6 @@ impl Server {
             tls,
             proxies: Proxies::new(config.trusted_proxy.clone()),
             deadlines: config.deadlines,
-            tickets: Tickets::default(),
             heartbeat: config.heartbeat,
             looking: Looking::default(),
             limiter: Arc::new(Limiter::new(Limits::new(&config.limit))),

@@ -74,7 +74,7 @@ pub(super) struct Claims {
     /// The key that had signed them.
     pub(super) key: Thumb,
     /// All of them: other names may say what is granted tomorrow.
-    all: OwnedValue,
+    pub(super) all: OwnedValue,
 }
 
 /// Why a JWT does not let anybody in: for operators, never for clients.
@@ -253,7 +253,7 @@ impl Verifier {
     }
 
     /// The claims, in the form that is kept.
-    fn claims(&self, all: OwnedValue, key: Thumb) -> Result<Claims, JwtFault> {
+    pub(super) fn claims(&self, all: OwnedValue, key: Thumb) -> Result<Claims, JwtFault> {
         let named = |name: &'static str| match all.get(name) {
             None => Ok(None),
             Some(value) => match value.as_str() {

@@ -42,6 +42,7 @@ use jwks::Jwks;
 use jwt::Claims;
 use policy::{Digest, Policy};
 use sources::Sources;
+use ticket::Shown;
 use watched::Watched;
 
 pub use file::{FileError, hash};
@@ -114,8 +115,8 @@ pub struct Generation(u64);
 /// What somebody came in with, as far as it is needed to judge them again.
 #[derive(Clone, Debug)]
 enum Proof {
-    /// The token that may do everything, which stays what it is for as long as the server runs.
-    Everything,
+    /// The token that may do everything, by its digest. It stays what it is for as long as the server runs.
+    Everything(Digest),
     /// A static token, by its digest.
     Static(Digest),
     /// The claims of a JWT, which was verified.
@@ -196,7 +197,7 @@ impl Auth {
     pub fn unknown_roles(&self, admission: &Admission) -> Vec<String> {
         match &admission.proof {
             Proof::Jwt(claims) => self.policy().unknown_roles(claims),
-            Proof::Everything | Proof::Static(_) => Vec::new(),
+            Proof::Everything(_) | Proof::Static(_) => Vec::new(),
         }
     }
 
@@ -245,7 +246,7 @@ impl Auth {
     }
 
     async fn judge_now(&self, token: &str) -> Result<Admission, TokenFault> {
-        if let Some(admission) = self.admit_everything(token) {
+        if let Some(admission) = self.admit_everything(&Sha256::digest(token).into()) {
             return Ok(admission);
         }
         let policy = self.policy();
@@ -253,12 +254,51 @@ impl Auth {
         if let Err(TokenFault::Jwt(JwtFault::UnknownKey(_))) = &judged
             && let Some(jwks) = policy.fetched_for(token)
         {
-            let looking = look_for_more(jwks, self.changes.clone());
-            // Whoever asked may hang up; the others still want the keys. A panic in it has been reported.
-            tokio::spawn(looking).await.ok();
+            self.look_for_more(jwks).await;
             return policy.admit(token, clock::now());
         }
         judged
+    }
+
+    /// Who has shown this, be it to another server that had it verified: judged here and now, as if it were shown again.
+    async fn admit_shown(&self, shown: &Shown) -> Result<Admission, Refusal> {
+        let generation = self.generation();
+        let admission = self.judge_shown(shown).await.map_err(|fault| {
+            tracing::debug!("refused a ticket: {fault}");
+            Refusal::Unauthorised
+        })?;
+        Ok(Admission {
+            generation,
+            ..admission
+        })
+    }
+
+    async fn judge_shown(&self, shown: &Shown) -> Result<Admission, TokenFault> {
+        let policy = self.policy();
+        match shown {
+            Shown::Token(digest) => match self.admit_everything(digest) {
+                Some(admission) => Ok(admission),
+                None => policy.admit_digest(digest, clock::now()),
+            },
+            Shown::Jwt { key, claims } => {
+                let judged = policy.admit_verified(claims, *key, clock::now());
+                // The other server may have fetched the key already.
+                if let Err(JwtFault::Signature) = &judged
+                    && let Some(jwks) = policy.fetched_of(claims)
+                {
+                    self.look_for_more(jwks).await;
+                    return Ok(policy.admit_verified(claims, *key, clock::now())?);
+                }
+                Ok(judged?)
+            }
+        }
+    }
+
+    /// Fetches keys because a token was signed with one that is not among them.
+    async fn look_for_more(&self, jwks: Arc<Jwks>) {
+        let looking = look_for_more(jwks, self.changes.clone());
+        // Whoever asked may hang up; the others still want the keys. A panic in it has been reported.
+        tokio::spawn(looking).await.ok();
     }
 
     /// The same admission as it would be now: with the grants of now, or not at all any more.
@@ -270,7 +310,7 @@ impl Auth {
         }
         let policy = self.policy();
         let again = match &admission.proof {
-            Proof::Everything => Ok(admission.clone()),
+            Proof::Everything(_) => Ok(admission.clone()),
             Proof::Static(digest) => policy.admit_digest(digest, now),
             Proof::Jwt(claims) => policy.admit_claims(claims, now).map_err(TokenFault::from),
         };
@@ -346,13 +386,12 @@ impl Auth {
         Arc::clone(&policy)
     }
 
-    fn admit_everything(&self, token: &str) -> Option<Admission> {
+    fn admit_everything(&self, digest: &Digest) -> Option<Admission> {
         let everything = self.everything.as_ref()?;
-        let digest: Digest = Sha256::digest(token).into();
-        bool::from(everything.digest.ct_eq(&digest)).then(|| Admission {
+        bool::from(everything.digest.ct_eq(digest)).then(|| Admission {
             principal: Arc::clone(&everything.principal),
             expires: None,
-            proof: Proof::Everything,
+            proof: Proof::Everything(*digest),
             generation: Generation::default(),
         })
     }
@@ -461,7 +500,10 @@ mod tests {
 
     fn admits(auth: &Auth, headers: &HeaderMap, query: &str) -> bool {
         let token = auth.carried(headers, query);
-        token.is_some_and(|token| auth.admit_everything(&token).is_some())
+        token.is_some_and(|token| {
+            let digest = Sha256::digest(token).into();
+            auth.admit_everything(&digest).is_some()
+        })
     }
 
     #[test]

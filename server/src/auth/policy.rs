@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
+use simd_json::OwnedValue;
 use simd_json::prelude::*;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use todoki_codec::ScopesError;
 
 use super::jwks::Jwks;
 use super::jwt::{self, Claims, JwtFault, Keys, Verifier};
+use super::keys::Thumb;
 use super::principal::{Grant, Principal};
 use super::{Admission, Generation, Proof, is_over};
 
@@ -194,6 +196,11 @@ impl Policy {
     /// Where more keys of the issuer of this JWT may be had.
     pub(super) fn fetched_for(&self, token: &str) -> Option<Arc<Jwks>> {
         let (_, claims) = jwt::stated(token).ok()?;
+        self.fetched_of(&claims)
+    }
+
+    /// Where more keys of the issuer of these claims may be had.
+    pub(super) fn fetched_of(&self, claims: &OwnedValue) -> Option<Arc<Jwks>> {
         match &self.verifier(claims.get_str("iss")?)?.keys {
             Keys::Fixed(_) => None,
             Keys::Fetched(jwks) => Some(Arc::clone(jwks)),
@@ -260,6 +267,20 @@ impl Policy {
         let admission = self.admit_claims(&Arc::new(claims), now)?;
         self.remember(digest, admission.clone());
         Ok(admission)
+    }
+
+    /// Who these claims are about now, which were verified with this key elsewhere.
+    pub(super) fn admit_verified(
+        &self,
+        claims: &OwnedValue,
+        key: Thumb,
+        now: Timestamp,
+    ) -> Result<Admission, JwtFault> {
+        let issuer = claims.get_str("iss").unwrap_or_default();
+        let verifier = self.verifier(issuer);
+        let verifier = verifier.ok_or_else(|| JwtFault::Issuer(issuer.to_owned()))?;
+        let claims = verifier.claims(claims.clone(), key)?;
+        self.admit_claims(&Arc::new(claims), now)
     }
 
     /// Who these claims are about now.

@@ -2,36 +2,60 @@
 //!
 //! Whoever has a token asks for one, and whoever shows it comes in as they would have: once, and soon. A ticket stands in
 //! an address, which ends up in logs and histories, so what is left of it there must be worth nothing. The store keeps
-//! digests alone, and lives in this process: another server on the same database does not know its tickets.
+//! digests alone. It lives in this process, or, where the log is a database, in a table there: then a ticket of one server
+//! may be shown to any of them, and is worth there what its token would be (decision 10).
+
+mod record;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use todoki_codec::Scopes;
+use todoki_codec::{Filter, Scopes};
 
 use super::{Admission, Auth, generate};
 use crate::clock;
+use crate::log::{AnyLog, Kept, KeptTicket, TicketRoom, TicketTable};
 use crate::reply::Refusal;
+use record::Record;
+
+pub(super) use record::Shown;
 
 /// How long a ticket may be used: a page asks for one just before it connects, and 30 s are a slow network's patience.
 pub const LIFETIME: Duration = Duration::from_secs(30);
 
-/// Tickets that wait to be used: as many as there may be connections by default, some 5 MB.
+/// Tickets that wait to be used: as many as there may be connections by default, some 5 MB. In a table it is as much, or
+/// 150 MB where each is of the largest JWT and for the longest filter that there may be.
 const TICKETS: usize = 10_000;
 
 /// Tickets of one principal that wait to be used, so that nobody takes the room of all others: more than a person has
 /// pages, and for a back end that gets tickets for its pages, more than connect within one trip there and back.
 const TICKETS_OF_ONE: usize = 100;
 
-/// The tickets of a server.
-#[derive(Debug, Default)]
-pub struct Tickets(Mutex<Waiting>);
+/// The same bounds for all servers on one database together.
+const ROOM: TicketRoom = TicketRoom {
+    lifetime: LIFETIME,
+    most_of_one: TICKETS_OF_ONE,
+    most: TICKETS,
+};
 
-/// What waits to be used.
+const MANY_OF_ONE: Refusal = Refusal::TicketsOfOne {
+    most: TICKETS_OF_ONE,
+};
+
+/// The tickets that a server takes.
+#[derive(Debug)]
+pub enum Tickets {
+    /// Its own, in memory.
+    Own(Mutex<Waiting>),
+    /// Those of all servers on one database.
+    Shared(Arc<TicketTable>),
+}
+
+/// What waits to be used at one server.
 #[derive(Debug, Default)]
-struct Waiting {
+pub struct Waiting {
     /// By number, hence by when they expire, for all live equally long.
     tickets: BTreeMap<u64, Ticket>,
     /// Their numbers, by what their holders will show.
@@ -49,40 +73,83 @@ struct Ticket {
     until: Instant,
 }
 
+impl Default for Tickets {
+    fn default() -> Self {
+        Self::Own(Mutex::default())
+    }
+}
+
 impl Tickets {
-    /// A new ticket for whoever came in so, to see no more than `bound`.
-    pub fn issue(&self, admission: Admission, bound: Scopes) -> Result<String, Refusal> {
+    /// The tickets that are taken by whoever serves this log.
+    pub fn of(log: &AnyLog) -> Self {
+        match log {
+            AnyLog::Embedded(_) => Self::default(),
+            AnyLog::Postgres(log) => Self::Shared(log.tickets()),
+        }
+    }
+
+    /// A new ticket for whoever came in so, to see no more than `filter` picks.
+    pub async fn issue(&self, admission: Admission, filter: &Filter) -> Result<String, Refusal> {
         let text = generate().map_err(|_| Refusal::Tickets)?;
-        let ticket = Ticket {
-            digest: Sha256::digest(&text).into(),
-            admission,
-            bound,
-            until: clock::instant() + LIFETIME,
-        };
-        self.waiting().put(ticket, clock::instant())?;
+        let digest = Sha256::digest(&text).into();
+        match self {
+            Self::Own(waiting) => {
+                let ticket = Ticket {
+                    digest,
+                    admission,
+                    bound: filter.as_scopes(),
+                    until: clock::instant() + LIFETIME,
+                };
+                lock(waiting).put(ticket, clock::instant())?;
+            }
+            Self::Shared(table) => {
+                let ticket = KeptTicket {
+                    digest,
+                    principal: Sha256::digest(&**admission.principal.name()).into(),
+                    sealed: Record::new(&admission, filter).seal(&text),
+                };
+                match table.put(&ticket, ROOM).await? {
+                    Kept::Yes => {}
+                    Kept::ManyOfOne => return Err(MANY_OF_ONE),
+                    Kept::Many => return Err(Refusal::Tickets),
+                }
+            }
+        }
         Ok(text)
     }
 
     /// Who may come in with this ticket, with the grants of now. Whatever comes of it, it is used.
-    pub fn redeem(&self, auth: &Auth, text: &str) -> Result<Admission, Refusal> {
+    pub async fn redeem(&self, auth: &Auth, text: &str) -> Result<Admission, Refusal> {
         let digest = Sha256::digest(text).into();
-        let taken = self.waiting().take(&digest, clock::instant());
-        let Ticket {
-            admission, bound, ..
-        } = taken.ok_or(Refusal::Unauthorised)?;
-        let Admission { principal, .. } = &admission;
-        let principal = principal.bounded(bound);
-        let principal = Arc::new(principal.map_err(|_| Refusal::Unauthorised)?);
-        auth.readmit(&Admission {
-            principal,
-            ..admission
-        })
+        match self {
+            Self::Own(waiting) => {
+                let taken = lock(waiting).take(&digest, clock::instant());
+                let ticket = taken.ok_or(Refusal::Unauthorised)?;
+                auth.readmit(&within(ticket.admission, ticket.bound)?)
+            }
+            Self::Shared(table) => {
+                let sealed = table.take(&digest).await?;
+                let record = sealed.and_then(|sealed| Record::open(text, sealed));
+                let record = record.ok_or(Refusal::Unauthorised)?;
+                let filter = record.filter().ok_or(Refusal::Unauthorised)?;
+                within(auth.admit_shown(&record.shown).await?, filter.as_scopes())
+            }
+        }
     }
+}
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
-        // Nothing panics between two changes that belong together.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    // Nothing panics between two changes that belong together.
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same admission, to see no more than `bound`.
+fn within(admission: Admission, bound: Scopes) -> Result<Admission, Refusal> {
+    let principal = admission.principal.bounded(bound);
+    Ok(Admission {
+        principal: Arc::new(principal.map_err(|_| Refusal::Unauthorised)?),
+        ..admission
+    })
 }
 
 impl Waiting {
@@ -90,9 +157,7 @@ impl Waiting {
         self.sweep(now);
         let name = Arc::clone(ticket.admission.principal.name());
         if self.counts.get(&name).copied().unwrap_or(0) >= TICKETS_OF_ONE {
-            return Err(Refusal::TicketsOfOne {
-                most: TICKETS_OF_ONE,
-            });
+            return Err(MANY_OF_ONE);
         }
         if self.tickets.len() >= TICKETS {
             return Err(Refusal::Tickets);
@@ -135,7 +200,7 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use todoki_codec::{Filter, Pattern, WantedIds};
+    use todoki_codec::{Pattern, WantedIds};
 
     use super::super::{Generation, Principal, Proof};
     use super::*;
@@ -144,7 +209,7 @@ mod tests {
         Admission {
             principal: Arc::new(Principal::everything(name)),
             expires: None,
-            proof: Proof::Everything,
+            proof: Proof::Everything([0; 32]),
             generation: Generation::default(),
         }
     }
@@ -170,25 +235,28 @@ mod tests {
     #[tokio::test]
     async fn a_ticket_lets_in_once() {
         let (auth, tickets) = (Auth::new("secret"), Tickets::default());
-        let issue = async || tickets.issue(admitted(&auth).await, Scopes::all()).unwrap();
+        let issue = async || {
+            let admission = admitted(&auth).await;
+            tickets.issue(admission, &Filter::default()).await.unwrap()
+        };
         let (one, other) = (issue().await, issue().await);
         assert_ne!(one, other);
         assert_eq!(one.len(), 24, "144 bits in base64url");
-        assert!(tickets.redeem(&auth, &one).is_ok());
+        assert!(tickets.redeem(&auth, &one).await.is_ok());
         for worthless in [&one, "", "secret"] {
-            let refused = tickets.redeem(&auth, worthless);
+            let refused = tickets.redeem(&auth, worthless).await;
             assert!(matches!(refused, Err(Refusal::Unauthorised)));
         }
-        assert!(tickets.redeem(&auth, &other).is_ok());
+        assert!(tickets.redeem(&auth, &other).await.is_ok());
     }
 
     /// Also when the admission is looked at again, as it is whenever grants change.
     #[tokio::test]
     async fn whoever_came_with_a_ticket_stays_within_what_it_is_for() {
         let (auth, tickets) = (Auth::new("secret"), Tickets::default());
-        let bound = filter("task.*").as_scopes();
-        let text = tickets.issue(admitted(&auth).await, bound).unwrap();
-        let admission = tickets.redeem(&auth, &text).unwrap();
+        let admission = admitted(&auth).await;
+        let text = tickets.issue(admission, &filter("task.*")).await.unwrap();
+        let admission = tickets.redeem(&auth, &text).await.unwrap();
         for admission in [auth.readmit(&admission).unwrap(), admission] {
             let principal = admission.principal;
             assert_eq!(

@@ -33,7 +33,10 @@ use uuid::Uuid;
 pub use any::AnyLog;
 pub use count::{Facets, Family, Frequent, Histogram, OTHER_FAMILIES, Reach};
 pub use embedded::{Embedded, Inspection, OpenError, Options, inspect};
-pub use postgres::{DatabaseError, DatabaseOptions, Imported, Postgres, Sight, import, look};
+pub use postgres::{
+    DatabaseError, DatabaseOptions, Imported, Kept, KeptTicket, Postgres, Sight, TicketRoom,
+    TicketTable, import, look,
+};
 pub use recorder::{Counts, Recorder, Waiting};
 
 /// Distinct kinds in one log: kinds are a vocabulary, kept in memory and matched for every page. Far beyond what people

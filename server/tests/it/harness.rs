@@ -89,10 +89,19 @@ impl TestServer {
 
     /// A server that lets in whom this `auth.toml` knows, besides the holder of [`TOKEN`].
     pub(crate) async fn start_with_auth(auth: &str) -> Self {
+        Self::start_with_auth_and(auth, |_| {}).await
+    }
+
+    /// The same, with other changes beside it.
+    pub(crate) async fn start_with_auth_and(auth: &str, change: impl FnOnce(&mut Serve)) -> Self {
         let data = tempfile::tempdir().unwrap();
         let path = data.path().join(AUTH_FILE);
         std::fs::write(&path, auth).unwrap();
-        Self::start_in(data, |config| config.auth = Some(path)).await
+        Self::start_in(data, |config| {
+            config.auth = Some(path);
+            change(config);
+        })
+        .await
     }
 
     /// Replaces the server's `auth.toml`, as a careful editor does: whole, by a rename.

@@ -28,6 +28,7 @@ mod process;
 mod proxies;
 mod revocation;
 mod settings;
+mod shared_tickets;
 mod stream;
 mod subscribe;
 mod tickets;

@@ -6,16 +6,16 @@ use crate::harness::{Answer, TOKEN, TestServer, auth_entry, within};
 use crate::stream::Streaming;
 
 const PATH: &str = "/api/event-bus/tickets";
-const LINES: &str = "Accept: application/x-ndjson\r\n";
+pub(crate) const LINES: &str = "Accept: application/x-ndjson\r\n";
 const ONE: &str = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e01";
 const OTHER: &str = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e02";
 
-async fn issued(server: &TestServer, token: &str, query: &str) -> Answer {
+pub(crate) async fn issued(server: &TestServer, token: &str, query: &str) -> Answer {
     let target = format!("{PATH}?{query}");
     server.request_as(token, "POST", &target, "", "").await
 }
 
-async fn ticket(server: &TestServer, token: &str, query: &str) -> String {
+pub(crate) async fn ticket(server: &TestServer, token: &str, query: &str) -> String {
     let answer = issued(server, token, query).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let answer = answer.json();
@@ -24,7 +24,7 @@ async fn ticket(server: &TestServer, token: &str, query: &str) -> String {
 }
 
 /// Code of the refusal of a stream and of a subscription.
-async fn refused(server: &TestServer, query: &str, headers: &str) -> [(u16, String); 2] {
+pub(crate) async fn refused(server: &TestServer, query: &str, headers: &str) -> [(u16, String); 2] {
     let stream = Streaming::open(server, query, headers).await.err();
     let socket = server.upgrade(query, headers).await.err();
     [stream, socket].map(|answer| {
@@ -33,7 +33,7 @@ async fn refused(server: &TestServer, query: &str, headers: &str) -> [(u16, Stri
     })
 }
 
-fn unauthorised() -> [(u16, String); 2] {
+pub(crate) fn unauthorised() -> [(u16, String); 2] {
     [(); 2].map(|()| (401, "unauthorised".into()))
 }
 

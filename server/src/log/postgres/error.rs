@@ -162,7 +162,7 @@ fn advice_on_refusal(code: &SqlState) -> &'static str {
             "check the user, and what pg_hba.conf says of connections from here, with TLS and without"
         }
         code if *code == SqlState::TOO_MANY_CONNECTIONS => {
-            "raise its max_connections: each server has up to eight sessions"
+            "raise its max_connections: each server has up to ten sessions"
         }
         code if *code == SqlState::CANNOT_CONNECT_NOW => "it starts or stops: try again shortly",
         _ => "what PostgreSQL logs may say more",

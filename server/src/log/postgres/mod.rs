@@ -6,8 +6,8 @@
 //!
 //! A server [`writer`] commits whatever is queued as one statement, one round trip. A [`follow`]er gives batches to the
 //! release hook, its own and those of others, in one order: a notification wakes it, and only reading on from its
-//! cursor tells it what there is. Pages are [`read`] over a few connections beside them. All of them live on one thread
-//! with a runtime of its own.
+//! cursor tells it what there is. Pages are [`read`] over a few connections beside them, and so are the [`tickets`] of all
+//! servers. All of them live on one thread with a runtime of its own.
 //!
 //! While the database is away appends are refused at once and readers wait; all goes on by itself when it is back.
 
@@ -25,6 +25,7 @@ mod plan;
 mod read;
 mod row;
 mod schema;
+mod tickets;
 mod writer;
 
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ use uuid::Uuid;
 use self::connect::{Connector, Role};
 use self::follow::Follower;
 use self::read::Readers;
+use self::tickets::TICKET_READERS;
 use self::writer::Writer;
 use super::queue::{Inbox, Queue};
 use super::shared::Shared;
@@ -49,9 +51,11 @@ use super::{
 pub use error::DatabaseError;
 pub use import::{Imported, import};
 pub use inspect::{Sight, look};
+pub use tickets::{Kept, KeptTicket, TicketRoom, TicketTable};
 
 /// Connections that read pages at once, hence processes of the database for this server's readers: two for each core of a
-/// small machine, as in the embedded log. With those of the writer, the follower and the counters a server has eight.
+/// small machine, as in the embedded log. With those of the writer, the follower, the counters and for tickets a server
+/// has ten.
 const READERS: usize = 4;
 
 /// Connections that count: each may take a core of the database for a second.
@@ -76,6 +80,7 @@ pub struct Postgres {
     readers: Arc<Readers>,
     /// Apart from the readers, who do not wait for counts.
     counters: Readers,
+    tickets: Arc<TicketTable>,
     /// `None` once it was joined.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -130,6 +135,11 @@ impl Postgres {
         &self.readers.connector().place
     }
 
+    /// The tickets of all servers on the database.
+    pub fn tickets(&self) -> Arc<TicketTable> {
+        Arc::clone(&self.tickets)
+    }
+
     /// Resolves, with the cause, when the log has stopped by itself: the database has another history than the one that
     /// was served. The process should end, and start anew from what is there.
     pub async fn failed(&self) -> Arc<str> {
@@ -170,6 +180,8 @@ async fn open(
     ));
     let connector = Arc::new(connector);
     let counters = Readers::new(Arc::clone(&connector), handle.clone(), COUNTERS);
+    let ticketing = Readers::new(Arc::clone(&connector), handle.clone(), TICKET_READERS);
+    let tickets = Arc::new(TicketTable::new(ticketing, Arc::clone(&shared)));
     let readers = Readers::new(Arc::clone(&connector), handle, READERS);
     let readers = Arc::new(readers);
     let follower = Arc::new(Follower::new(
@@ -192,6 +204,7 @@ async fn open(
         queue,
         readers,
         counters,
+        tickets,
         thread: Mutex::new(None),
     };
     Ok((postgres, Work { writer, follower }))

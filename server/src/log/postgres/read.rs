@@ -73,6 +73,17 @@ impl Readers {
         }
     }
 
+    /// Runs a statement that is not to be run twice.
+    pub(super) async fn once(
+        &self,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, ReadError> {
+        let reader = self.reader().await?;
+        let answer = reader.query_typed(sql, parameters).await;
+        answer.map_err(|error| ReadError(line(&error).into()))
+    }
+
     async fn reader(&self) -> Result<Reader<'_>, ReadError> {
         let permit = Arc::clone(&self.permits)
             .acquire_owned()

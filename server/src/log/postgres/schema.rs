@@ -12,9 +12,10 @@ use super::row::{self, Time};
 use crate::log::ReadError;
 
 /// How the tables came to be, each version from the one before it. What was released is never changed, only added to.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001_log.sql"),
     include_str!("migrations/0002_sql_writers.sql"),
+    include_str!("migrations/0003_tickets.sql"),
 ];
 
 /// The oldest PostgreSQL that has all that is used here.

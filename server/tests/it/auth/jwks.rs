@@ -21,7 +21,7 @@ use crate::process::todoki;
 const LATEST: &str = "/api/event-bus/latest";
 
 /// A set with the public key of this file, under this name.
-fn key_set(file: &str, name: &str) -> String {
+pub(crate) fn key_set(file: &str, name: &str) -> String {
     let pem = std::fs::read_to_string(key_file(file)).unwrap();
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     let der = STANDARD.decode(body).unwrap();
@@ -33,7 +33,7 @@ fn key_set(file: &str, name: &str) -> String {
 }
 
 /// A server that answers each connection with these keys.
-async fn serve(keys: String) -> String {
+pub(crate) async fn serve(keys: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -90,7 +90,10 @@ async fn serve_tls(keys: String) -> String {
     format!("https://localhost:{port}/jwks.json")
 }
 
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, keys: &str) -> io::Result<()> {
+pub(crate) async fn answer(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    keys: &str,
+) -> io::Result<()> {
     let mut request = [0; 4096];
     assert_ne!(stream.read(&mut request).await?, 0);
     let length = keys.len();
@@ -99,13 +102,13 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, keys: &str) -> 
     stream.shutdown().await
 }
 
-fn verifier(jwks: &str) -> String {
+pub(crate) fn verifier(jwks: &str) -> String {
     format!(
         "[[jwt]]\nissuer = \"https://id.example\"\naudience = \"todoki\"\nalgorithms = [\"EdDSA\"]\njwks = \"{jwks}\"\n"
     )
 }
 
-fn token(key: &str, kid: &str) -> String {
+pub(crate) fn token(key: &str, kid: &str) -> String {
     let header = format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#);
     signing_key(key)
         .sign(&header, &claims(r#","role":"viewer""#))

@@ -1,7 +1,7 @@
 //! Who may come in: `auth.toml`, its tokens and what becomes of them when it changes.
 
 mod commands;
-mod jwks;
+pub(crate) mod jwks;
 mod jwts;
 mod redaction;
 mod static_tokens;
@@ -12,13 +12,13 @@ use todoki::auth::SigningKey;
 use todoki::clock;
 
 /// A key of the tests.
-fn key_file(name: &str) -> PathBuf {
+pub(crate) fn key_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data/keys")
         .join(name)
 }
 
-fn signing_key(name: &str) -> SigningKey {
+pub(crate) fn signing_key(name: &str) -> SigningKey {
     SigningKey::read(&std::fs::read(key_file(name)).unwrap()).unwrap()
 }
 
@@ -28,7 +28,7 @@ fn seconds(away: i64) -> i64 {
 }
 
 /// Claims that let their holder in, with these members behind them.
-fn claims(members: &str) -> String {
+pub(crate) fn claims(members: &str) -> String {
     let expires = seconds(600);
     format!(r#"{{"iss":"https://id.example","aud":"todoki","sub":"ann","exp":{expires}{members}}}"#)
 }

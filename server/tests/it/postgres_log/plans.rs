@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use todoki::log::{Log, PageRequest};
+use todoki::log::{Kept, KeptTicket, Log, PageRequest, TicketRoom, TicketTable};
 use todoki_codec::query::Direction;
 use todoki_codec::{Cursor, Filter, Pattern, Scope, Scopes, WantedIds, Windows, Within};
 use uuid::Uuid;
@@ -25,7 +25,10 @@ const FILL: &str = "
         CASE WHEN n % 7 = 0 THEN lpad(to_hex(7), 32, '0')::uuid END,
         CASE WHEN n % 4 = 0 THEN 'id' || n END, '{\"pad\":\"' || repeat('x', 150) || '\"}'
     FROM generate_series(1, EVENTS) n;
-    COMMIT";
+    COMMIT;
+    INSERT INTO todoki.tickets
+    SELECT sha256(n::text::bytea), sha256((n / 100)::text::bytea), '', now() + (n - 3000) * interval '1 s'
+    FROM generate_series(1, 12000) n";
 
 const EVENTS: i64 = 1_000_000;
 
@@ -145,8 +148,27 @@ async fn exercise(log: &impl Log) {
     assert!(log.bounds().head > Cursor::ORIGIN.forward(1_000_000));
 }
 
+/// Gives tickets, of which the first clears expired ones away, and takes one.
+async fn exercise_tickets(tickets: &TicketTable) {
+    let ticket = |digest, principal| KeptTicket {
+        digest: [digest; 32],
+        principal: [principal; 32],
+        sealed: vec![1],
+    };
+    let room = |most| TicketRoom {
+        lifetime: Duration::from_mins(1),
+        most_of_one: 1,
+        most,
+    };
+    let put = async |ticket, most| tickets.put(&ticket, room(most)).await.unwrap();
+    assert_eq!(put(ticket(1, 1), 10_000).await, Kept::Yes);
+    assert_eq!(put(ticket(2, 1), 10_000).await, Kept::ManyOfOne);
+    assert_eq!(put(ticket(3, 2), 8_000).await, Kept::Many);
+    assert_eq!(tickets.take(&[1; 32]).await.unwrap(), Some(vec![1]));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_statement_scans_the_events() {
+async fn no_statement_scans_the_events_or_the_tickets() {
     let cluster = Cluster::start(&[
         "session_preload_libraries = auto_explain",
         "auto_explain.log_nested_statements = on",
@@ -168,6 +190,7 @@ async fn no_statement_scans_the_events() {
         client.batch_execute(&watch).await.unwrap();
         let log = database.open(no_release());
         exercise(&log).await;
+        exercise_tickets(&log.tickets()).await;
         client
             .batch_execute("SELECT todoki_emit('family1.k1', NULL, '{}', id => 'sql')")
             .await
@@ -183,8 +206,11 @@ async fn no_statement_scans_the_events() {
             .filter(|entry| entry.contains("plan:"))
             .collect();
         assert!(plans.len() > 200, "{} plans", plans.len());
+        let ticketing = |plan: &&&str| plan.contains("Scan using tickets_");
+        assert!(plans.iter().filter(ticketing).count() >= 5);
         for plan in plans {
             assert!(!plan.contains("Seq Scan on events"), "{plan}");
+            assert!(!plan.contains("Seq Scan on tickets"), "{plan}");
             assert_bounded(plan);
         }
     }

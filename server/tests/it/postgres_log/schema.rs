@@ -45,7 +45,7 @@ async fn servers_that_start_together_make_the_tables_once() {
     let client = database.connect().await;
     assert_eq!(
         count(&client, "SELECT count(*) FROM todoki.migrations").await,
-        2
+        3
     );
 }
 
@@ -65,7 +65,7 @@ async fn a_log_of_a_later_version_is_left_alone() {
             error,
             DatabaseError::Newer {
                 found: 99,
-                known: 2,
+                known: 3,
                 ..
             }
         ),
