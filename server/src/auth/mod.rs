@@ -402,11 +402,15 @@ fn is_over(expires: Timestamp, now: Timestamp) -> bool {
     ends(expires).is_some_and(|end| end <= now)
 }
 
+/// The token of `Authorization: Bearer`. One that cannot be read is empty, which no token is, rather than absent: what
+/// else the request carries must not count in its place.
 fn bearer(headers: &HeaderMap) -> Option<String> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| token.trim().to_owned())
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    let end = value.iter().position(|byte| *byte == b' ');
+    let (scheme, token) = value.split_at(end.unwrap_or(value.len()));
+    let token = std::str::from_utf8(token).unwrap_or_default();
+    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer");
+    is_bearer.then(|| token.trim().to_owned())
 }
 
 /// The token that a subprotocol carries. One that cannot be read is empty, which no token is, rather than absent.
@@ -518,6 +522,9 @@ mod tests {
         assert!(!twice(&[right, ("authorization", "Bearer wrong")]));
         let unreadable = format!("{SUBPROTOCOL_TOKEN}!!!");
         assert!(!twice(&[("sec-websocket-protocol", &unreadable)]));
+        for unreadable in ["Bearer", "Bearer ", "Bearer s\u{e9}cret"] {
+            assert!(!twice(&[("authorization", unreadable)]), "{unreadable:?}");
+        }
     }
 
     #[test]
