@@ -50,6 +50,13 @@ impl KeySet {
         Self(keys)
     }
 
+    /// Those of them that are for these algorithms.
+    pub(super) fn of(&self, algorithms: &[Algorithm]) -> Self {
+        let keys = self.0.iter();
+        let fitting = keys.filter(|key| algorithms.contains(&key.algorithm));
+        Self(fitting.cloned().collect())
+    }
+
     /// The keys that a token with this `kid` may be signed with: those of that very name; without a name those that have
     /// none, or the only one there is.
     pub(super) fn named(&self, id: Option<&str>) -> Vec<&Key> {

@@ -32,7 +32,6 @@ use simd_json::OwnedValue;
 use subtle::ConstantTimeEq;
 use todoki_codec::{ScopesError, query};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -305,17 +304,9 @@ impl Auth {
         }
     }
 
-    /// Puts a policy in force, as soon as it has the keys without which those who are in would have to go.
-    async fn take(&self, mut policy: Policy) {
+    /// Puts a policy in force.
+    fn take(&self, mut policy: Policy) {
         policy.adopt(&self.policy());
-        let mut told = None;
-        while let Err(fault) = fetch_all(policy.awaited(&self.policy())).await {
-            if told.as_ref() != Some(&fault) {
-                tracing::error!("{fault}; who may come in stays as it was until that is done");
-                told = Some(fault);
-            }
-            tokio::time::sleep(KEYS_LOOK_INTERVAL).await;
-        }
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
         self.note(true);
     }
@@ -381,14 +372,6 @@ async fn look_for_more(jwks: Arc<Jwks>, changes: watch::Sender<Generation>) {
     if jwks.look_for_more().await {
         note(&changes);
     }
-}
-
-/// Fetches all these keys at the same time, so that one deadline bounds them all; the error is the first that shows.
-async fn fetch_all(all: Vec<Arc<Jwks>>) -> Result<(), String> {
-    let fetching = all.into_iter().map(async |jwks| jwks.prepare().await);
-    let fetching: JoinSet<_> = fetching.collect();
-    let fetched = fetching.join_all().await;
-    fetched.into_iter().collect()
 }
 
 /// When a token that expires then does not count any more, the leeway included.
