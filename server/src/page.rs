@@ -158,6 +158,8 @@ async fn send_replay<L: Log>(
     let until = replay.to.unwrap_or(Cursor::MAX).min(log.bounds().head);
     let mut is_first = true;
     while from < until {
+        let turn = reading.acquire().await;
+        // Behind the wait, which may be long.
         let filter = auth
             .readmit(&admission)
             .and_then(|admission| admission.principal.stored(&replay.filter));
@@ -171,7 +173,6 @@ async fn send_replay<L: Log>(
             max_events: PAGE_EVENTS,
             max_bytes: PAGE_BYTES,
         };
-        let turn = reading.acquire().await;
         let page = log.page(request).await;
         drop(turn);
         let page = match page {
@@ -236,6 +237,7 @@ fn write_array(events: &[Event], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::pin::pin;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use jiff::Timestamp;
@@ -294,6 +296,47 @@ pub(crate) mod tests {
         async fn trim(&self, _: Cursor) -> Result<(), AppendError> {
             Err(AppendError::Busy)
         }
+    }
+
+    #[tokio::test]
+    async fn a_replay_that_waited_for_its_turn_goes_on_by_the_grants_of_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("auth.toml");
+        let entry = format!(
+            "[[tokens]]\nlabel = \"ann\"\nhash = \"{}\"\nrole = \"viewer\"\n",
+            crate::auth::hash("secret")
+        );
+        std::fs::write(&path, &entry).unwrap();
+        let auth = Arc::new(Auth::open(&path, None).unwrap());
+        let admission = auth.admit_token("secret").await.unwrap();
+        let log = Arc::new(Endless::default());
+        let reading = Arc::new(Semaphore::new(0));
+        let (sender, mut body) = Channel::<Bytes, ReadError>::new(REPLAY_CHUNKS);
+        let sending = send_replay(
+            (Arc::clone(&log), Arc::clone(&reading)),
+            (Arc::clone(&auth), admission),
+            Cursor::ORIGIN,
+            query::replay("").unwrap(),
+            Form::Array,
+            sender,
+        );
+        let mut sending = pin!(sending);
+        tokio::select! {
+            biased;
+            () = &mut sending => unreachable!("it waits"),
+            () = std::future::ready(()) => {}
+        }
+        let mut changes = auth.changes();
+        std::fs::write(&path, format!("{entry}[revoked]\nlabels = [\"ann\"]\n")).unwrap();
+        let stop = tokio_util::sync::CancellationToken::new();
+        tokio::select! {
+            () = auth.keep(stop) => unreachable!("nobody stops it"),
+            changed = changes.changed() => changed.unwrap(),
+        }
+        reading.add_permits(1);
+        sending.await;
+        assert!(body.frame().await.unwrap().is_err(), "it is cut");
+        assert_eq!(log.looks.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
