@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
-use hyper::Response;
-use hyper::header::HeaderMap;
+use hyper::body::Incoming;
+use hyper::{Request, Response, Version};
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::query::{self, Direction, PageQuery, ReplayQuery};
 use todoki_codec::{Cursor, Event, Filter, encode};
@@ -102,16 +102,28 @@ enum Form {
     Lines,
 }
 
+impl Form {
+    /// What a client would rather have: an array, unless it asks for lines. What lines say of their end is that of their
+    /// chunks, which HTTP/1.0 has none of: a part would look like the whole.
+    fn accepted<B>(request: &Request<B>) -> Self {
+        let has_chunks = request.version() > Version::HTTP_10;
+        if has_chunks && negotiate::prefers_lines(request.headers(), "application/json") {
+            Self::Lines
+        } else {
+            Self::Array
+        }
+    }
+}
+
 /// `POST /api/event-bus/replay`: the events in `(from_cursor, to_cursor]`, read as the client takes them, for as long as they
 /// may have them.
 pub async fn replay<L: Log>(
     (log, reading): (&Arc<L>, &Arc<Semaphore>),
     auth: &Arc<Auth>,
     admission: &Admission,
-    headers: &HeaderMap,
-    query: &str,
+    request: &Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let replay = query::replay(query)?;
+    let replay = query::replay(request.uri().query().unwrap_or_default())?;
     let principal = &admission.principal;
     principal.stored(&replay.filter)?;
     let bounds = log.bounds();
@@ -123,11 +135,7 @@ pub async fn replay<L: Log>(
             bounds: visible::bounds(&**log, principal, bounds).await?,
         });
     }
-    let form = if negotiate::prefers_lines(headers, "application/json") {
-        Form::Lines
-    } else {
-        Form::Array
-    };
+    let form = Form::accepted(request);
     let (sender, body) = Channel::new(REPLAY_CHUNKS);
     let access = (Arc::clone(auth), admission.clone());
     tokio::spawn(send_replay(
