@@ -46,7 +46,9 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Err
 
 /// The files as an array of `File`, each with the forms that lie beside it.
 fn list(dist: &Path, files: &[PathBuf]) -> Result<String, Box<dyn Error>> {
-    let dist = dist.to_str().ok_or("the path of the web app is not UTF-8")?;
+    let dist = dist
+        .to_str()
+        .ok_or("the path of the web app is not UTF-8")?;
     let mut list = String::from("[\n");
     for file in files {
         let name = file.to_str().ok_or("a file's name is not UTF-8")?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
-use hyper::Response;
-use hyper::header::HeaderMap;
+use hyper::body::Incoming;
+use hyper::{Request, Response, Version};
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::query::{self, Direction, PageQuery, ReplayQuery};
 use todoki_codec::{Cursor, Event, Filter, encode};
@@ -108,16 +108,28 @@ enum Form {
     Lines,
 }
 
+impl Form {
+    /// What a client would rather have: an array, unless it asks for lines. What lines say of their end is that of their
+    /// chunks, which HTTP/1.0 has none of: a part would look like the whole.
+    fn accepted<B>(request: &Request<B>) -> Self {
+        let has_chunks = request.version() > Version::HTTP_10;
+        if has_chunks && negotiate::prefers_lines(request.headers(), "application/json") {
+            Self::Lines
+        } else {
+            Self::Array
+        }
+    }
+}
+
 /// `POST /api/event-bus/replay`: the events in `(from_cursor, to_cursor]`, read as the client takes them, for as long as they
 /// may have them.
 pub async fn replay<L: Log>(
     (log, reading): (&Arc<L>, &Arc<Semaphore>),
     auth: &Arc<Auth>,
     admission: &Admission,
-    headers: &HeaderMap,
-    query: &str,
+    request: &Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let replay = query::replay(query)?;
+    let replay = query::replay(request.uri().query().unwrap_or_default())?;
     let principal = &admission.principal;
     principal.stored(&replay.filter)?;
     let bounds = log.bounds();
@@ -129,11 +141,7 @@ pub async fn replay<L: Log>(
             bounds: visible::bounds(&**log, principal, bounds).await?,
         });
     }
-    let form = if negotiate::prefers_lines(headers, "application/json") {
-        Form::Lines
-    } else {
-        Form::Array
-    };
+    let form = Form::accepted(request);
     let (sender, body) = Channel::new(REPLAY_CHUNKS);
     let access = (Arc::clone(auth), admission.clone());
     tokio::spawn(send_replay(
@@ -164,6 +172,8 @@ async fn send_replay<L: Log>(
     let until = replay.to.unwrap_or(Cursor::MAX).min(log.bounds().head);
     let mut is_first = true;
     while from < until {
+        let turn = reading.acquire().await;
+        // Behind the wait, which may be long.
         let filter = auth
             .readmit(&admission)
             .and_then(|admission| admission.principal.stored(&replay.filter));
@@ -177,7 +187,6 @@ async fn send_replay<L: Log>(
             max_events: PAGE_EVENTS,
             max_bytes: PAGE_BYTES,
         };
-        let turn = reading.acquire().await;
         let page = log.page(request).await;
         drop(turn);
         let page = match page {
@@ -247,6 +256,7 @@ fn write_array(events: &[Event], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::pin::pin;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
@@ -322,6 +332,47 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
+    async fn a_replay_that_waited_for_its_turn_goes_on_by_the_grants_of_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("auth.toml");
+        let entry = format!(
+            "[[tokens]]\nlabel = \"ann\"\nhash = \"{}\"\nrole = \"viewer\"\n",
+            crate::auth::hash("secret")
+        );
+        std::fs::write(&path, &entry).unwrap();
+        let auth = Arc::new(Auth::open(&path, None).unwrap());
+        let admission = auth.admit_token("secret").await.unwrap();
+        let log = Arc::new(Endless::default());
+        let reading = Arc::new(Semaphore::new(0));
+        let (sender, mut body) = Channel::<Bytes, ReadError>::new(REPLAY_CHUNKS);
+        let sending = send_replay(
+            (Arc::clone(&log), Arc::clone(&reading)),
+            (Arc::clone(&auth), admission),
+            Cursor::ORIGIN,
+            query::replay("").unwrap(),
+            Form::Array,
+            sender,
+        );
+        let mut sending = pin!(sending);
+        tokio::select! {
+            biased;
+            () = &mut sending => unreachable!("it waits"),
+            () = std::future::ready(()) => {}
+        }
+        let mut changes = auth.changes();
+        std::fs::write(&path, format!("{entry}[revoked]\nlabels = [\"ann\"]\n")).unwrap();
+        let stop = tokio_util::sync::CancellationToken::new();
+        tokio::select! {
+            () = auth.keep(stop) => unreachable!("nobody stops it"),
+            changed = changes.changed() => changed.unwrap(),
+        }
+        reading.add_permits(1);
+        sending.await;
+        assert!(body.frame().await.unwrap().is_err(), "it is cut");
+        assert_eq!(log.looks.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
     async fn a_page_that_finds_nothing_says_how_far_it_looked() {
         for (query, next_cursor) in [("cursor=0", 5000), ("before=900000", 895_000)] {
             let log = Endless::default();
@@ -358,10 +409,8 @@ pub(crate) mod tests {
                 Arc::new(Semaphore::new(READING)),
             );
             let admission = auth.admit_token("secret").await.unwrap();
-            let headers = HeaderMap::new();
-            let answer = service_fn(async |_| {
-                let query = "kinds=rare";
-                let answer = replay((&log, &reading), &auth, &admission, &headers, query).await;
+            let answer = service_fn(async |request| {
+                let answer = replay((&log, &reading), &auth, &admission, &request).await;
                 answer.map_err(|refusal| refusal.to_string())
             });
             // As the server has it.
@@ -372,7 +421,7 @@ pub(crate) mod tests {
                 .unwrap_err();
         });
         client
-            .write_all(b"POST / HTTP/1.1\r\nHost: it\r\n\r\n")
+            .write_all(b"POST /?kinds=rare HTTP/1.1\r\nHost: it\r\n\r\n")
             .await
             .unwrap();
         let mut begun = [0; 12];

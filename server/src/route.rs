@@ -354,7 +354,7 @@ async fn answer_principal<L: Log>(
         Endpoint::Replay => {
             let seat = app.limiter.replay(principal)?;
             let reading = (&app.log, &app.reading);
-            let replay = page::replay(reading, &app.auth, admission, request.headers(), query);
+            let replay = page::replay(reading, &app.auth, admission, &request);
             Ok(limit::hold(replay.await?, seat))
         }
         Endpoint::Ticket => issue_ticket(&app.tickets, admission.clone(), query).await,

@@ -260,6 +260,24 @@ mod tests {
         assert_eq!(inflater.inflate(&bomb, 8 << 20).unwrap().len(), 8 << 20);
     }
 
+    /// One inflater reads for many clients: what one of them sent is no business of another's.
+    #[test]
+    fn a_message_on_its_own_refers_to_nothing_before_it() {
+        let mut inflater = Inflater::stateless();
+        let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+        // Repeats what came before it (RFC 7692 §7.2.3.2).
+        let again = [0xf2, 0x00, 0x11, 0x00, 0x00];
+        let random = |n: u32| u8::try_from(n.wrapping_mul(2_654_435_761) >> 24).unwrap();
+        let long: Vec<_> = (0..100_000).map(random).collect();
+        let long = deflated(&mut Deflater::default(), &long);
+        for before in [&hello[..], &long, &[0xff; 8]] {
+            inflater.inflate(before, LIMIT).ok();
+            assert_eq!(inflater.inflate(&again, LIMIT), Err(InflateError::Corrupt));
+            inflater.inflate(before, 1).ok();
+            assert_eq!(inflater.inflate(&again, LIMIT), Err(InflateError::Corrupt));
+        }
+    }
+
     #[test]
     fn what_is_not_deflate_is_refused() {
         let mut inflater = Inflater::stateless();

@@ -91,18 +91,13 @@ impl Jwks {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Fetches the keys unless that was done once, however short ago it failed; the error says what is missing.
-    pub(super) async fn prepare(&self) -> Result<(), String> {
-        let _fetching = self.fetching.lock().await;
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|last| last.is_done) {
-            return Ok(());
-        }
-        let fetched = self.fetch().await;
-        fetched.map_err(|error| format!("cannot fetch keys from {}: {error}", self.url))
+    /// Takes what there was of these algorithms for its keys, until they are fetched.
+    pub(super) fn begin_with(&self, keys: &KeySet) {
+        let fitting = keys.of(&self.algorithms);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fitting);
     }
 
-    /// Fetches the keys if it is time to; whether they are others now.
+    /// Fetches the keys if it is time to; whether they are others by that.
     pub(super) async fn refresh(&self) -> bool {
         let is_due = |last: Attempt| {
             let wait = if last.is_done {
@@ -116,15 +111,16 @@ impl Jwks {
     }
 
     /// Fetches the keys because a token names one that is not among them, unless that was done a moment ago; whether they
-    /// are others now. Whoever comes while they are fetched waits for them.
+    /// are others by that. Whoever comes while they are fetched waits for them.
     pub(super) async fn look_for_more(&self) -> bool {
         self.fetch_if(|last| last.at.elapsed() >= self.retry_interval)
             .await
     }
 
     async fn fetch_if(&self, is_due: impl Fn(Attempt) -> bool) -> bool {
-        let before = self.keys();
         let _fetching = self.fetching.lock().await;
+        // Whoever waited for another's fetch has changed nothing.
+        let before = self.keys();
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(is_due)
             && let Err(error) = self.fetch().await

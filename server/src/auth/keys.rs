@@ -9,6 +9,7 @@ use jsonwebtoken::jwk::{
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use simd_json::prelude::*;
 
 /// Keys of one issuer: the present ones, and those of some rotations.
 pub(super) const KEYS: usize = 64;
@@ -47,6 +48,13 @@ pub(super) struct KeySet(Vec<Key>);
 impl KeySet {
     pub(super) fn new(keys: Vec<Key>) -> Self {
         Self(keys)
+    }
+
+    /// Those of them that are for these algorithms.
+    pub(super) fn of(&self, algorithms: &[Algorithm]) -> Self {
+        let keys = self.0.iter();
+        let fitting = keys.filter(|key| algorithms.contains(&key.algorithm));
+        Self(fitting.cloned().collect())
     }
 
     /// The keys that a token with this `kid` may be signed with: those of that very name; without a name those that have
@@ -138,15 +146,20 @@ pub(super) fn public(content: &[u8]) -> Result<Vec<Key>, String> {
 pub(super) fn set(content: &[u8], algorithms: &[Algorithm]) -> Result<KeySet, String> {
     let set: RawSet = simd_json::serde::from_slice(&mut content.to_vec())
         .map_err(|error| format!("is no JWK set: {error}"))?;
-    let keys = set.keys.iter().filter_map(|raw| jwk(raw).ok().flatten());
-    let keys: Vec<_> = keys
-        .filter(|key| algorithms.contains(&key.algorithm))
-        .collect();
+    let mut keys = Vec::new();
+    let mut fault = None;
+    for raw in &set.keys {
+        match jwk(raw) {
+            Ok(Some(key)) if algorithms.contains(&key.algorithm) => keys.push(key),
+            Ok(_) => {}
+            Err(error) => fault = fault.or(Some(error)),
+        }
+    }
     if keys.len() > KEYS {
         return Err(format!("has {} keys; at most {KEYS} are taken", keys.len()));
     }
     if keys.is_empty() {
-        return Err("has no key for one of `algorithms`".into());
+        return Err(fault.unwrap_or_else(|| "has no key for one of `algorithms`".into()));
     }
     Ok(KeySet(keys))
 }
@@ -216,6 +229,12 @@ impl RawKey {
 fn jwk(raw: &RawKey) -> Result<Option<Key>, String> {
     let jwk: Jwk = simd_json::serde::from_refowned_value(&raw.0)
         .map_err(|_| "has an entry that is no JWK".to_owned())?;
+    if raw.0.contains_key("d") {
+        return Err(
+            "has a private key, and whoever has seen it can sign; give the server the public one"
+                .into(),
+        );
+    }
     let common = &jwk.common;
     let is_for_signatures = matches!(common.public_key_use, None | Some(PublicKeyUse::Signature));
     let operations = common.key_operations.as_ref();

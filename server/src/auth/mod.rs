@@ -32,7 +32,6 @@ use simd_json::OwnedValue;
 use subtle::ConstantTimeEq;
 use todoki_codec::{ScopesError, query};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -346,17 +345,9 @@ impl Auth {
         }
     }
 
-    /// Puts a policy in force, as soon as it has the keys without which those who are in would have to go.
-    async fn take(&self, mut policy: Policy) {
+    /// Puts a policy in force.
+    fn take(&self, mut policy: Policy) {
         policy.adopt(&self.policy());
-        let mut told = None;
-        while let Err(fault) = fetch_all(policy.awaited(&self.policy())).await {
-            if told.as_ref() != Some(&fault) {
-                tracing::error!("{fault}; who may come in stays as it was until that is done");
-                told = Some(fault);
-            }
-            tokio::time::sleep(KEYS_LOOK_INTERVAL).await;
-        }
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
         self.note(true);
     }
@@ -423,14 +414,6 @@ async fn look_for_more(jwks: Arc<Jwks>, changes: watch::Sender<Generation>) {
     }
 }
 
-/// Fetches all these keys at the same time, so that one deadline bounds them all; the error is the first that shows.
-async fn fetch_all(all: Vec<Arc<Jwks>>) -> Result<(), String> {
-    let fetching = all.into_iter().map(async |jwks| jwks.prepare().await);
-    let fetching: JoinSet<_> = fetching.collect();
-    let fetched = fetching.join_all().await;
-    fetched.into_iter().collect()
-}
-
 /// When a token that expires then does not count any more, the leeway included.
 fn ends(expires: Timestamp) -> Option<Timestamp> {
     // A time so late that the leeway leaves the calendar never comes.
@@ -442,11 +425,15 @@ fn is_over(expires: Timestamp, now: Timestamp) -> bool {
     ends(expires).is_some_and(|end| end <= now)
 }
 
+/// The token of `Authorization: Bearer`. One that cannot be read is empty, which no token is, rather than absent: what
+/// else the request carries must not count in its place.
 fn bearer(headers: &HeaderMap) -> Option<String> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| token.trim().to_owned())
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    let end = value.iter().position(|byte| *byte == b' ');
+    let (scheme, token) = value.split_at(end.unwrap_or(value.len()));
+    let token = std::str::from_utf8(token).unwrap_or_default();
+    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer");
+    is_bearer.then(|| token.trim().to_owned())
 }
 
 /// The token that a subprotocol carries. One that cannot be read is empty, which no token is, rather than absent.
@@ -561,6 +548,9 @@ mod tests {
         assert!(!twice(&[right, ("authorization", "Bearer wrong")]));
         let unreadable = format!("{SUBPROTOCOL_TOKEN}!!!");
         assert!(!twice(&[("sec-websocket-protocol", &unreadable)]));
+        for unreadable in ["Bearer", "Bearer ", "Bearer s\u{e9}cret"] {
+            assert!(!twice(&[("authorization", unreadable)]), "{unreadable:?}");
+        }
     }
 
     #[test]

@@ -155,33 +155,21 @@ impl Policy {
         named
     }
 
-    /// Keeps the keys that the policy before this one has fetched, where this one would fetch the same.
+    /// Keeps the keys that the policy before this one has fetched, where this one would fetch the same. Where an issuer's
+    /// are to be had elsewhere now, they stay until they come from there: an address that does not answer puts nobody out,
+    /// and nothing else that has changed waits for it.
     pub(super) fn adopt(&mut self, before: &Self) {
         let known = before.all_fetched();
         for verifier in &mut self.verifiers {
-            if let Keys::Fetched(jwks) = &mut verifier.keys
-                && let Some(same) = known.iter().find(|other| other.is_same(jwks))
-            {
+            let Keys::Fetched(jwks) = &mut verifier.keys else {
+                continue;
+            };
+            if let Some(same) = known.iter().find(|other| other.is_same(jwks)) {
                 *jwks = Arc::clone(same);
+            } else if let Some(verifier) = before.verifier(&verifier.issuer) {
+                jwks.begin_with(&verifier.keys());
             }
         }
-    }
-
-    /// The keys that are to be fetched before this policy follows the one before it: without them, issuers whose tokens are
-    /// taken now would lose all their holders. Those of an issuer who is new, or who has no key yet, keep nobody waiting.
-    pub(super) fn awaited(&self, before: &Self) -> Vec<Arc<Jwks>> {
-        let known = before.all_fetched();
-        let has_holders = |issuer: &str| {
-            let verifier = before.verifier(issuer);
-            verifier.is_some_and(|verifier| verifier.keys().len() > 0)
-        };
-        let awaited = |verifier: &Verifier| match &verifier.keys {
-            Keys::Fetched(jwks) if has_holders(&verifier.issuer) => Some(Arc::clone(jwks)),
-            _ => None,
-        };
-        let all = self.verifiers.iter().filter_map(awaited);
-        all.filter(|jwks| !known.iter().any(|known| Arc::ptr_eq(known, jwks)))
-            .collect()
     }
 
     /// The keys that are fetched from elsewhere.

@@ -2,7 +2,6 @@
 //! not right changes nothing.
 
 use std::path::{Path, PathBuf};
-use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,9 +44,8 @@ impl Watched {
         (seen.sources.files(), secrets)
     }
 
-    /// Hands over each new policy, for ever. What takes longer to take than until the next one is not taken at all.
-    pub(super) async fn keep<T: Future<Output = ()>>(self: &Arc<Self>, take: impl Fn(Policy) -> T) {
-        let mut taking = pin!(None);
+    /// Hands over each new policy, for ever.
+    pub(super) async fn keep(self: &Arc<Self>, take: impl Fn(Policy)) {
         let mut ticks = tokio::time::interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Where signals cannot be had, the ticks find everything too.
@@ -56,17 +54,13 @@ impl Watched {
             let is_asked = tokio::select! {
                 _ = ticks.tick() => false,
                 () = hung_up(&mut hangups) => true,
-                () = taken(taking.as_mut()) => {
-                    taking.set(None);
-                    tracing::info!(file = %self.path().display(), "took up who may come in");
-                    continue;
-                }
             };
             let watched = Arc::clone(self);
             let looking = tokio::task::spawn_blocking(move || watched.look(is_asked));
             // A panic in it has been reported; the next look starts afresh.
             if let Ok(Some(policy)) = looking.await {
-                taking.set(Some(take(policy)));
+                take(policy);
+                tracing::info!(file = %self.path().display(), "took up who may come in");
             }
         }
     }
@@ -107,14 +101,6 @@ fn load(path: &Path) -> (Sources, Result<Policy, FileError>) {
     let content = sources.read_main();
     let policy = content.and_then(|content| file::parse(&mut sources, &content));
     (sources, policy)
-}
-
-/// Ends when what is being taken was; never when nothing is.
-async fn taken<T: Future<Output = ()>>(taking: Pin<&mut Option<T>>) {
-    match taking.as_pin_mut() {
-        Some(taking) => taking.await,
-        None => std::future::pending().await,
-    }
 }
 
 async fn hung_up(hangups: &mut Option<Signal>) {

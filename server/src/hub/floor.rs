@@ -187,6 +187,7 @@ impl<S: Sink> Floor<S> {
         let id = self.members.insert(Member {
             sink,
             group,
+            begins_after: position,
             ring: Arc::default(),
             written: 0,
             given: 0,
@@ -208,6 +209,7 @@ impl<S: Sink> Floor<S> {
         self.groups[group].members.push(id.0);
         let member = &mut self.members[id.0];
         member.group = group;
+        member.begins_after = position;
         let behind = member.behind();
         behind.position = position;
         if std::mem::take(&mut behind.is_slow) {
@@ -245,14 +247,18 @@ impl<S: Sink> Floor<S> {
         }
     }
 
-    /// The newest event up to this position that a member's group was given, as far as that is known; the origin otherwise.
+    /// The newest event up to this position that a member was given of its group, as far as that is known; the origin
+    /// otherwise. What the group was given before it came is none of its business.
     pub fn newest_until(&self, id: MemberId, position: Cursor) -> Cursor {
-        let group = &self.groups[self.members[id.0].group];
-        if group.newest <= position {
-            return group.newest;
-        }
-        let newest = group.strand.newest_until(position);
-        newest.unwrap_or(Cursor::ORIGIN)
+        let member = &self.members[id.0];
+        let group = &self.groups[member.group];
+        let newest = if group.newest <= position {
+            Some(group.newest)
+        } else {
+            group.strand.newest_until(position)
+        };
+        let own = newest.filter(|newest| *newest > member.begins_after);
+        own.unwrap_or(Cursor::ORIGIN)
     }
 
     /// Where a member's bytes go.

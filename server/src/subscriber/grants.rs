@@ -1,6 +1,7 @@
 //! Judging a client by the grants of now: when it shows another token, when who may come in has changed, and when its time
 //! has come.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,7 +26,19 @@ impl<L: Log> Subscriber<L> {
         token: &Token,
         reference: Option<String>,
     ) -> Result<(), Refusal> {
-        let admission = self.shard.auth.admit_token(token.secret()).await;
+        let (shard, line) = (Rc::clone(&self.shard), Rc::clone(&self.line));
+        let mut judging = pin!(shard.auth.admit_token(token.secret()));
+        // Keys may have to be fetched for it, and whoever is revoked meanwhile does not wait for them.
+        let admission = loop {
+            tokio::select! {
+                biased;
+                admission = &mut judging => break admission,
+                () = line.ordered() => self.heed().await,
+            }
+            if self.closing.is_some() {
+                return Ok(());
+            }
+        };
         let admission = admission.map_err(|refusal| self.access.refused(refusal));
         if admission.is_err() && self.pace.guess(&self.shard.pacing) {
             self.close(CloseCode::POLICY, "too many tokens were wrong");
@@ -76,24 +89,28 @@ impl<L: Log> Subscriber<L> {
         let principal = Arc::clone(&admission.principal);
         let (asked, is_resumed) = (self.access.asked(&self.key.filter), self.access.is_resumed);
         let view = View::new(asked, is_resumed, &principal)?;
+        let is_other = view.filter != self.key.filter;
+        let is_restricted = principal.is_restricted();
+        // Before anything is waited for: what comes meanwhile is judged by the grants of now.
+        let position = if is_other || is_restricted {
+            self.stand()
+        } else {
+            self.shard.floor.borrow().watermark(self.id)
+        };
+        let known = self.known(position);
         let shard = Rc::clone(&self.shard);
-        let _turn = if principal.is_restricted() {
+        let _turn = if is_restricted {
             // It would hold its turn, or wait for one, and not go on.
             self.reading = None;
             Some(shard.reads.acquire().await)
         } else {
             None
         };
-        let position = if view.filter == self.key.filter {
-            self.shard.floor.borrow().watermark(self.id)
-        } else {
-            self.shard.floor.borrow_mut().stand(self.id)
-        };
-        let told = if principal.is_restricted() {
+        let told = if is_restricted {
             let newest = visible::newest(&*self.shard.log, &principal, position).await;
             let newest = newest.ok().flatten();
             // Who was told everything so far knows the position; a log that cannot be read tells nothing new.
-            match (self.known(position), newest) {
+            match (known, newest) {
                 (Some(known), Some(newest)) => Some(known.max(newest)),
                 (known, newest) => Some(newest.or(known).unwrap_or(position)),
             }
@@ -103,9 +120,8 @@ impl<L: Log> Subscriber<L> {
         self.access.renew(admission);
         self.access.note(&view.asked, &view.filter, is_resumed);
         self.line.set_told(told);
-        if view.filter != self.key.filter {
+        if is_other {
             self.reading = None;
-            self.was_live = false;
             self.key.filter = view.filter;
             let mut floor = self.shard.floor.borrow_mut();
             floor.rejoin(self.id, self.key.clone(), position);
@@ -117,6 +133,14 @@ impl<L: Log> Subscriber<L> {
             reference,
         });
         Ok(())
+    }
+
+    /// Takes the client out of its stream, and says where it stands.
+    fn stand(&mut self) -> Cursor {
+        let mut floor = self.shard.floor.borrow_mut();
+        // It is us who do so; one that had fallen behind before is still to be told.
+        self.was_live &= !floor.is_live(self.id);
+        floor.stand(self.id)
     }
 
     /// What a client from whom events are hidden knows of where it stands: the last event that it was given. `None` when

@@ -286,6 +286,10 @@ impl<L: Log> Subscriber<L> {
                         Ok(heard) => self.act_on(heard).await,
                         Err(closed) => return closed,
                     }
+                    if line.stream.has_more() {
+                        // It could go on without a pause, and others have their turn.
+                        tokio::task::yield_now().await;
+                    }
                 }
                 _ = poll_fn(|task| line.stream.poll_write_ready(task)), if wait == Wait::Room => {}
                 page = next_page(&mut self.reading), if self.reading.is_some() => self.take_page(page),

@@ -138,6 +138,14 @@ impl Stream {
         }
     }
 
+    /// Whether there is more to read at once, beyond what one reading takes.
+    pub(super) fn has_more(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.has_more.get(),
+        }
+    }
+
     /// Ready when reading makes sense.
     pub(super) fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
@@ -239,7 +247,7 @@ impl TlsStream {
 
     fn try_read(&self, room: &mut [u8]) -> io::Result<usize> {
         let mut session = self.session.borrow_mut();
-        let mut filled = 0;
+        let (mut filled, mut received) = (0, 0);
         self.has_more.set(true);
         while filled < room.len() {
             match session.reader().read(&mut room[filled..]) {
@@ -253,8 +261,12 @@ impl TlsStream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
+            // A record may hold a single byte, and costs as much as one that is full: others wait for no more of them.
+            if filled > 0 && received >= room.len() {
+                break;
+            }
             match self.receive(&mut session) {
-                Ok(()) => {}
+                Ok(bytes) => received += bytes,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.has_more.set(false);
                     return if filled > 0 { Ok(filled) } else { Err(error) };
@@ -267,9 +279,9 @@ impl TlsStream {
         Ok(filled)
     }
 
-    /// Takes in what the socket has.
-    fn receive(&self, session: &mut ServerConnection) -> io::Result<()> {
-        session.read_tls(&mut Socket(&self.socket))?;
+    /// Takes in some of what the socket has, and says how many bytes that was.
+    fn receive(&self, session: &mut ServerConnection) -> io::Result<usize> {
+        let received = session.read_tls(&mut Socket(&self.socket))?;
         let processed = session.process_new_packets();
         if session.wants_write() {
             // An alert that says what is wrong, or the answer to a change of keys: what does not leave now leaves before
@@ -277,7 +289,7 @@ impl TlsStream {
             self.send(session).ok();
         }
         match processed {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(received),
             Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
         }
     }
@@ -308,7 +320,80 @@ impl Write for Socket<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{ClientConnection, ServerConfig};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
     use super::*;
+
+    /// A stream with TLS in it, and its client's side.
+    async fn secure() -> (Stream, std::net::TcpStream, ClientConnection) {
+        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/keys");
+        let certificate = keys.join("localhost.cert.pem");
+        let shown = CertificateDer::from_pem_file(&certificate).unwrap();
+        let key = PrivateKeyDer::from_pem_file(keys.join("localhost.pem")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![shown], key);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shaking = tokio::task::spawn_blocking(move || {
+            let config = Arc::new(crate::tls::pinned_to(&certificate).unwrap());
+            let name = "localhost".try_into().unwrap();
+            let mut session = ClientConnection::new(config, name).unwrap();
+            let mut socket = std::net::TcpStream::connect(address).unwrap();
+            while session.is_handshaking() || session.wants_write() {
+                session.complete_io(&mut socket).unwrap();
+            }
+            (socket, session)
+        });
+        let (socket, _) = listener.accept().await.unwrap();
+        let accepted = TlsAcceptor::from(Arc::new(config.unwrap())).accept(socket);
+        let (socket, session) = accepted.await.unwrap().into_inner();
+        let (client, client_session) = shaking.await.unwrap();
+        (Stream::new(socket, Some(session)), client, client_session)
+    }
+
+    #[tokio::test]
+    async fn one_reading_takes_in_no_more_than_it_has_room_for_however_little_is_in_it() {
+        const RECORDS: usize = 4_000;
+        /// A header, a byte, its type and a tag (RFC 8446 §5.2).
+        const RECORD_BYTES: usize = 5 + 1 + 1 + 16;
+        /// What is taken in at once of a socket.
+        const PIECE: usize = 4 << 10;
+        let (stream, mut socket, mut session) = secure().await;
+        let sending = tokio::task::spawn_blocking(move || {
+            let mut records = Vec::new();
+            for _ in 0..RECORDS {
+                session.writer().write_all(b"x").unwrap();
+                session.write_tls(&mut records).unwrap();
+            }
+            socket.write_all(&records).unwrap();
+            socket
+        });
+        let _open = sending.await.unwrap();
+        let mut room = vec![0; 16 << 10];
+        let (mut read, mut most) = (0, 0);
+        while read < RECORDS {
+            poll_fn(|task| stream.poll_read_ready(task)).await.unwrap();
+            match stream.try_read(&mut room) {
+                Ok(bytes) => {
+                    assert_ne!(bytes, 0, "the client is still there");
+                    (read, most) = (read + bytes, most.max(bytes));
+                }
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        assert!(most <= (room.len() + PIECE) / RECORD_BYTES, "{most}");
+    }
 
     #[test]
     fn a_plain_stream_is_no_larger_for_what_tls_would_need() {

@@ -386,3 +386,37 @@ async fn who_skips_is_told_of_no_position_that_is_not_theirs() {
     world.post("/api/event-bus/emit", &draft).await;
     client.expect("event").await;
 }
+
+/// Whoever is granted what comes and nothing that is stored knows of no event from before they came, also where somebody
+/// who is given the same was there.
+#[tokio::test]
+async fn who_sees_only_what_comes_is_told_of_nothing_that_came_before() {
+    let grants =
+        format!(r#"grants = [{{ actions = ["read"], where = {{ project_id = ["{OURS}"] }} }}]"#);
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().join("auth.toml");
+    let entries = ["early", "late"].map(|label| auth_entry(label, label, &grants));
+    std::fs::write(&path, entries.concat()).unwrap();
+    let server = TestServer::start_in(data, |config| {
+        config.auth = Some(path);
+        config.heartbeat = QUICK;
+    })
+    .await;
+    let draft = format!(r#"{{"kind":"a","data":{{}},"project_id":"{OURS}"}}"#);
+    let early = server.subscribe_as("early", "").await;
+    server.emit(&draft).await;
+    let mut late = server.subscribe_as("late", "").await;
+    let told = late.expect("subscribed").await.get_i64("cursor");
+    assert_eq!(told, Some(0));
+    assert_eq!(late.expect("ping").await.get_i64("cursor"), told);
+    server.emit(&draft).await;
+    let event = loop {
+        let message = late.message().await;
+        if message.get_str("type") == Some("event") {
+            break message.get_i64("cursor");
+        }
+    };
+    assert_eq!(event, Some(2));
+    assert_eq!(late.expect("ping").await.get_i64("cursor"), event);
+    drop(early);
+}

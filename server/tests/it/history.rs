@@ -3,7 +3,7 @@
 use simd_json::OwnedValue;
 use simd_json::prelude::*;
 
-use crate::harness::{Answer, TestServer, within};
+use crate::harness::{Answer, TOKEN, TestServer, within};
 
 fn drafts(count: usize) -> String {
     let drafts: Vec<_> = (0..count)
@@ -135,6 +135,20 @@ async fn a_replay_is_lines_where_they_are_asked_for() {
     let spread = lines("kinds=spread").await.body;
     assert!(spread.ends_with("\"data\":{ \"n\":   1}}\n"), "{spread}");
     assert_eq!(spread.lines().count(), 1);
+}
+
+/// Lines that broke off would look like all of them where nothing but the end of the connection says that it is the end.
+#[tokio::test]
+async fn a_replay_without_chunks_is_an_array_whatever_is_asked_for() {
+    let server = TestServer::start().await;
+    server.emit(&drafts(2)).await;
+    let request = format!(
+        "POST /api/event-bus/replay HTTP/1.0\r\nHost: it\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Accept: application/x-ndjson\r\n\r\n"
+    );
+    let answer = Answer::parse(&server.raw(request).await);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(cursors(&answer.json()), [1, 2]);
 }
 
 #[tokio::test]

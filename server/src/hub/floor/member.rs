@@ -15,6 +15,8 @@ use crate::hub::segment::{Strand, place};
 pub(super) struct Member<S> {
     pub(super) sink: S,
     pub(super) group: usize,
+    /// It is given what its group has after this.
+    pub(super) begins_after: Cursor,
     pub(super) ring: Arc<Ring>,
     /// Of the ring's oldest run: bytes written and events given of them.
     pub(super) written: u32,

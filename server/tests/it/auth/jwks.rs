@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -45,26 +44,21 @@ pub(crate) async fn serve(keys: String) -> String {
     format!("http://{address}/jwks.json")
 }
 
-/// The same, but it hangs up until it is told to be there; the receiver hears of each who came.
-async fn serve_later(keys: String) -> (String, Receiver<()>, Arc<AtomicBool>) {
+/// A server that hangs up on everyone; the receiver hears of each who came.
+async fn serve_nothing() -> (String, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let is_there = Arc::<AtomicBool>::default();
     let (came, coming) = channel(16);
-    let there = Arc::clone(&is_there);
     tokio::spawn(async move {
         loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            if there.load(Ordering::Relaxed) {
-                answer(stream, &keys).await.unwrap();
-            }
+            listener.accept().await.unwrap();
             came.try_send(()).ok();
         }
     });
-    (format!("http://{address}/jwks.json"), coming, is_there)
+    (format!("http://{address}/jwks.json"), coming)
 }
 
-/// The same over TLS, with the certificate of the tests for localhost.
+/// One that answers over TLS, with the certificate of the tests for localhost.
 async fn serve_tls(keys: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -158,40 +152,38 @@ async fn a_server_of_keys_that_is_not_there_keeps_others_out_only() {
 }
 
 #[tokio::test]
-async fn a_new_address_of_keys_is_in_force_when_it_has_answered_and_nobody_has_to_go() {
+async fn a_new_address_of_keys_that_does_not_answer_puts_nobody_out_and_holds_nothing_up() {
     let old = serve(key_set("ed.pub.pem", "a")).await;
-    let (new, mut asked, is_there) = serve_later(key_set("ed.pub.pem", "a")).await;
-    let token = token("ed.pem", "a");
-    let server = TestServer::start_with_auth(&verifier(&old)).await;
-    let mut client = server.subscribe_as(&token, "").await;
+    let (new, mut asked) = serve_nothing().await;
+    let before = token("ed.pem", "a");
+    let entry = |label: &str| crate::harness::auth_entry(label, label, "role = \"viewer\"");
+    let server = TestServer::start_with_auth(&[verifier(&old), entry("gone")].concat()).await;
+    let mut client = server.subscribe_as(&before, "").await;
     client.expect("subscribed").await;
-    let next = crate::harness::auth_entry("next", "next", "role = \"viewer\"");
-    server.write_auth(&[verifier(&new), next].concat());
-    // Whoever asks again was not answered.
+    let mut gone = server.subscribe_as("gone", "").await;
+    gone.expect("subscribed").await;
+    let revoked = "[revoked]\nlabels = [\"gone\"]\n".to_owned();
+    server.write_auth(&[verifier(&new), entry("gone"), entry("next"), revoked].concat());
+    assert_eq!(gone.closed().await.unwrap().code.number(), 3000);
+    assert_eq!(server.get_as("next", LATEST).await.status, 200);
     within(asked.recv()).await.unwrap();
-    within(asked.recv()).await.unwrap();
-    assert_eq!(server.get_as("next", LATEST).await.status, 401);
-    assert_eq!(server.get_as(&token, LATEST).await.status, 200);
+    assert_eq!(server.get_as(&before, LATEST).await.status, 200);
     server.emit(r#"{"kind":"a","data":{}}"#).await;
     assert_eq!(client.cursors(1).await, [1]);
-    is_there.store(true, Ordering::Relaxed);
-    within(async { while server.get_as("next", LATEST).await.status != 200 {} }).await;
-    assert_eq!(server.get_as(&token, LATEST).await.status, 200);
-    server.emit(r#"{"kind":"a","data":{}}"#).await;
-    assert_eq!(client.cursors(1).await, [2]);
 }
 
 #[tokio::test]
-async fn a_file_that_is_written_while_keys_are_awaited_is_taken_in_place_of_the_one_before() {
+async fn keys_from_a_new_address_are_in_force_once_it_has_answered() {
     let old = serve(key_set("ed.pub.pem", "a")).await;
-    let (new, mut asked, _) = serve_later(key_set("ed.pub.pem", "a")).await;
+    let new = serve(key_set("ed-other.pub.pem", "b")).await;
+    let (before, after) = (token("ed.pem", "a"), token("ed-other.pem", "b"));
     let server = TestServer::start_with_auth(&verifier(&old)).await;
-    let token = token("ed.pem", "a");
-    assert_eq!(server.get_as(&token, LATEST).await.status, 200);
+    let mut client = server.subscribe_as(&before, "").await;
+    client.expect("subscribed").await;
     server.write_auth(&verifier(&new));
-    within(asked.recv()).await.unwrap();
-    server.write_auth(&[&*verifier(&old), "[revoked]\nsubjects = [\"ann\"]"].concat());
-    within(async { while server.get_as(&token, LATEST).await.status != 401 {} }).await;
+    within(async { while server.get_as(&after, LATEST).await.status != 200 {} }).await;
+    assert_eq!(server.get_as(&before, LATEST).await.status, 401);
+    assert_eq!(client.closed().await.unwrap().code.number(), 3000);
 }
 
 #[tokio::test]

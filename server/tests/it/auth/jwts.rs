@@ -751,6 +751,12 @@ async fn a_file_with_keys_that_are_not_right_is_refused() {
     let path = dir.path().join("auth.toml");
     std::fs::write(dir.path().join("short"), "short").unwrap();
     std::fs::write(dir.path().join("oct.jwk"), r#"{"kty":"oct","k":"AAAA"}"#).unwrap();
+    let point = "A".repeat(43);
+    let private =
+        format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"k","x":"{point}","d":"{point}"}}"#);
+    std::fs::write(dir.path().join("private.jwk"), &private).unwrap();
+    let set = format!(r#"{{"keys":[{private}]}}"#);
+    std::fs::write(dir.path().join("private.json"), set).unwrap();
     let public = |name: &str| key_file(name).display().to_string();
     let verifier = |algorithms: &str, keys: &str| {
         format!("[[jwt]]\nissuer = \"i\"\naudience = \"a\"\nalgorithms = {algorithms}\n{keys}\n")
@@ -799,6 +805,14 @@ async fn a_file_with_keys_that_are_not_right_is_refused() {
             "neither a public key",
         ),
         (verifier("[\"RS256\"]", "keys = [\"oct.jwk\"]"), "symmetric"),
+        (
+            verifier("[\"EdDSA\"]", "keys = [\"private.jwk\"]"),
+            "has a private key",
+        ),
+        (
+            verifier("[\"EdDSA\"]", "jwks = \"private.json\""),
+            "has a private key",
+        ),
         (
             verifier(
                 "[\"RS256\"]",
