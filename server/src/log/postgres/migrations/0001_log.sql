@@ -10,7 +10,7 @@ CREATE TABLE todoki.log (
     partitioned_through bigint NOT NULL DEFAULT 0,
     -- Events in a partition: what retention gives back at once, some 2 GB of ordinary events. A look for an id asks each
     -- partition, so there should be tens of them and not thousands. May be changed; partitions that exist stay as they are.
-    partition_events bigint NOT NULL DEFAULT 4194304 CHECK (partition_events > 0)
+    partition_events bigint NOT NULL DEFAULT 4194304 CHECK (partition_events BETWEEN 1 AND 9007199254740991)
 );
 INSERT INTO todoki.log (epoch) VALUES (gen_random_uuid());
 
@@ -56,8 +56,10 @@ CREATE FUNCTION todoki.take_turn() RETURNS void LANGUAGE sql AS $$
 $$;
 
 -- Makes partitions for events up to a cursor. The caller has its turn. A table is made apart and then attached, since
--- that does not wait for those who read; CREATE TABLE … PARTITION OF would, and would make others wait behind it.
-CREATE FUNCTION todoki.make_room(through bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- that does not wait for those who read; CREATE TABLE … PARTITION OF would, and would make others wait behind it. What
+-- it is made of is not for the session to say, which may be an application's.
+CREATE FUNCTION todoki.make_room(through bigint) RETURNS void LANGUAGE plpgsql
+    SET default_tablespace = '' SET default_table_access_method = heap AS $$
 DECLARE
     low bigint;
     high bigint;
