@@ -174,8 +174,9 @@ BEGIN
         AS d (append, id, kind, agent_id, session_id, task_id, project_id, data, place)
     WHERE (known IS NULL OR place <> ALL (known)) AND append <> ALL (refused)
     WINDOW turn AS (ORDER BY place);
-    IF FOUND THEN
-        -- Wakes; what there is to read is told by the table alone.
+    -- Wakes; what there is to read is told by the table alone. A queue that is full would undo the commit: one is shared by
+    -- all databases, and fills when anybody listens and does not end a transaction.
+    IF FOUND AND pg_notification_queue_usage() < 0.9 THEN
         PERFORM pg_notify('todoki', writer);
     END IF;
 END
