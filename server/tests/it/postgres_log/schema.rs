@@ -7,7 +7,8 @@ use todoki_codec::query::Direction;
 use tokio_postgres::Client;
 
 use crate::database::{Cluster, Database};
-use crate::log_contract::{Store, all, at, draft, keyed, no_release, numbers, request};
+use crate::harness::within;
+use crate::log_contract::{Store, all, at, draft, join_all, keyed, no_release, numbers, request};
 
 fn refusal(url: &str, options: &DatabaseOptions) -> DatabaseError {
     Postgres::open(url, options, no_release()).unwrap_err()
@@ -195,6 +196,60 @@ async fn a_role_needs_no_right_to_create_where_an_administrator_has_made_the_sch
     assert_eq!(look(&url, None).await.unwrap().head, None);
     let log = Postgres::open(&url, &DatabaseOptions::default(), no_release()).unwrap();
     assert_eq!(log.append(vec![draft("k", "{}")]).await, Ok(vec![at(1)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_role_has_set_for_itself_does_not_matter() {
+    let database = Database::new();
+    let client = database.connect().await;
+    run(
+        &client,
+        "CREATE ROLE peculiar_of_it LOGIN SUPERUSER PASSWORD 'own';
+         ALTER ROLE peculiar_of_it SET default_transaction_isolation = 'serializable';
+         ALTER ROLE peculiar_of_it SET standard_conforming_strings = off;
+         ALTER ROLE peculiar_of_it SET idle_session_timeout = '300ms';
+         ALTER ROLE peculiar_of_it SET synchronous_commit = local;
+         ALTER ROLE peculiar_of_it SET DateStyle = 'German, DMY';
+         ALTER ROLE peculiar_of_it SET search_path = pg_temp",
+    )
+    .await;
+    let url = by(&database, "peculiar_of_it:own");
+    let open = || Postgres::open(&url, &DatabaseOptions::default(), no_release()).unwrap();
+    let (one, other) = (open(), open());
+    // Both write at once, so that each waits for the other's commits.
+    let appends = (0..60).map(|turn| {
+        let log = if turn % 2 == 0 { &one } else { &other };
+        let drafts = vec![keyed(&format!("{turn}"), r#"{"s":"\u0000"}"#)];
+        async move { log.append(drafts).await }
+    });
+    for stored in join_all(appends).await {
+        stored.unwrap();
+    }
+    let read =
+        "SELECT count(*) FROM todoki.timeline WHERE todoki.as_jsonb(data) ->> 's' = U&'\\FFFD'";
+    assert_eq!(count(&client, read).await, 60);
+    // A session that waits for news for a second has been idle for longer than that role's may be.
+    let sessions = async |condition: &str| {
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'peculiar_of_it' AND {condition}"
+        );
+        count(&client, &sql).await
+    };
+    let begun = count(
+        &client,
+        "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+    )
+    .await;
+    let writers = sessions("application_name LIKE 'todoki writer%'").await;
+    let looked = format!(
+        "application_name NOT LIKE 'todoki writer%' AND query LIKE '%trimmed_through%'
+         AND query_start > to_timestamp({begun} / 1000000.0) + interval '1 second'"
+    );
+    within(async { while sessions(&looked).await < 2 {} }).await;
+    let since = format!(
+        "application_name LIKE 'todoki writer%' AND backend_start < to_timestamp({begun} / 1000000.0)"
+    );
+    assert_eq!((writers, sessions(&since).await), (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
