@@ -253,6 +253,21 @@ async fn what_a_role_has_set_for_itself_does_not_matter() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_says_what_it_misses_when_the_mark_was_lost() {
+    let database = Database::new();
+    let log = database.open(no_release());
+    log.append(vec![draft("k", "{}"); 9]).await.unwrap();
+    log.trim(at(5)).await.unwrap();
+    // As a standby has it that took over before it heard of the trim.
+    let client = database.connect().await;
+    run(&client, "UPDATE todoki.log SET trimmed_through = 0").await;
+    log.append(vec![draft("k", "{}")]).await.unwrap();
+    let page = log.page(request(Direction::After(at(0)))).await.unwrap();
+    assert_eq!((page.earliest, page.events[0].cursor), (at(6), at(6)));
+    assert_eq!(log.bounds().earliest, at(6));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_look_at_a_database_changes_nothing() {
     let database = Database::new();
     let client = database.connect().await;
