@@ -377,7 +377,7 @@ async fn connect(connector: &Connector, follower: &Follower) -> Result<Session, 
     loop {
         pause.sleep().await;
         let cause = match connector.connect(Role::Writer).await {
-            Ok(session) => match follower.check(&session.client).await {
+            Ok(session) => match follower.recognise(&session.client).await {
                 Ok(()) => {
                     if let Some(lasted) = outage.over(clock::instant()) {
                         tracing::info!(seconds = lasted.as_secs_f32(), "emits are taken again");

@@ -8,11 +8,12 @@ use std::time::Duration;
 use simd_json::prelude::*;
 use todoki::log::{AppendError, Log};
 use tokio::task::JoinHandle;
+use tokio_postgres::Client as Session;
 
 use super::order::serve;
 use crate::database::{Cluster, Database};
 use crate::harness::{Client, TestServer, within};
-use crate::log_contract::{Released, Store, all, draft, keyed, numbers};
+use crate::log_contract::{Released, Store, all, at, draft, keyed, numbers};
 
 /// Emits until it is told to stop; what is refused is tried again, with the same ids or, without ids, as another draft.
 /// Acknowledged numbers by cursor, and numbers of which it is not known.
@@ -376,6 +377,74 @@ async fn a_lock_that_is_not_given_back_makes_emits_busy_and_nothing_else() {
     );
 }
 
+/// Says for which standby commits of the whole cluster wait.
+async fn set_standby(client: &Session, name: &str) {
+    let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
+    // Not for this one, at any rate.
+    for sql in [
+        "SET synchronous_commit = local",
+        &set,
+        "SELECT pg_reload_conf()",
+    ] {
+        client.batch_execute(sql).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_takes_over_without_the_last_events_begins_a_new_epoch() {
+    let primary = Cluster::start(&[]);
+    let database = primary.database();
+    let standby = primary.standby().await;
+    let both = database.or_on(&standby);
+    let log = both.open(Released::default().hook());
+    let epoch = log.bounds().epoch;
+    log.append(vec![draft("k", "{}")]).await.unwrap();
+    // From here on it waits for no standby, and the standby hears of nothing.
+    standby.detach().await;
+    set_standby(&database.connect().await, "").await;
+    assert_eq!(log.append(vec![draft("lost", "{}")]).await, Ok(vec![at(2)]));
+    primary.ctl("stop -m immediate");
+    standby.ctl("promote");
+    let cause = within(log.failed()).await;
+    assert!(cause.contains("no longer has event 2"), "{cause}");
+    drop(log);
+    // Whoever starts it again need not know what happened.
+    let log = both.open(Released::default().hook());
+    assert_ne!(log.bounds().epoch, epoch);
+    assert_eq!(
+        log.append(vec![draft("other", "{}")]).await,
+        Ok(vec![at(2)])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kinds_whose_numbers_were_lost_are_not_used() {
+    let database = Database::new();
+    let log = database.open(Released::default().hook());
+    log.append(vec![draft("k", "{}")]).await.unwrap();
+    let client = database.connect().await;
+    // As if a standby had taken over between the commit of the kind and that of its first event.
+    client
+        .batch_execute("SELECT todoki.intern('{lost}', 0); SELECT todoki_emit('lost', NULL, '{}')")
+        .await
+        .unwrap();
+    within(async { while log.bounds().head < at(2) {} }).await;
+    client
+        .batch_execute(
+            "BEGIN; UPDATE todoki.log SET trimmed_through = 2; DELETE FROM todoki.kinds WHERE name = 'lost';
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name LIKE 'todoki%' AND datname = current_database(); COMMIT",
+        )
+        .await
+        .unwrap();
+    let cause = within(log.failed()).await;
+    assert!(cause.contains("the kinds of events"), "{cause}");
+    drop(log);
+    let log = database.open(Released::default().hook());
+    log.append(vec![draft("found", "{}")]).await.unwrap();
+    assert_eq!(&*all(&log).await[0].kind.to_string(), "found");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_history_that_was_put_back_stops_the_log() {
     let database = Database::new();
@@ -391,16 +460,18 @@ async fn a_history_that_was_put_back_stops_the_log() {
         .await
         .unwrap();
     let cause = within(log.failed()).await;
-    assert!(cause.contains("--new-epoch"), "{cause}");
+    assert!(cause.contains("has a new epoch"), "{cause}");
     let refused = log.append(vec![draft("k", "{}")]).await;
     assert!(
         matches!(refused, Err(AppendError::Closed(_))),
         "{refused:?}"
     );
+    let epoch = log.bounds().epoch;
     drop(log);
-    // What is there is served again.
-    let log = database.open_renewed(Released::default().hook());
+    // What is there is served again, and nobody takes it for what was there.
+    let log = database.open(Released::default().hook());
     assert_eq!(log.bounds().head.get(), 2);
+    assert_ne!(log.bounds().epoch, epoch);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -410,15 +481,7 @@ async fn a_new_epoch_stops_the_servers_of_the_old_one() {
     old.append(vec![draft("k", "{}")]).await.unwrap();
     let new = database.open_renewed(Released::default().hook());
     new.append(vec![draft("k", "{}")]).await.unwrap();
-    let client = database.connect().await;
-    client
-        .execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE application_name LIKE 'todoki%' AND datname = current_database()",
-            &[],
-        )
-        .await
-        .unwrap();
+    // It keeps its connections, and looks all the same.
     let cause = within(old.failed()).await;
     assert!(cause.contains("epoch"), "{cause}");
     within(async { while new.append(vec![draft("k", "{}")]).await.is_err() {} }).await;
