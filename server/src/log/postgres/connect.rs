@@ -24,7 +24,7 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// How long a statement of the writer may take, a group commit above all: beyond it, the database is no use.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a group waits for its turn. Others hold the lock for as long as their commit takes; who holds it longer (a
 /// transaction with its constraints set immediate, or a prepared one) makes emits busy, and is told to the operator.

@@ -8,12 +8,16 @@ use std::time::Duration;
 use simd_json::prelude::*;
 use todoki::log::{AppendError, Log};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::Client as Session;
 
 use super::order::serve;
 use crate::database::{Cluster, Database};
 use crate::harness::{Client, TestServer, within};
 use crate::log_contract::{Released, Store, all, at, draft, keyed, numbers};
+
+/// More than a commit is waited for.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Emits until it is told to stop; what is refused is tried again, with the same ids or, without ids, as another draft.
 /// Acknowledged numbers by cursor, and numbers of which it is not known.
@@ -377,6 +381,20 @@ async fn a_lock_that_is_not_given_back_makes_emits_busy_and_nothing_else() {
     );
 }
 
+/// Has commits of the whole cluster wait for a standby that is not there.
+async fn let_commits_wait(cluster: &Cluster, client: &Session) {
+    let probe = cluster.database().connect().await;
+    let own = "SELECT pg_backend_pid()";
+    let pid: i32 = probe.query_one(own, &[]).await.unwrap().get(0);
+    set_standby(client, "nobody").await;
+    // It is in force once a commit waits, of a session that does nothing else.
+    let write = "SELECT pg_logical_emit_message(true, 'probe', '')";
+    let probing = tokio::spawn(async move { while probe.execute(write, &[]).await.is_ok() {} });
+    let waits = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid = $1";
+    within(async { while client.query(waits, &[&pid]).await.unwrap().is_empty() {} }).await;
+    probing.abort();
+}
+
 /// Says for which standby commits of the whole cluster wait.
 async fn set_standby(client: &Session, name: &str) {
     let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
@@ -388,6 +406,107 @@ async fn set_standby(client: &Session, name: &str) {
     ] {
         client.batch_execute(sql).await.unwrap();
     }
+}
+
+/// Waits for a session that has committed and waits for a standby; another than this one.
+async fn waiting_for_a_standby(client: &Session, other_than: i32) -> i32 {
+    let waits = "SELECT pid FROM pg_stat_activity
+                 WHERE wait_event = 'SyncRep' AND pid <> $1 AND datname = current_database()";
+    within(async {
+        loop {
+            if let Some(row) = client.query_opt(waits, &[&other_than]).await.unwrap() {
+                return row.get(0);
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_comes_again_waits_for_the_standby_as_it_did_at_first() {
+    let cluster = Cluster::start(&[]);
+    let database = cluster.database();
+    let log = Arc::new(database.open(Released::default().hook()));
+    // Kinds that are known need no commit of their own.
+    let known = vec![draft("k", "{}"), keyed("0", "{}")];
+    log.append(known).await.unwrap();
+    let client = database.connect().await;
+    let mut drafts = vec![draft("k", "{}"), keyed("a", "{}")];
+    // The second time all of it is known by its id.
+    for _ in 0..2 {
+        let_commits_wait(&cluster, &client).await;
+        let appending = tokio::spawn({
+            let (log, drafts) = (Arc::clone(&log), drafts.clone());
+            async move { log.append(drafts).await }
+        });
+        let first = waiting_for_a_standby(&client, 0).await;
+        // It has committed, and nobody but this server has it.
+        client
+            .execute("SELECT pg_terminate_backend($1)", &[&first])
+            .await
+            .unwrap();
+        waiting_for_a_standby(&client, first).await;
+        assert!(!appending.is_finished());
+        set_standby(&client, "").await;
+        let cursors = within(appending).await.unwrap();
+        assert_eq!(cursors.unwrap().last(), Some(&at(4)));
+        assert_eq!(numbers(&all(&*log).await), [1, 2, 3, 4]);
+        drafts = vec![keyed("a", "{}")];
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_commit_waits_for_ever_nobody_else_does() {
+    let cluster = Cluster::start(&[]);
+    let database = cluster.database();
+    let released = Released::default();
+    let log = Arc::new(database.open(released.hook()));
+    let client = database.connect().await;
+    log.append(vec![draft("k", "{}")]).await.unwrap();
+    let_commits_wait(&cluster, &client).await;
+    let append = |kind: &'static str| {
+        let log = Arc::clone(&log);
+        tokio::spawn(async move { log.append(vec![draft(kind, "{}")]).await })
+    };
+    let first = append("k");
+    waiting_for_a_standby(&client, 0).await;
+    let others = [append("k"), append("new")];
+    let away = |is_unknown| Err(AppendError::Unavailable { is_unknown });
+    let told = timeout(PATIENCE, first).await.unwrap().unwrap();
+    assert_eq!(told, away(true));
+    for other in others {
+        let told = timeout(PATIENCE, other).await.unwrap().unwrap();
+        assert!(
+            matches!(told, Err(AppendError::Unavailable { .. })),
+            "{told:?}"
+        );
+    }
+    // Whoever comes now is refused at once.
+    assert_eq!(log.append(vec![draft("k", "{}")]).await, away(false));
+    set_standby(&client, "").await;
+    let stored = within(async {
+        loop {
+            if let Ok(cursors) = log.append(vec![draft("end", "{}")]).await {
+                return cursors[0];
+            }
+        }
+    })
+    .await;
+    // What was stored meanwhile was released before it.
+    let events = all(&*log).await;
+    assert_eq!(numbers(&events), (1..=stored.get()).collect::<Vec<_>>());
+    assert!(stored > at(2), "what was given up was stored");
+    assert_eq!(released.events(), events);
+    // A kind that is new is numbered in a commit of its own, which may wait as well.
+    let_commits_wait(&cluster, &client).await;
+    let numbering = log.append(vec![draft("newer", "{}")]);
+    assert_eq!(timeout(PATIENCE, numbering).await.unwrap(), away(false));
+    // And the log ends, whatever the database does.
+    let log = Arc::into_inner(log).unwrap();
+    within(tokio::task::spawn_blocking(move || log.close()))
+        .await
+        .unwrap();
+    set_standby(&client, "").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

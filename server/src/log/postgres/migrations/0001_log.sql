@@ -129,16 +129,18 @@ DECLARE
     trimmed bigint;
     room bigint;
     stored bigint;
+    stored_at timestamptz;
 BEGIN
     PERFORM todoki.take_turn();
-    SELECT trimmed_through, partitioned_through INTO trimmed, room FROM todoki.log;
+    -- One statement, which has locked the table before it looks: nothing is forgotten between the mark and the last event.
+    SELECT trimmed_through, partitioned_through, greatest((SELECT max(cursor) FROM todoki.events), trimmed_through) + 1,
+        clock_timestamp()
+    INTO trimmed, room, first, stamp FROM todoki.log;
     IF is_retry THEN
-        SELECT cursor, time INTO first, stamp FROM todoki.events
+        SELECT cursor, time INTO stored, stored_at FROM todoki.events
         WHERE cursor > after AND group_id = this_group ORDER BY cursor LIMIT 1;
-    END IF;
-    stored := first;
-    IF stored IS NULL THEN
-        SELECT greatest(max(cursor), trimmed) + 1, clock_timestamp() INTO first, stamp FROM todoki.events;
+        first := coalesce(stored, first);
+        stamp := coalesce(stored_at, stamp);
     END IF;
     IF has_ids THEN
         SELECT array_agg(place), array_agg(cursor), array_agg(same) INTO known, known_cursors, known_same
@@ -156,6 +158,11 @@ BEGIN
         refused := refused || ARRAY(
             SELECT appends[place] FROM unnest(known, known_same) AS k (place, same) WHERE NOT same
         );
+    END IF;
+    IF stored IS NOT NULL OR known IS NOT NULL THEN
+        -- Whoever is told of an event that is there waits for the standbys as whoever wrote it did, who may have been ended
+        -- while it waited. A commit waits that has written something.
+        PERFORM FROM todoki.log FOR KEY SHARE;
     END IF;
     IF stored IS NOT NULL THEN
         RETURN;
