@@ -78,20 +78,39 @@ BEGIN
 END
 $$;
 
--- Drops the oldest partition whose events are all forgotten, and says which it was; NULL when there is none. It does not
--- wait long for those who read, since everyone else waits behind it; after a second an autovacuum gives way.
+-- Drops the oldest partition whose events are all forgotten, and says which it was; NULL when there is none. Everyone else
+-- waits behind it while it waits for those who read. So it does not begin when somebody has read for longer than a page
+-- takes, such as a backup; and otherwise waits for as long as an autovacuum takes to give way, which it does after a second.
 CREATE FUNCTION todoki.drop_partition() RETURNS name LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
 DECLARE
     dropped todoki.partitions;
+    readers text[];
 BEGIN
     SELECT p.* INTO dropped FROM todoki.partitions p, todoki.log l
     WHERE p.high <= l.trimmed_through ORDER BY p.low LIMIT 1 FOR UPDATE OF p SKIP LOCKED;
-    IF dropped.name IS NOT NULL THEN
-        EXECUTE format('DROP TABLE todoki.%I', dropped.name);
-        DELETE FROM todoki.partitions WHERE name = dropped.name;
+    IF dropped.name IS NULL THEN
+        RETURN NULL;
     END IF;
+    readers := todoki.readers();
+    IF readers <> '{}' THEN
+        PERFORM pg_sleep(0.2);
+        IF readers && todoki.readers() THEN
+            RAISE EXCEPTION 'a transaction that has read the events is not at its end' USING ERRCODE = 'lock_not_available';
+        END IF;
+    END IF;
+    EXECUTE format('DROP TABLE todoki.%I', dropped.name);
+    DELETE FROM todoki.partitions WHERE name = dropped.name;
     RETURN dropped.name;
 END
+$$;
+
+-- Other transactions that hold the table of events.
+CREATE FUNCTION todoki.readers() RETURNS text[] LANGUAGE sql AS $$
+    SELECT ARRAY(
+        SELECT virtualtransaction FROM pg_locks
+        WHERE relation = 'todoki.events'::regclass AND granted AND pid <> pg_backend_pid()
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    )
 $$;
 
 -- Numbers kinds that have no number yet, all or none, and tells every kind after the first `known`. None are numbered
