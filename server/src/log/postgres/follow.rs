@@ -215,7 +215,7 @@ impl Follower {
             ));
         }
         let found = row::column::<Option<row::Time>>(row, 2)?.map(|time| time.0);
-        let is_forgotten = head <= row::cursor(row, 1)?;
+        let is_forgotten = head <= row::cursor(row, 1)?.max(self.shared.trimmed_through());
         if is_forgotten || found == head_time {
             return Ok(());
         }

@@ -36,8 +36,8 @@ const PIPELINE: usize = 2;
 /// longer is told that it is not known, and asks again with the same ids.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long producers wait for the answer to a group that the database has. It cancels what takes it so long, but not a
-/// commit that waits for a disk or for a standby; until that is over emits are refused.
+/// How long producers wait for the answer to a group that the database has. It would cancel a statement that takes so long,
+/// but not a commit that waits for a disk or for a standby; until that is over emits are refused.
 const ANSWER_DEADLINE: Duration = WRITE_TIMEOUT;
 
 /// Raised by the schema when the cursors are used up.
