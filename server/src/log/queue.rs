@@ -34,7 +34,8 @@ pub(super) enum Request {
 pub(super) struct Append {
     pub(super) drafts: Vec<Draft>,
     pub(super) bytes: usize,
-    answer: oneshot::Sender<Result<Vec<Cursor>, AppendError>>,
+    /// `None` once it was told.
+    answer: Option<oneshot::Sender<Result<Vec<Cursor>, AppendError>>>,
     _room: OwnedSemaphorePermit,
     waiting: Waiting,
 }
@@ -43,7 +44,12 @@ impl Append {
     /// A producer that stopped waiting is nobody to tell: its drafts are stored all the same.
     pub(super) fn answer(self, answer: Result<Vec<Cursor>, AppendError>) {
         drop(self.waiting);
-        drop(self.answer.send(answer));
+        drop(self.answer.map(|told| told.send(answer)));
+    }
+
+    /// Answers the producer, who waits no longer; the drafts go on their way, and what becomes of them is told to nobody.
+    pub(super) fn give_up(&mut self, error: AppendError) {
+        drop(self.answer.take().map(|told| told.send(Err(error))));
     }
 }
 
@@ -146,7 +152,7 @@ impl Queue {
         self.send(Request::Append(Append {
             drafts,
             bytes,
-            answer,
+            answer: Some(answer),
             _room: room,
             waiting,
         }))?;

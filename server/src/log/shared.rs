@@ -126,9 +126,10 @@ impl Shared {
         self.head.store(head.get(), Ordering::Release);
     }
 
-    /// Publishes that events up to `through` are gone.
+    /// Publishes that events up to `through` are gone. They stay gone, also for one that has read an earlier mark.
     pub(super) fn trimmed(&self, through: Cursor) {
-        self.trimmed_through.store(through.get(), Ordering::Release);
+        self.trimmed_through
+            .fetch_max(through.get(), Ordering::Release);
     }
 
     /// Publishes whether the log can be reached.
@@ -160,4 +161,18 @@ impl Shared {
 
 fn cursor(number: i64) -> Cursor {
     Cursor::new(number).expect("only cursors are stored")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forgotten_stays_forgotten() {
+        let shared = Shared::new(Uuid::nil(), cursor(9), Cursor::ORIGIN, Vec::new());
+        for (through, earliest) in [(3, 4), (2, 4), (5, 6)] {
+            shared.trimmed(cursor(through));
+            assert_eq!(shared.bounds().earliest, cursor(earliest));
+        }
+    }
 }

@@ -58,6 +58,19 @@ impl Cluster {
         standby
     }
 
+    /// Lets this standby hear of nothing more, and returns when it does not.
+    pub(crate) async fn detach(&self) {
+        let client = connect_to(&self.url, TargetSessionAttrs::Any).await;
+        for sql in [
+            "ALTER SYSTEM RESET primary_conninfo",
+            "SELECT pg_reload_conf()",
+        ] {
+            client.batch_execute(sql).await.unwrap();
+        }
+        let receiving = "SELECT FROM pg_stat_wal_receiver";
+        within(async { while !client.query(receiving, &[]).await.unwrap().is_empty() {} }).await;
+    }
+
     /// The one that all tests share that only need a database.
     fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
@@ -122,8 +135,12 @@ impl Database {
 }
 
 async fn connect(url: &str) -> Client {
+    connect_to(url, TargetSessionAttrs::ReadWrite).await
+}
+
+async fn connect_to(url: &str, wanted: TargetSessionAttrs) -> Client {
     let mut config: tokio_postgres::Config = url.parse().unwrap();
-    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    config.target_session_attrs(wanted);
     let (client, connection) = config.connect(NoTls).await.unwrap();
     // Its end is told to whoever uses the client.
     tokio::spawn(async move { connection.await.ok() });

@@ -24,7 +24,7 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// How long a statement of the writer may take, a group commit above all: beyond it, the database is no use.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a group waits for its turn. Others hold the lock for as long as their commit takes; who holds it longer (a
 /// transaction with its constraints set immediate, or a prepared one) makes emits busy, and is told to the operator.
@@ -163,20 +163,25 @@ impl Connector {
 
     fn settings(role: Role) -> String {
         // All that is ours is named with its schema, and nothing of the same name in another one is to come before what
-        // PostgreSQL has.
-        let path = "SET search_path = pg_catalog, pg_temp";
+        // PostgreSQL has. What a role or a database may have been given of its own is ours to say too: a snapshot that is
+        // older than the lock it waited for would not have the events before its own, a session that only waits is not
+        // idle, and neither a disk nor a standby may be without what is acknowledged.
+        let own = "SET search_path = pg_catalog, pg_temp; SET default_transaction_isolation = 'read committed';
+                   SET standard_conforming_strings = on;
+                   SELECT set_config(name, '0', false) FROM pg_settings
+                   WHERE name IN ('idle_session_timeout', 'transaction_timeout');
+                   SELECT set_config('synchronous_commit', 'on', false)
+                   WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
         match role {
             Role::Writer => format!(
-                "{path}; SET statement_timeout = {}; SET lock_timeout = {};
-                 SELECT set_config('synchronous_commit', 'on', false)
-                 WHERE current_setting('synchronous_commit') = 'off'",
+                "{own}; SET statement_timeout = {}; SET lock_timeout = {}",
                 WRITE_TIMEOUT.as_millis(),
                 TURN_TIMEOUT.as_millis(),
             ),
             // Every page walks an index in its order. This leaves the planner no other way, whatever it believes of a
             // table that it has yet to look at. What it then takes for costly is not worth compiling.
             Role::Reader | Role::Listener => format!(
-                "{path}; SET statement_timeout = {}; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off;
+                "{own}; SET statement_timeout = {}; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off;
                  SET enable_sort = off",
                 READ_TIMEOUT.as_millis(),
             ),

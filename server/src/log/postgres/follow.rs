@@ -33,7 +33,8 @@ const BATCH_EVENTS: usize = 1000;
 /// Bytes of events that are read at once, as in a group commit.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// How often to look without having been told. A notification that was lost costs its events so much.
+/// How often to look without having been told, and whether the history is still the one that is served. A notification
+/// that was lost costs its events so much.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a group that is committed waits for the events of others before it to be read. Beyond it the log stops, and
@@ -143,7 +144,14 @@ impl Follower {
         if let Some(lasted) = outage.over(clock::instant()) {
             tracing::info!(seconds = lasted.as_secs_f32(), "the database is back");
         }
+        let mut checked = clock::instant();
         loop {
+            if checked.elapsed() >= LOOK_EVERY {
+                if let Err(broken) = self.check(&session.client).await {
+                    return broken;
+                }
+                checked = clock::instant();
+            }
             if let Err(broken) = self.read_on(&session.client).await {
                 return broken;
             }
@@ -158,13 +166,39 @@ impl Follower {
     async fn begin(&self, client: &Client) -> Result<(), Break> {
         // Before anything is read, so that what is committed meanwhile is told.
         client.batch_execute("LISTEN todoki").await?;
-        self.check(client).await
+        self.recognise(client).await
     }
 
-    /// Makes sure that the database still has what was released last.
-    pub(super) async fn check(&self, client: &Client) -> Result<(), Break> {
-        let hook = self.hook.lock().await;
-        let head = self.shared.head();
+    /// Makes sure of a new session that its database has what was built upon over others: it may be a standby that took over
+    /// without having received everything.
+    pub(super) async fn recognise(&self, client: &Client) -> Result<(), Break> {
+        self.check(client).await?;
+        let known = self.shared.kinds();
+        let rows = client
+            .query_typed(schema::KINDS_AFTER, &[(&0_i32, Type::INT4)])
+            .await?;
+        let found: Vec<Kind> = rows
+            .iter()
+            .map(|row| schema::kind(row).map(|(_, kind)| kind))
+            .collect::<Result<_, _>>()?;
+        if found.starts_with(&known) {
+            Ok(())
+        } else {
+            Err(Break::Rewritten(
+                "the database no longer has the kinds of events as it had numbered them: it was put back in time; \
+                 start this server again"
+                    .into(),
+            ))
+        }
+    }
+
+    /// Makes sure that the database still has what was released last, in the epoch that is served. Where it has not, it
+    /// begins a new epoch: cursors that somebody knows will be given to other events, or were already.
+    async fn check(&self, client: &Client) -> Result<(), Break> {
+        let (head, head_time) = {
+            let hook = self.hook.lock().await;
+            (self.shared.head(), hook.head_time)
+        };
         let rows = client
             .query_typed(
                 "SELECT epoch, trimmed_through, (SELECT time FROM todoki.events WHERE cursor = $1) FROM todoki.log",
@@ -181,17 +215,24 @@ impl Follower {
             ));
         }
         let found = row::column::<Option<row::Time>>(row, 2)?.map(|time| time.0);
-        let is_forgotten = head <= row::cursor(row, 1)?;
-        if !is_forgotten && found != hook.head_time {
-            return Err(Break::Rewritten(
-                format!(
-                    "the database no longer has event {head} as it was: it was put back in time; start every server \
-                     again, one of them with --new-epoch"
-                )
-                .into(),
-            ));
+        let is_forgotten = head <= row::cursor(row, 1)?.max(self.shared.trimmed_through());
+        if is_forgotten || found == head_time {
+            return Ok(());
         }
-        Ok(())
+        // By whichever server finds it first.
+        client
+            .query_typed(
+                "UPDATE todoki.log SET epoch = gen_random_uuid() WHERE epoch = $1",
+                &[(&epoch, Type::UUID)],
+            )
+            .await?;
+        Err(Break::Rewritten(
+            format!(
+                "the database no longer has event {head} as it was: it was put back in time, and has a new epoch from now \
+                 on; start this server again to serve it"
+            )
+            .into(),
+        ))
     }
 
     /// Releases everything that is there beyond the head.

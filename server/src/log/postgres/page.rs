@@ -20,7 +20,8 @@ pub(super) async fn page(
     // In this order: see `shared`. The snapshot comes last, so it has every event up to the head.
     let head = shared.head();
     let kinds = shared.kinds();
-    let span = Span::of_page(request, head, shared.trimmed_through());
+    let known_trimmed = shared.trimmed_through();
+    let span = Span::of_page(request, head, known_trimmed);
     let plan = Plan::new(&request.filter, &kinds);
     let reach = plan.reach(span, request.max_events);
     let query = if span.is_empty() || plan.is_nothing() {
@@ -30,7 +31,8 @@ pub(super) async fn page(
         plan.query(reach, request.max_events, request.max_bytes)
     };
     let rows = readers.run(&query).await?;
-    let trimmed_through = trimmed_through(&rows)?;
+    // A standby that took over may not have heard of the last trim.
+    let trimmed_through = trimmed_through(&rows)?.max(known_trimmed);
     let walk = Walk::new(&rows, &kinds, request.max_events, request.max_bytes)?;
     let walked = if plan.is_nothing() { span } else { reach };
     Ok(walk.into_page(request.direction, span, walked, trimmed_through.next()))

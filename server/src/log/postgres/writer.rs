@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use todoki_codec::{Cursor, Kind};
 use tokio::task::JoinHandle;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio::time::timeout;
+use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 use tokio_util::sync::CancellationToken;
 
-use super::connect::{Connector, Role, Session};
+use super::connect::{Connector, Role, Session, WRITE_TIMEOUT};
 use super::error::line;
 use super::follow::{Break, Follower, Pause};
 use super::group::{Answer, Group};
@@ -34,6 +35,10 @@ const PIPELINE: usize = 2;
 /// How long producers wait to learn what became of a group whose answer was lost. Most restarts take less; whoever waits
 /// longer is told that it is not known, and asks again with the same ids.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long producers wait for the answer to a group that the database has. It would cancel a statement that takes so long,
+/// but not a commit that waits for a disk or for a standby; until that is over emits are refused.
+const ANSWER_DEADLINE: Duration = WRITE_TIMEOUT;
 
 /// Raised by the schema when the cursors are used up.
 const EXHAUSTED: &str = "TD001";
@@ -62,6 +67,8 @@ struct OnWay {
     /// The head when it was first sent: it is nowhere before.
     after: Cursor,
     sent_at: Instant,
+    /// Whether its producers wait no longer.
+    is_late: bool,
     answer: JoinHandle<Result<Vec<Row>, tokio_postgres::Error>>,
 }
 
@@ -118,10 +125,12 @@ impl Writer {
             self.send(&client, open.group, Some(open.after));
         }
         loop {
-            let may_send = self.on_way.len() < PIPELINE && !self.is_closing;
-            if self.on_way.is_empty() && self.next.is_none() && self.is_closing {
+            let is_late = self.is_late();
+            if self.is_closing && (is_late || self.on_way.is_empty() && self.next.is_none()) {
                 return End::Closed;
             }
+            let may_send = self.on_way.len() < PIPELINE;
+            let deadline = self.deadline();
             tokio::select! {
                 biased;
                 answer = answered(&mut self.on_way) => {
@@ -129,12 +138,44 @@ impl Writer {
                         return self.lose().await;
                     }
                 }
-                request = next(&mut self.next, &mut self.inbox), if may_send => {
-                    if self.gather(&client, request).await.is_err() {
+                request = next(&mut self.next, &mut self.inbox), if (may_send || is_late) && !self.is_closing => {
+                    if is_late {
+                        self.refuse(request);
+                    } else if self.gather(&client, request).await.is_err() {
                         return self.lose().await;
                     }
                 }
+                () = reached(deadline) => self.give_up(),
                 () = session.ended.cancelled(), if self.on_way.is_empty() => return self.lose().await,
+            }
+        }
+    }
+
+    /// Whether the database has a group, and does not say in time what became of it.
+    fn is_late(&self) -> bool {
+        self.on_way.front().is_some_and(|on_way| on_way.is_late)
+    }
+
+    /// When somebody will have waited long enough for the answer to a group.
+    fn deadline(&self) -> Option<Instant> {
+        let mut waited_for = self.on_way.iter().filter(|on_way| !on_way.is_late);
+        waited_for
+            .next()
+            .map(|on_way| on_way.sent_at + ANSWER_DEADLINE)
+    }
+
+    /// Tells whoever waits for an answer that there is none. The groups are as before: their events are released when the
+    /// answer comes after all.
+    fn give_up(&mut self) {
+        if !self.is_late() {
+            tracing::warn!(
+                "the database does not say that it has committed; emits are refused until it does"
+            );
+        }
+        for on_way in &mut self.on_way {
+            on_way.is_late = true;
+            for append in &mut on_way.group.appends {
+                append.give_up(AppendError::Unavailable { is_unknown: true });
             }
         }
     }
@@ -160,7 +201,7 @@ impl Writer {
                     }
                 }
             }
-            if group.is_full() || self.next.is_some() || self.is_closing {
+            if group.is_full() || self.next.is_some() || self.is_closing || self.is_late() {
                 break;
             }
             match self.inbox.try_next() {
@@ -178,7 +219,7 @@ impl Writer {
     /// Gives every kind of an append a number, or refuses it and gives nothing back.
     async fn number_kinds(
         &mut self,
-        client: &Client,
+        client: &Arc<Client>,
         append: Append,
     ) -> Result<Option<Append>, Lost> {
         let is_known = |kinds: &HashMap<Kind, i32>| {
@@ -195,12 +236,17 @@ impl Writer {
             .map(|draft| draft.kind.as_str())
             .collect();
         let known = i32::try_from(self.kinds.len()).unwrap_or(i32::MAX);
-        let rows = client
-            .query_typed(
-                "SELECT id, name FROM todoki.intern($1, $2)",
-                &[(&names, Type::TEXT_ARRAY), (&known, Type::INT4)],
-            )
-            .await;
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&names, Type::TEXT_ARRAY), (&known, Type::INT4)];
+        let numbering =
+            client.query_typed("SELECT id, name FROM todoki.intern($1, $2)", &parameters);
+        let Ok(rows) = timeout(ANSWER_DEADLINE, numbering).await else {
+            append.answer(Err(AppendError::Unavailable { is_unknown: false }));
+            // Behind it: when this is answered, the database answers again.
+            self.send(client, Group::new(), None);
+            self.give_up();
+            return Ok(None);
+        };
         match rows.map(|rows| self.follower.learn_kinds(&rows)) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -247,6 +293,7 @@ impl Writer {
             group,
             after: sent_after.unwrap_or_else(|| self.shared.head()),
             sent_at: clock::instant(),
+            is_late: false,
             // On this thread tasks begin in the order in which they are made, so groups arrive in order.
             answer: tokio::spawn(async move { statement.run(&client).await }),
         });
@@ -258,6 +305,9 @@ impl Writer {
         answer: Result<Vec<Row>, tokio_postgres::Error>,
     ) -> Result<(), Lost> {
         let on_way = self.on_way.pop_front().expect("its answer was waited for");
+        if on_way.is_late && !self.is_late() {
+            tracing::info!("the database answers again");
+        }
         let told = match answer {
             Ok(rows) => rows.first().map(Answer::new),
             Err(error) => {
@@ -362,6 +412,14 @@ async fn answered(on_way: &mut VecDeque<OnWay>) -> Result<Vec<Row>, tokio_postgr
     }
 }
 
+/// Resolves at a moment; never, when there is none.
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The append that was left, or the next request.
 async fn next(left: &mut Option<Append>, inbox: &mut Inbox) -> Option<Request> {
     match left.take() {
@@ -377,7 +435,7 @@ async fn connect(connector: &Connector, follower: &Follower) -> Result<Session, 
     loop {
         pause.sleep().await;
         let cause = match connector.connect(Role::Writer).await {
-            Ok(session) => match follower.check(&session.client).await {
+            Ok(session) => match follower.recognise(&session.client).await {
                 Ok(()) => {
                     if let Some(lasted) = outage.over(clock::instant()) {
                         tracing::info!(seconds = lasted.as_secs_f32(), "emits are taken again");
@@ -416,14 +474,15 @@ fn answer_all(group: Group, refusal: &AppendError) {
 /// What a failed statement means for those who asked for it; `None` when the connection is gone, and with it the
 /// knowledge of whether it was committed. The database has rolled back whatever it says that it refused.
 fn refusal(error: &tokio_postgres::Error) -> Option<AppendError> {
-    let code = error.code()?;
-    let is_end = [
-        SqlState::ADMIN_SHUTDOWN,
-        SqlState::CRASH_SHUTDOWN,
-        SqlState::CANNOT_CONNECT_NOW,
-        SqlState::READ_ONLY_SQL_TRANSACTION,
-    ];
-    if is_end.contains(code) || code.code().starts_with("08") {
+    let told = error.as_db_error()?;
+    let code = told.code();
+    // The session ends with what is worse than an error, whatever it is. One of a database that has become a standby is no
+    // use any more.
+    let is_over = matches!(
+        told.parsed_severity(),
+        Some(Severity::Fatal | Severity::Panic)
+    );
+    if is_over || *code == SqlState::READ_ONLY_SQL_TRANSACTION {
         return None;
     }
     let passes = [

@@ -8,11 +8,16 @@ use std::time::Duration;
 use simd_json::prelude::*;
 use todoki::log::{AppendError, Log};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_postgres::Client as Session;
 
 use super::order::serve;
 use crate::database::{Cluster, Database};
 use crate::harness::{Client, TestServer, within};
-use crate::log_contract::{Released, Store, all, draft, keyed, numbers};
+use crate::log_contract::{Released, Store, all, at, draft, keyed, numbers};
+
+/// More than a commit is waited for.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Emits until it is told to stop; what is refused is tried again, with the same ids or, without ids, as another draft.
 /// Acknowledged numbers by cursor, and numbers of which it is not known.
@@ -376,6 +381,189 @@ async fn a_lock_that_is_not_given_back_makes_emits_busy_and_nothing_else() {
     );
 }
 
+/// Has commits of the whole cluster wait for a standby that is not there.
+async fn let_commits_wait(cluster: &Cluster, client: &Session) {
+    let probe = cluster.database().connect().await;
+    let own = "SELECT pg_backend_pid()";
+    let pid: i32 = probe.query_one(own, &[]).await.unwrap().get(0);
+    set_standby(client, "nobody").await;
+    // It is in force once a commit waits, of a session that does nothing else.
+    let write = "SELECT pg_logical_emit_message(true, 'probe', '')";
+    let probing = tokio::spawn(async move { while probe.execute(write, &[]).await.is_ok() {} });
+    let waits = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid = $1";
+    within(async { while client.query(waits, &[&pid]).await.unwrap().is_empty() {} }).await;
+    probing.abort();
+}
+
+/// Says for which standby commits of the whole cluster wait.
+async fn set_standby(client: &Session, name: &str) {
+    let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
+    // Not for this one, at any rate.
+    for sql in [
+        "SET synchronous_commit = local",
+        &set,
+        "SELECT pg_reload_conf()",
+    ] {
+        client.batch_execute(sql).await.unwrap();
+    }
+}
+
+/// Waits for a session that has committed and waits for a standby; another than this one.
+async fn waiting_for_a_standby(client: &Session, other_than: i32) -> i32 {
+    let waits = "SELECT pid FROM pg_stat_activity
+                 WHERE wait_event = 'SyncRep' AND pid <> $1 AND datname = current_database()";
+    within(async {
+        loop {
+            if let Some(row) = client.query_opt(waits, &[&other_than]).await.unwrap() {
+                return row.get(0);
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_comes_again_waits_for_the_standby_as_it_did_at_first() {
+    let cluster = Cluster::start(&[]);
+    let database = cluster.database();
+    let log = Arc::new(database.open(Released::default().hook()));
+    // Kinds that are known need no commit of their own.
+    let known = vec![draft("k", "{}"), keyed("0", "{}")];
+    log.append(known).await.unwrap();
+    let client = database.connect().await;
+    let mut drafts = vec![draft("k", "{}"), keyed("a", "{}")];
+    // The second time all of it is known by its id.
+    for _ in 0..2 {
+        let_commits_wait(&cluster, &client).await;
+        let appending = tokio::spawn({
+            let (log, drafts) = (Arc::clone(&log), drafts.clone());
+            async move { log.append(drafts).await }
+        });
+        let first = waiting_for_a_standby(&client, 0).await;
+        // It has committed, and nobody but this server has it.
+        client
+            .execute("SELECT pg_terminate_backend($1)", &[&first])
+            .await
+            .unwrap();
+        waiting_for_a_standby(&client, first).await;
+        assert!(!appending.is_finished());
+        set_standby(&client, "").await;
+        let cursors = within(appending).await.unwrap();
+        assert_eq!(cursors.unwrap().last(), Some(&at(4)));
+        assert_eq!(numbers(&all(&*log).await), [1, 2, 3, 4]);
+        drafts = vec![keyed("a", "{}")];
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_commit_waits_for_ever_nobody_else_does() {
+    let cluster = Cluster::start(&[]);
+    let database = cluster.database();
+    let released = Released::default();
+    let log = Arc::new(database.open(released.hook()));
+    let client = database.connect().await;
+    log.append(vec![draft("k", "{}")]).await.unwrap();
+    let_commits_wait(&cluster, &client).await;
+    let append = |kind: &'static str| {
+        let log = Arc::clone(&log);
+        tokio::spawn(async move { log.append(vec![draft(kind, "{}")]).await })
+    };
+    let first = append("k");
+    waiting_for_a_standby(&client, 0).await;
+    let others = [append("k"), append("new")];
+    let away = |is_unknown| Err(AppendError::Unavailable { is_unknown });
+    let told = timeout(PATIENCE, first).await.unwrap().unwrap();
+    assert_eq!(told, away(true));
+    for other in others {
+        let told = timeout(PATIENCE, other).await.unwrap().unwrap();
+        assert!(
+            matches!(told, Err(AppendError::Unavailable { .. })),
+            "{told:?}"
+        );
+    }
+    // Whoever comes now is refused at once.
+    assert_eq!(log.append(vec![draft("k", "{}")]).await, away(false));
+    set_standby(&client, "").await;
+    let stored = within(async {
+        loop {
+            if let Ok(cursors) = log.append(vec![draft("end", "{}")]).await {
+                return cursors[0];
+            }
+        }
+    })
+    .await;
+    // What was stored meanwhile was released before it.
+    let events = all(&*log).await;
+    assert_eq!(numbers(&events), (1..=stored.get()).collect::<Vec<_>>());
+    assert!(stored > at(2), "what was given up was stored");
+    assert_eq!(released.events(), events);
+    // A kind that is new is numbered in a commit of its own, which may wait as well.
+    let_commits_wait(&cluster, &client).await;
+    let numbering = log.append(vec![draft("newer", "{}")]);
+    assert_eq!(timeout(PATIENCE, numbering).await.unwrap(), away(false));
+    // And the log ends, whatever the database does.
+    let log = Arc::into_inner(log).unwrap();
+    within(tokio::task::spawn_blocking(move || log.close()))
+        .await
+        .unwrap();
+    set_standby(&client, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_takes_over_without_the_last_events_begins_a_new_epoch() {
+    let primary = Cluster::start(&[]);
+    let database = primary.database();
+    let standby = primary.standby().await;
+    let both = database.or_on(&standby);
+    let log = both.open(Released::default().hook());
+    let epoch = log.bounds().epoch;
+    log.append(vec![draft("k", "{}")]).await.unwrap();
+    // From here on it waits for no standby, and the standby hears of nothing.
+    standby.detach().await;
+    set_standby(&database.connect().await, "").await;
+    assert_eq!(log.append(vec![draft("lost", "{}")]).await, Ok(vec![at(2)]));
+    primary.ctl("stop -m immediate");
+    standby.ctl("promote");
+    let cause = within(log.failed()).await;
+    assert!(cause.contains("no longer has event 2"), "{cause}");
+    drop(log);
+    // Whoever starts it again need not know what happened.
+    let log = both.open(Released::default().hook());
+    assert_ne!(log.bounds().epoch, epoch);
+    assert_eq!(
+        log.append(vec![draft("other", "{}")]).await,
+        Ok(vec![at(2)])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kinds_whose_numbers_were_lost_are_not_used() {
+    let database = Database::new();
+    let log = database.open(Released::default().hook());
+    log.append(vec![draft("k", "{}")]).await.unwrap();
+    let client = database.connect().await;
+    // As if a standby had taken over between the commit of the kind and that of its first event.
+    client
+        .batch_execute("SELECT todoki.intern('{lost}', 0); SELECT todoki_emit('lost', NULL, '{}')")
+        .await
+        .unwrap();
+    within(async { while log.bounds().head < at(2) {} }).await;
+    client
+        .batch_execute(
+            "BEGIN; UPDATE todoki.log SET trimmed_through = 2; DELETE FROM todoki.kinds WHERE name = 'lost';
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name LIKE 'todoki%' AND datname = current_database(); COMMIT",
+        )
+        .await
+        .unwrap();
+    let cause = within(log.failed()).await;
+    assert!(cause.contains("the kinds of events"), "{cause}");
+    drop(log);
+    let log = database.open(Released::default().hook());
+    log.append(vec![draft("found", "{}")]).await.unwrap();
+    assert_eq!(&*all(&log).await[0].kind.to_string(), "found");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_history_that_was_put_back_stops_the_log() {
     let database = Database::new();
@@ -391,16 +579,18 @@ async fn a_history_that_was_put_back_stops_the_log() {
         .await
         .unwrap();
     let cause = within(log.failed()).await;
-    assert!(cause.contains("--new-epoch"), "{cause}");
+    assert!(cause.contains("has a new epoch"), "{cause}");
     let refused = log.append(vec![draft("k", "{}")]).await;
     assert!(
         matches!(refused, Err(AppendError::Closed(_))),
         "{refused:?}"
     );
+    let epoch = log.bounds().epoch;
     drop(log);
-    // What is there is served again.
-    let log = database.open_renewed(Released::default().hook());
+    // What is there is served again, and nobody takes it for what was there.
+    let log = database.open(Released::default().hook());
     assert_eq!(log.bounds().head.get(), 2);
+    assert_ne!(log.bounds().epoch, epoch);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -410,15 +600,7 @@ async fn a_new_epoch_stops_the_servers_of_the_old_one() {
     old.append(vec![draft("k", "{}")]).await.unwrap();
     let new = database.open_renewed(Released::default().hook());
     new.append(vec![draft("k", "{}")]).await.unwrap();
-    let client = database.connect().await;
-    client
-        .execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE application_name LIKE 'todoki%' AND datname = current_database()",
-            &[],
-        )
-        .await
-        .unwrap();
+    // It keeps its connections, and looks all the same.
     let cause = within(old.failed()).await;
     assert!(cause.contains("epoch"), "{cause}");
     within(async { while new.append(vec![draft("k", "{}")]).await.is_err() {} }).await;

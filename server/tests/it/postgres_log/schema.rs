@@ -7,7 +7,8 @@ use todoki_codec::query::Direction;
 use tokio_postgres::Client;
 
 use crate::database::{Cluster, Database};
-use crate::log_contract::{Store, all, at, draft, keyed, no_release, numbers, request};
+use crate::harness::within;
+use crate::log_contract::{Store, all, at, draft, join_all, keyed, no_release, numbers, request};
 
 fn refusal(url: &str, options: &DatabaseOptions) -> DatabaseError {
     Postgres::open(url, options, no_release()).unwrap_err()
@@ -198,6 +199,75 @@ async fn a_role_needs_no_right_to_create_where_an_administrator_has_made_the_sch
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_role_has_set_for_itself_does_not_matter() {
+    let database = Database::new();
+    let client = database.connect().await;
+    run(
+        &client,
+        "CREATE ROLE peculiar_of_it LOGIN SUPERUSER PASSWORD 'own';
+         ALTER ROLE peculiar_of_it SET default_transaction_isolation = 'serializable';
+         ALTER ROLE peculiar_of_it SET standard_conforming_strings = off;
+         ALTER ROLE peculiar_of_it SET idle_session_timeout = '300ms';
+         ALTER ROLE peculiar_of_it SET synchronous_commit = local;
+         ALTER ROLE peculiar_of_it SET DateStyle = 'German, DMY';
+         ALTER ROLE peculiar_of_it SET search_path = pg_temp",
+    )
+    .await;
+    let url = by(&database, "peculiar_of_it:own");
+    let open = || Postgres::open(&url, &DatabaseOptions::default(), no_release()).unwrap();
+    let (one, other) = (open(), open());
+    // Both write at once, so that each waits for the other's commits.
+    let appends = (0..60).map(|turn| {
+        let log = if turn % 2 == 0 { &one } else { &other };
+        let drafts = vec![keyed(&format!("{turn}"), r#"{"s":"\u0000"}"#)];
+        async move { log.append(drafts).await }
+    });
+    for stored in join_all(appends).await {
+        stored.unwrap();
+    }
+    let read =
+        "SELECT count(*) FROM todoki.timeline WHERE todoki.as_jsonb(data) ->> 's' = U&'\\FFFD'";
+    assert_eq!(count(&client, read).await, 60);
+    // A session that waits for news for a second has been idle for longer than that role's may be.
+    let sessions = async |condition: &str| {
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'peculiar_of_it' AND {condition}"
+        );
+        count(&client, &sql).await
+    };
+    let begun = count(
+        &client,
+        "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+    )
+    .await;
+    let writers = sessions("application_name LIKE 'todoki writer%'").await;
+    let looked = format!(
+        "application_name NOT LIKE 'todoki writer%' AND query LIKE '%trimmed_through%'
+         AND query_start > to_timestamp({begun} / 1000000.0) + interval '1 second'"
+    );
+    within(async { while sessions(&looked).await < 2 {} }).await;
+    let since = format!(
+        "application_name LIKE 'todoki writer%' AND backend_start < to_timestamp({begun} / 1000000.0)"
+    );
+    assert_eq!((writers, sessions(&since).await), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_says_what_it_misses_when_the_mark_was_lost() {
+    let database = Database::new();
+    let log = database.open(no_release());
+    log.append(vec![draft("k", "{}"); 9]).await.unwrap();
+    log.trim(at(5)).await.unwrap();
+    // As a standby has it that took over before it heard of the trim.
+    let client = database.connect().await;
+    run(&client, "UPDATE todoki.log SET trimmed_through = 0").await;
+    log.append(vec![draft("k", "{}")]).await.unwrap();
+    let page = log.page(request(Direction::After(at(0)))).await.unwrap();
+    assert_eq!((page.earliest, page.events[0].cursor), (at(6), at(6)));
+    assert_eq!(log.bounds().earliest, at(6));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_look_at_a_database_changes_nothing() {
     let database = Database::new();
     let client = database.connect().await;
@@ -296,7 +366,16 @@ async fn retention_drops_whole_partitions_and_hides_the_rest() {
     assert_eq!(numbers(&all(&log).await), (551..=1000).collect::<Vec<_>>());
     // Somebody reads a partition that is to go: it stays until the next time, and nothing else waits.
     run(&client, "BEGIN; SELECT * FROM todoki.events").await;
-    log.trim(at(700)).await.unwrap();
+    let waiting =
+        "SELECT count(*) FROM pg_locks WHERE relation = 'todoki.events'::regclass AND NOT granted";
+    let trim = log.trim(at(700));
+    tokio::pin!(trim);
+    loop {
+        tokio::select! {
+            trimmed = &mut trim => break trimmed.unwrap(),
+            waiting = count(&client, waiting) => assert_eq!(waiting, 0, "who waits here has everyone wait behind it"),
+        }
+    }
     assert_eq!(log.bounds().earliest, at(701));
     let page = log.page(request(Direction::After(at(0)))).await.unwrap();
     assert_eq!((page.earliest, page.events[0].cursor), (at(701), at(701)));

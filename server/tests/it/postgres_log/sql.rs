@@ -273,6 +273,12 @@ async fn what_else_is_wrong_with_an_emit_is_said() {
         (code, message.contains("10001")),
         (SqlState::PROGRAM_LIMIT_EXCEEDED, true)
     );
+    let too_large = "SELECT todoki_emit('a', NULL, json_build_object('s', repeat('x', 262000))) FROM generate_series(1, 257)";
+    let (code, message) = refusal(&client, too_large).await;
+    assert_eq!(
+        (code, message.contains("67108864")),
+        (SqlState::PROGRAM_LIMIT_EXCEEDED, true)
+    );
     let kinds =
         "INSERT INTO todoki.kinds SELECT 10001 - n, 'k' || n FROM generate_series(1, 10000) n";
     client.batch_execute(kinds).await.unwrap();
@@ -360,6 +366,125 @@ async fn a_transaction_publishes_when_it_commits_and_keeps_nobody_waiting_before
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_transaction_has_emitted_is_numbered_at_once_however_much_it_is() {
+    let (_database, client) = fresh().await;
+    client
+        .batch_execute(
+            "SET track_functions = 'all';
+             BEGIN; SELECT todoki_emit('a', NULL, '{}') FROM generate_series(1, 300); SET CONSTRAINTS ALL IMMEDIATE",
+        )
+        .await
+        .unwrap();
+    let calls = "SELECT pg_stat_get_xact_function_calls('todoki.publish'::regproc)";
+    let row = client.query_one(calls, &[]).await.unwrap();
+    // Once to be put behind what else waits for the commit, and once to number: not once for each event.
+    assert_eq!(row.get::<_, i64>(0), 2);
+    // What it emits from now on is numbered as it comes.
+    client
+        .batch_execute(
+            "SELECT todoki_emit('b', NULL, '{}'); SET CONSTRAINTS ALL DEFERRED;
+             SAVEPOINT s; SELECT todoki_emit('c', NULL, '{}'); SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO s;
+             SELECT todoki_emit('d', NULL, '{}'); COMMIT",
+        )
+        .await
+        .unwrap();
+    let last =
+        "SELECT string_agg(kind, ' ' ORDER BY cursor) FROM todoki.timeline WHERE cursor > 299";
+    let row = client.query_one(last, &[]).await.unwrap();
+    assert_eq!(row.get::<_, &str>(0), "a b d");
+    for table in ["outbox", "emitting"] {
+        let left = format!("SELECT count(*) FROM todoki.{table}");
+        let row = client.query_one(&left, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 0, "{table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_waits_at_its_commit_keeps_nobody_waiting() {
+    let (database, client) = fresh().await;
+    let log = database.open(no_release());
+    client
+        .batch_execute(
+            "CREATE TABLE parents (id integer PRIMARY KEY); INSERT INTO parents VALUES (1);
+             CREATE TABLE children (id integer REFERENCES parents DEFERRABLE INITIALLY DEFERRED)",
+        )
+        .await
+        .unwrap();
+    client
+        .batch_execute(
+            "BEGIN; SELECT todoki_emit('a', NULL, '{}'); INSERT INTO children VALUES (1)",
+        )
+        .await
+        .unwrap();
+    let other = database.connect().await;
+    other
+        .batch_execute("BEGIN; DELETE FROM parents; SELECT todoki_emit('b', NULL, '{}')")
+        .await
+        .unwrap();
+    let row = client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .await
+        .unwrap();
+    let pid: i32 = row.get(0);
+    // Its foreign key is looked at now, which the other has deleted, perhaps.
+    let committing = tokio::spawn(async move { client.batch_execute("COMMIT").await });
+    let waits = "SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'transactionid'";
+    within(async { while other.query(waits, &[&pid]).await.unwrap().is_empty() {} }).await;
+    log.append(vec![draft("c", "{}")]).await.unwrap();
+    // Nor do the two wait for each other.
+    other.batch_execute("COMMIT").await.unwrap();
+    let error = within(committing).await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::FOREIGN_KEY_VIOLATION));
+    caught_up(&log, 2).await;
+    let kinds: Vec<_> = all(&log)
+        .await
+        .iter()
+        .map(|event| event.kind.to_string())
+        .collect();
+    assert_eq!(kinds, ["c", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_application_sets_for_itself_does_not_reach_into_the_log() {
+    let (_database, client) = fresh().await;
+    client
+        .batch_execute("UPDATE todoki.log SET partition_events = 4")
+        .await
+        .unwrap();
+    client
+        .batch_execute(
+            "SET session_replication_role = replica; SET default_tablespace = pg_global; SET enable_partition_pruning = off;
+             SET standard_conforming_strings = off; SET backslash_quote = off; SET escape_string_warning = off;
+             SET \"DateStyle\" = 'German, DMY'; SET \"TimeZone\" = 'Asia/Kathmandu'; SET bytea_output = escape;
+             SET search_path = pg_temp; SET client_encoding = LATIN1;
+             CREATE FUNCTION pg_temp.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz';
+             CREATE TABLE pg_temp.events (cursor bigint); CREATE TABLE pg_temp.outbox (tx bigint)",
+        )
+        .await
+        .unwrap();
+    client
+        .batch_execute("SELECT public.todoki_emit('a', NULL, '{}') FROM generate_series(1, 10)")
+        .await
+        .unwrap();
+    let row = client
+        .query_one(
+            "SELECT count(*), min(cursor), max(cursor), now() - min(time) < interval '1 minute' FROM todoki.timeline",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            row.get::<_, i64>(0),
+            row.get::<_, i64>(1),
+            row.get::<_, i64>(2),
+            row.get::<_, bool>(3)
+        ),
+        (10, 1, 10, true)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_role_that_may_emit_may_nothing_else() {
     let (database, client) = fresh().await;
     client
@@ -379,7 +504,7 @@ async fn a_role_that_may_emit_may_nothing_else() {
         SqlState::INSUFFICIENT_PRIVILEGE
     );
     client
-        .batch_execute("SET ROLE application_of_it; SET synchronous_commit = off")
+        .batch_execute("SET ROLE application_of_it")
         .await
         .unwrap();
     client.batch_execute(emit).await.unwrap();
@@ -394,19 +519,28 @@ async fn a_role_that_may_emit_may_nothing_else() {
             "{sql}"
         );
     }
-    // Nobody sees an event before it is durable.
-    client
-        .batch_execute("BEGIN; SELECT todoki_emit('a', NULL, '{}'); SET CONSTRAINTS ALL IMMEDIATE")
-        .await
-        .unwrap();
-    let row = client
-        .query_one("SHOW synchronous_commit", &[])
-        .await
-        .unwrap();
-    assert_eq!(row.get::<_, &str>(0), "on");
-    client.batch_execute("COMMIT; RESET ROLE").await.unwrap();
+    // Nobody sees an event before it is durable, here and where there are standbys.
+    for (own, taken) in [
+        ("off", "on"),
+        ("local", "on"),
+        ("remote_write", "on"),
+        ("on", "on"),
+        ("remote_apply", "remote_apply"),
+    ] {
+        let publish = format!(
+            "SET synchronous_commit = {own}; BEGIN; SELECT todoki_emit('a', NULL, '{{}}'); SET CONSTRAINTS ALL IMMEDIATE"
+        );
+        client.batch_execute(&publish).await.unwrap();
+        let row = client
+            .query_one("SHOW synchronous_commit", &[])
+            .await
+            .unwrap();
+        assert_eq!(row.get::<_, &str>(0), taken, "{own}");
+        client.batch_execute("COMMIT").await.unwrap();
+    }
+    client.batch_execute("RESET ROLE").await.unwrap();
     let log = database.open(no_release());
-    assert_eq!(log.bounds().head.get(), 2);
+    assert_eq!(log.bounds().head.get(), 6);
     drop(log);
     client
         .batch_execute(

@@ -10,7 +10,7 @@ CREATE TABLE todoki.log (
     partitioned_through bigint NOT NULL DEFAULT 0,
     -- Events in a partition: what retention gives back at once, some 2 GB of ordinary events. A look for an id asks each
     -- partition, so there should be tens of them and not thousands. May be changed; partitions that exist stay as they are.
-    partition_events bigint NOT NULL DEFAULT 4194304 CHECK (partition_events > 0)
+    partition_events bigint NOT NULL DEFAULT 4194304 CHECK (partition_events BETWEEN 1 AND 9007199254740991)
 );
 INSERT INTO todoki.log (epoch) VALUES (gen_random_uuid());
 
@@ -56,8 +56,10 @@ CREATE FUNCTION todoki.take_turn() RETURNS void LANGUAGE sql AS $$
 $$;
 
 -- Makes partitions for events up to a cursor. The caller has its turn. A table is made apart and then attached, since
--- that does not wait for those who read; CREATE TABLE … PARTITION OF would, and would make others wait behind it.
-CREATE FUNCTION todoki.make_room(through bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- that does not wait for those who read; CREATE TABLE … PARTITION OF would, and would make others wait behind it. What
+-- it is made of is not for the session to say, which may be an application's.
+CREATE FUNCTION todoki.make_room(through bigint) RETURNS void LANGUAGE plpgsql
+    SET default_tablespace = '' SET default_table_access_method = heap AS $$
 DECLARE
     low bigint;
     high bigint;
@@ -76,20 +78,39 @@ BEGIN
 END
 $$;
 
--- Drops the oldest partition whose events are all forgotten, and says which it was; NULL when there is none. It does not
--- wait long for those who read, since everyone else waits behind it; after a second an autovacuum gives way.
+-- Drops the oldest partition whose events are all forgotten, and says which it was; NULL when there is none. Everyone else
+-- waits behind it while it waits for those who read. So it does not begin when somebody has read for longer than a page
+-- takes, such as a backup; and otherwise waits for as long as an autovacuum takes to give way, which it does after a second.
 CREATE FUNCTION todoki.drop_partition() RETURNS name LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
 DECLARE
     dropped todoki.partitions;
+    readers text[];
 BEGIN
     SELECT p.* INTO dropped FROM todoki.partitions p, todoki.log l
     WHERE p.high <= l.trimmed_through ORDER BY p.low LIMIT 1 FOR UPDATE OF p SKIP LOCKED;
-    IF dropped.name IS NOT NULL THEN
-        EXECUTE format('DROP TABLE todoki.%I', dropped.name);
-        DELETE FROM todoki.partitions WHERE name = dropped.name;
+    IF dropped.name IS NULL THEN
+        RETURN NULL;
     END IF;
+    readers := todoki.readers();
+    IF readers <> '{}' THEN
+        PERFORM pg_sleep(0.2);
+        IF readers && todoki.readers() THEN
+            RAISE EXCEPTION 'a transaction that has read the events is not at its end' USING ERRCODE = 'lock_not_available';
+        END IF;
+    END IF;
+    EXECUTE format('DROP TABLE todoki.%I', dropped.name);
+    DELETE FROM todoki.partitions WHERE name = dropped.name;
     RETURN dropped.name;
 END
+$$;
+
+-- Other transactions that hold the table of events.
+CREATE FUNCTION todoki.readers() RETURNS text[] LANGUAGE sql AS $$
+    SELECT ARRAY(
+        SELECT virtualtransaction FROM pg_locks
+        WHERE relation = 'todoki.events'::regclass AND granted AND pid <> pg_backend_pid()
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    )
 $$;
 
 -- Numbers kinds that have no number yet, all or none, and tells every kind after the first `known`. None are numbered
@@ -127,16 +148,18 @@ DECLARE
     trimmed bigint;
     room bigint;
     stored bigint;
+    stored_at timestamptz;
 BEGIN
     PERFORM todoki.take_turn();
-    SELECT trimmed_through, partitioned_through INTO trimmed, room FROM todoki.log;
+    -- One statement, which has locked the table before it looks: nothing is forgotten between the mark and the last event.
+    SELECT trimmed_through, partitioned_through, greatest((SELECT max(cursor) FROM todoki.events), trimmed_through) + 1,
+        clock_timestamp()
+    INTO trimmed, room, first, stamp FROM todoki.log;
     IF is_retry THEN
-        SELECT cursor, time INTO first, stamp FROM todoki.events
+        SELECT cursor, time INTO stored, stored_at FROM todoki.events
         WHERE cursor > after AND group_id = this_group ORDER BY cursor LIMIT 1;
-    END IF;
-    stored := first;
-    IF stored IS NULL THEN
-        SELECT greatest(max(cursor), trimmed) + 1, clock_timestamp() INTO first, stamp FROM todoki.events;
+        first := coalesce(stored, first);
+        stamp := coalesce(stored_at, stamp);
     END IF;
     IF has_ids THEN
         SELECT array_agg(place), array_agg(cursor), array_agg(same) INTO known, known_cursors, known_same
@@ -155,6 +178,11 @@ BEGIN
             SELECT appends[place] FROM unnest(known, known_same) AS k (place, same) WHERE NOT same
         );
     END IF;
+    IF stored IS NOT NULL OR known IS NOT NULL THEN
+        -- Whoever is told of an event that is there waits for the standbys as whoever wrote it did, who may have been ended
+        -- while it waited. A commit waits that has written something.
+        PERFORM FROM todoki.log FOR KEY SHARE;
+    END IF;
     IF stored IS NOT NULL THEN
         RETURN;
     END IF;
@@ -172,8 +200,9 @@ BEGIN
         AS d (append, id, kind, agent_id, session_id, task_id, project_id, data, place)
     WHERE (known IS NULL OR place <> ALL (known)) AND append <> ALL (refused)
     WINDOW turn AS (ORDER BY place);
-    IF FOUND THEN
-        -- Wakes; what there is to read is told by the table alone.
+    -- Wakes; what there is to read is told by the table alone. A queue that is full would undo the commit: one is shared by
+    -- all databases, and fills when anybody listens and does not end a transaction.
+    IF FOUND AND pg_notification_queue_usage() < 0.9 THEN
         PERFORM pg_notify('todoki', writer);
     END IF;
 END

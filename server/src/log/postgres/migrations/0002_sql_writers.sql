@@ -17,6 +17,12 @@ CREATE UNLOGGED TABLE todoki.outbox (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 CREATE UNIQUE INDEX outbox_draft_id ON todoki.outbox (tx, draft_id) WHERE draft_id IS NOT NULL;
 
+-- Transactions that are still open and have emitted, for the trigger that publishes: one row for each, however much it emits.
+CREATE UNLOGGED TABLE todoki.emitting (
+    tx xid8 PRIMARY KEY DEFAULT pg_current_xact_id(),
+    is_last boolean NOT NULL DEFAULT false
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
+
 -- The string that a JSON token stands for, with NUL written as \0 and a backslash as \\, since text has no NUL; NULL
 -- when it holds half of a surrogate pair, which jsonb would refuse and json would not.
 CREATE FUNCTION todoki.unescape(token text) RETURNS text LANGUAGE plpgsql IMMUTABLE
@@ -159,11 +165,13 @@ BEGIN
         RAISE EXCEPTION 'todoki_emit: the id % is on another draft of this transaction', quote_literal(id)
             USING ERRCODE = 'unique_violation';
     END IF;
+    INSERT INTO todoki.emitting DEFAULT VALUES ON CONFLICT DO NOTHING;
 END
 $$;
 REVOKE ALL ON FUNCTION public.todoki_emit FROM PUBLIC;
 
--- Numbers what the transaction has emitted: all of it at the first call, so the other calls find nothing.
+-- Numbers what the transaction has emitted. What else it has put off to its commit comes first, such as foreign keys, for
+-- which it may have to wait for others: triggers that fire have their own updates fired behind all that wait.
 CREATE FUNCTION todoki.publish() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -171,18 +179,28 @@ DECLARE
     names text[];
     kind_ids integer[];
     ids text[];
+    bytes bigint;
     refused_place integer;
     outcome record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM todoki.outbox WHERE tx = pg_current_xact_id()) THEN
+    IF NOT NEW.is_last THEN
+        UPDATE todoki.emitting SET is_last = true WHERE tx = NEW.tx;
         RETURN NULL;
     END IF;
-    IF current_setting('synchronous_commit') = 'off' THEN
-        -- Nobody is to see an event that a power cut could take back.
+    DELETE FROM todoki.emitting WHERE tx = NEW.tx;
+    SELECT sum(octet_length(data)) INTO bytes FROM todoki.outbox WHERE tx = NEW.tx;
+    IF bytes IS NULL THEN
+        RETURN NULL;
+    ELSIF bytes > 67108864 THEN
+        RAISE EXCEPTION 'a transaction emits % bytes of data; the limit is 67108864', bytes
+            USING ERRCODE = 'program_limit_exceeded', HINT = 'Emit the rest in another transaction.';
+    END IF;
+    IF current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN
+        -- Nobody is to see an event that a power cut or a failover could take back.
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
     PERFORM todoki.take_turn();
-    WITH taken AS (DELETE FROM todoki.outbox o WHERE tx = pg_current_xact_id() RETURNING o)
+    WITH taken AS (DELETE FROM todoki.outbox o WHERE tx = NEW.tx RETURNING o)
     SELECT array_agg((o).kind ORDER BY (o).place), array_agg((o).draft_id ORDER BY (o).place), array_agg(o ORDER BY (o).place)
     INTO names, ids, mine FROM taken;
     IF cardinality(mine) > 10000 THEN
@@ -212,8 +230,10 @@ BEGIN
     RETURN NULL;
 END
 $$;
-CREATE CONSTRAINT TRIGGER publish AFTER INSERT ON todoki.outbox DEFERRABLE INITIALLY DEFERRED
+CREATE CONSTRAINT TRIGGER publish AFTER INSERT OR UPDATE ON todoki.emitting DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION todoki.publish();
+-- Also in a session that says it replays what was done elsewhere.
+ALTER TABLE todoki.emitting ENABLE ALWAYS TRIGGER publish;
 
 -- Copies the events of a classic table (cursor, kind, time, agent_id, session_id, task_id, data) into a log that never
 -- had any, with their cursors and the holes between them. Says how many; and, when the times have no zone, which one they
