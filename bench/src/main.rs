@@ -159,8 +159,8 @@ fn load(mode: &Mode, settings: &Settings) -> Outcome<()> {
         Mode::FanOut(flags) => report("load-fan-out", settings, |s| load::fan_out(s, flags)),
         Mode::Encoding(flags) => report("load-encoding", settings, |s| load::encoding(s, flags)),
         Mode::Grants(flags) => report("load-grants", settings, |s| load::grants::run(s, flags)),
-        Mode::Tls(flags) => report("load-tls", settings, |s| load::tls::run(s, flags)),
         Mode::Streams(flags) => report("load-streams", settings, |s| load::streams::run(s, flags)),
+        Mode::Tls(flags) => report("load-tls", settings, |s| load::tls::run(s, flags)),
         Mode::Saturation(flags) => report("load-saturation", settings, |s| {
             load::saturation::run(s, flags)
         }),
