@@ -219,8 +219,11 @@ fn of_subscribers(
     let case = flags.stream.case(subscribers, "message");
     let most = flags.groups.min(subscribers);
     let mut rounds = Subject::ALL.map(|subject| (subject, 0, Vec::new()));
-    for round in 1..=settings.rounds() {
-        for (subject, groups, rows) in &mut rounds {
+    for (round, first) in (1..=settings.rounds()).zip(0_usize..) {
+        // Each round begins with another case, so that none is measured in a better place than the others.
+        for turn in 0..rounds.len() {
+            let place = (first + turn) % rounds.len();
+            let (subject, groups, rows) = &mut rounds[place];
             let name = subject.name();
             settings.note(&format!("grants: round {round}, {name}, {case:?}"));
             let (row, counted) = measure(settings, *subject, &case, most)?;
