@@ -109,17 +109,22 @@ pub struct Limiter {
     replays: Option<Seats<Arc<str>>>,
 }
 
-/// Counts what somebody guesses on a stream that is open among the guesses of their address.
+/// Counts what a client does on a stream that is open among what its address and its principal do elsewhere.
 #[derive(Clone, Debug)]
-pub struct Guesses {
+pub struct Account {
     limiter: Arc<Limiter>,
-    source: Address,
+    source: Option<Address>,
 }
 
-impl Guesses {
+impl Account {
     /// See [`Limiter::refused`].
     pub fn refused(&self, refusal: Refusal) -> Refusal {
-        self.limiter.refused(Some(self.source), refusal)
+        self.limiter.refused(self.source, refusal)
+    }
+
+    /// What is stored is read for the client.
+    pub fn spend_read(&self, principal: &Principal) -> Result<(), Exceeded> {
+        self.limiter.spend(Use::Read, self.source, principal, 1)
     }
 }
 
@@ -232,13 +237,12 @@ impl Limiter {
         }
     }
 
-    /// What counts the guesses of a client for as long as its stream is open; none if nothing counts them.
-    pub fn guesses(self: &Arc<Self>, source: Option<Address>) -> Option<Guesses> {
-        self.failures.as_ref()?;
-        Some(Guesses {
+    /// What counts for a client for as long as its stream is open.
+    pub fn account(self: &Arc<Self>, source: Option<Address>) -> Account {
+        Account {
             limiter: Arc::clone(self),
-            source: source?,
-        })
+            source,
+        }
     }
 
     /// A connection of an address.

@@ -19,7 +19,7 @@ use crate::auth::{Admission, Auth, Generation};
 use crate::clock;
 use crate::hub::floor::MemberId;
 use crate::hub::shard::Shard;
-use crate::limit::Guesses;
+use crate::limit::{Account, Exceeded};
 use crate::log::Log;
 use crate::reply::Refusal;
 
@@ -45,8 +45,8 @@ pub struct Access {
     warns_ahead_ms: Option<u32>,
     /// When the watch has it looked at.
     looked_at: Option<Instant>,
-    /// What counts the wrong tokens that the client shows, where anything does.
-    guesses: Option<Guesses>,
+    /// What counts the wrong tokens that the client shows, and what is looked for in the log for it; none outside a server.
+    account: Option<Account>,
 }
 
 /// What the time asks for.
@@ -61,8 +61,8 @@ pub(super) enum Due {
 }
 
 impl Access {
-    /// The access of somebody who was let in, and what counts their guesses.
-    pub fn new(admission: Admission, guesses: Option<Guesses>) -> Box<Self> {
+    /// The access of somebody who was let in, and what counts for them.
+    pub fn new(admission: Admission, account: Option<Account>) -> Box<Self> {
         let warns_ahead_ms = warning(admission.expires, clock::now());
         Box::new(Self {
             admission,
@@ -70,7 +70,7 @@ impl Access {
             is_resumed: false,
             warns_ahead_ms,
             looked_at: None,
-            guesses,
+            account,
         })
     }
 
@@ -82,10 +82,17 @@ impl Access {
 
     /// What a token that was not taken is answered: it is a guess, wherever it is made.
     pub(super) fn refused(&self, refusal: Refusal) -> Refusal {
-        match &self.guesses {
-            Some(guesses) => guesses.refused(refusal),
+        match &self.account {
+            Some(account) => account.refused(refusal),
             None => refusal,
         }
+    }
+
+    /// The log looks for something on behalf of the client, as it does for a page.
+    pub(super) fn spend_read(&self) -> Result<(), Exceeded> {
+        let principal = &self.admission.principal;
+        let account = self.account.as_ref();
+        account.map_or(Ok(()), |account| account.spend_read(principal))
     }
 
     /// Notes what was asked for, and what is given of it.
