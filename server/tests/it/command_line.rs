@@ -277,7 +277,13 @@ async fn exit_codes_tell_bad_usage_from_failure() {
             "more text after the value",
         ),
         (
-            &["serve", "--listen", "127.0.0.1:1", "--data", "/dev/null/x"],
+            &[
+                "serve",
+                "--listen",
+                "127.0.0.1:1",
+                "--data-dir",
+                "/dev/null/x",
+            ],
             1,
             "/dev/null",
         ),
@@ -355,7 +361,7 @@ async fn the_doctor_finds_what_a_server_would_meet() {
     let doctor = async |listen: &str| {
         let mut command = todoki();
         command
-            .args(["doctor", "--listen", listen, "--data"])
+            .args(["doctor", "--listen", listen, "--data-dir"])
             .arg(data.path());
         within(command.output()).await.unwrap()
     };
@@ -387,7 +393,7 @@ async fn the_doctor_finds_what_a_server_would_meet() {
 async fn doctor_says(home: &Path, flags: &[&str]) -> String {
     let mut command = todoki();
     command
-        .args(["doctor", "--data", "data"])
+        .args(["doctor", "--data-dir", "data"])
         .args(flags)
         .current_dir(home);
     stdout(&within(command.output()).await.unwrap()).to_owned()
@@ -528,7 +534,7 @@ async fn a_second_server_on_the_same_log_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let server = server(data.path()).await;
     let second = todoki()
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data.path())
         .output();
     let second = within(second).await.unwrap();
@@ -539,7 +545,13 @@ async fn a_second_server_on_the_same_log_is_refused() {
         stderr(&second)
     );
     let second = todoki()
-        .args(["serve", "--data", "elsewhere", "--listen", server.address()])
+        .args([
+            "serve",
+            "--data-dir",
+            "elsewhere",
+            "--listen",
+            server.address(),
+        ])
         .current_dir(data.path())
         .output();
     let second = within(second).await.unwrap();
