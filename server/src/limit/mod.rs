@@ -27,6 +27,7 @@ use seat::Seats;
 
 pub(crate) use bucket::quota;
 pub use held::hold;
+pub use kinds::NewKinds;
 pub use seat::Seat;
 pub use table::{LIMITS, Limit, Limits, Name, Setting, Unit, help, setting};
 
@@ -204,9 +205,9 @@ impl Limiter {
         principal: &Principal,
         drafts: &[Draft],
         new: impl FnOnce() -> usize,
-    ) -> Result<(), Exceeded> {
+    ) -> Result<NewKinds, Exceeded> {
         let Some(kinds) = &self.kinds else {
-            return Ok(());
+            return Ok(NewKinds::default());
         };
         let taken = if principal.is_restricted() {
             kinds.take_own(principal.name(), drafts)
@@ -214,6 +215,13 @@ impl Limiter {
             kinds.take(principal.name(), new())
         };
         self.judged(Name::PrincipalKinds, taken)
+    }
+
+    /// Drafts were not stored, nor will be.
+    pub fn give_back_kinds(&self, principal: &Principal, taken: &NewKinds) {
+        if let Some(kinds) = &self.kinds {
+            kinds.give_back(principal.name(), taken);
+        }
     }
 
     /// Somebody at an address had no token, or a wrong one; too many of these are no longer told so.
@@ -300,7 +308,7 @@ impl Limiter {
             .ok_or_else(|| self.exceeded(name, SEAT_WAIT + spread()))
     }
 
-    fn judged(&self, name: Name, taken: Result<(), Duration>) -> Result<(), Exceeded> {
+    fn judged<T>(&self, name: Name, taken: Result<T, Duration>) -> Result<T, Exceeded> {
         let is_storm = matches!(name, Name::AddressConnects | Name::PrincipalConnects);
         let spread = if is_storm { spread() } else { Duration::ZERO };
         taken.map_err(|wait| self.exceeded(name, wait + spread))
