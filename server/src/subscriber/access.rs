@@ -281,7 +281,8 @@ mod tests {
 
     #[test]
     fn it_is_small_enough_for_every_client_to_have_one() {
-        assert!(size_of::<Access>() <= 152, "{} bytes", size_of::<Access>());
+        // What the allocator hands out for anything from 129 bytes on.
+        assert!(size_of::<Access>() <= 160, "{} bytes", size_of::<Access>());
     }
 
     #[tokio::test]
