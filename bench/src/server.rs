@@ -91,7 +91,7 @@ impl ServerProcess {
         let log = database.as_ref().map(|database| database.url());
         let mut child = Command::new(settings.server()?)
             .args(["serve", "--listen", "127.0.0.1:0", "--token", TOKEN])
-            .arg("--data")
+            .arg("--data-dir")
             .arg(data.path())
             .args(flags)
             .envs(log.map(|url| ("TODOKI_LOG_URL", url)))

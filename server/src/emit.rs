@@ -15,8 +15,8 @@ use todoki_codec::limits::BODY_BYTES;
 use todoki_codec::{Cursor, Draft, query};
 
 use crate::auth::{Admission, Principal};
-use crate::limit::Address;
-use crate::log::Log;
+use crate::limit::{Address, NewKinds};
+use crate::log::{AppendError, Log};
 use crate::reply::{self, Body, Refusal};
 use crate::route::App;
 
@@ -57,10 +57,9 @@ async fn append<L: Log>(
         Emit::One(mut draft) => {
             *read = 1;
             draft.id = draft.id.or(key);
-            let mut drafts = vec![draft];
-            check(app, principal, &drafts).map_err(Refusal::of_one)?;
-            own_ids(&mut drafts, principal);
-            let cursors = app.log.append(drafts).await?;
+            let drafts = vec![draft];
+            let taken = check(app, principal, &drafts).map_err(Refusal::of_one)?;
+            let cursors = store(app, principal, drafts, &taken).await?;
             cursors.first().map(ToString::to_string).unwrap_or_default()
         }
         Emit::Batch(mut drafts) => {
@@ -68,18 +67,37 @@ async fn append<L: Log>(
             if let Some(key) = &key {
                 name_each(&mut drafts, key)?;
             }
-            check(app, principal, &drafts)?;
-            own_ids(&mut drafts, principal);
-            array(&app.log.append(drafts).await?)
+            let taken = check(app, principal, &drafts)?;
+            array(&store(app, principal, drafts, &taken).await?)
         }
     })
 }
 
 /// Refuses drafts that they may not emit, or that bring more new kinds than they may.
-fn check<L: Log>(app: &App<L>, principal: &Principal, drafts: &[Draft]) -> Result<(), Refusal> {
+fn check<L: Log>(
+    app: &App<L>,
+    principal: &Principal,
+    drafts: &[Draft],
+) -> Result<NewKinds, Refusal> {
     principal.check_emit(drafts)?;
     let new = || app.log.new_kinds(drafts);
     Ok(app.limiter.spend_kinds(principal, drafts, new)?)
+}
+
+/// Appends what was checked. What it took is given back if the log does not take it; who leaves before they know that gets
+/// nothing back.
+async fn store<L: Log>(
+    app: &App<L>,
+    principal: &Principal,
+    mut drafts: Vec<Draft>,
+    taken: &NewKinds,
+) -> Result<Vec<Cursor>, AppendError> {
+    own_ids(&mut drafts, principal);
+    let stored = app.log.append(drafts).await;
+    if stored.as_ref().is_err_and(|error| !error.is_unknown()) {
+        app.limiter.give_back_kinds(principal, taken);
+    }
+    stored
 }
 
 fn form(headers: &HeaderMap) -> Result<Form, Refusal> {

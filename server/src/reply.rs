@@ -274,7 +274,7 @@ impl From<ReadError> for Refusal {
 }
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(crate) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// How long clients wait before they try again.
 const RETRY_AFTER_SECONDS: &str = "1";

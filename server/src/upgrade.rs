@@ -53,7 +53,7 @@ pub async fn upgrade<L: Log>(
         Ok(place) => place,
         Err(refusal) => return turned_away(app, request, origin, refusal),
     };
-    let access = Access::new(admission, app.limiter.guesses(source));
+    let access = Access::new(admission, Some(app.limiter.account(source)));
     let extension = agreed_extension(app, request.headers());
     let (mut response, socket) = accept(&mut request)?;
     if let Some(extension) = extension {

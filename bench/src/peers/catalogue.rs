@@ -183,7 +183,7 @@ impl Peer {
                 let mut command = Command::new(server);
                 command
                     .args(["serve", "--listen", &address, "--token", TOKEN])
-                    .args(["--max-connections", MAX_CONNECTIONS, "--data"])
+                    .args(["--max-connections", MAX_CONNECTIONS, "--data-dir"])
                     .arg(place.data)
                     .env("TODOKI_LOG", "warn");
                 command

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem::{self, Discriminant};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{
-    AUTHORIZATION, CONNECTION, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    AUTHORIZATION, CONNECTION, HOST, HeaderMap, RETRY_AFTER, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::http::request::Builder;
 use hyper::upgrade::Upgraded;
@@ -26,6 +28,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::config;
+use crate::reply::RATE_LIMIT_POLICY;
 use crate::tls::{self, TrustError};
 
 /// A server that does not answer the connection within this is not there.
@@ -36,6 +39,10 @@ const READ_BYTES: usize = 64 << 10;
 
 /// A refusal is a small JSON object.
 const REFUSAL_BYTES: usize = 64 << 10;
+
+/// A server that asks for a longer wait is not asked again: limits per minute are over within this, those per day are not,
+/// and whoever looks at the terminal would take the silence for a program that hangs.
+const WAIT_LONGEST: Duration = Duration::from_mins(5);
 
 /// Why the server could not be asked, or refused.
 #[derive(Debug)]
@@ -59,10 +66,49 @@ pub(super) enum ClientError {
         status: StatusCode,
         code: String,
         detail: String,
+        /// The limit that it is over, if it is one.
+        limit: Option<String>,
+        /// How long the server asks to be left alone.
+        retry_after: Option<Duration>,
     },
 }
 
 impl ClientError {
+    /// How long to wait before the same request is made again: as long as the server asks, but never less than `backoff`.
+    /// The error itself if it stays, or if the server asks for longer than anybody should wait unasked.
+    pub(super) fn wait(self, backoff: Duration) -> Result<(Duration, Self), Self> {
+        if !self.is_transient() || self.is_too_long() {
+            return Err(self);
+        }
+        let wait = self.retry_after().unwrap_or_default().max(backoff);
+        Ok((wait, self))
+    }
+
+    /// What tells it from other reasons, whatever figures are in its text.
+    pub(super) fn reason(&self) -> Reason {
+        let (code, limit) = match self {
+            Self::Refused { code, limit, .. } => (code.clone(), limit.clone()),
+            _ => Default::default(),
+        };
+        (mem::discriminant(self), code, limit)
+    }
+
+    /// Whether there is a limit that it is over: the server is there, and takes only so much.
+    pub(super) fn is_limited(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.retry_after().is_some_and(|wait| wait > WAIT_LONGEST)
+    }
+
     /// Whether the same request may succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
@@ -75,6 +121,9 @@ impl ClientError {
         }
     }
 }
+
+/// What errors of the same cause have in common: their variant, and of a refusal its code and the limit.
+pub(super) type Reason = (Discriminant<ClientError>, String, Option<String>);
 
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,6 +148,7 @@ impl fmt::Display for ClientError {
                 status,
                 code,
                 detail,
+                ..
             } if *status == StatusCode::UNAUTHORIZED => write!(
                 f,
                 "the server does not take the token ({code}): {detail}. It may be mistyped, expired or revoked: name \
@@ -114,7 +164,22 @@ impl fmt::Display for ClientError {
                 status,
                 code,
                 detail,
-            } => write!(f, "the server answered {status} ({code}): {detail}"),
+                limit,
+                ..
+            } => {
+                write!(f, "the server answered {status} ({code}): {detail}")?;
+                if !self.is_too_long() {
+                    return Ok(());
+                }
+                f.write_str(". That is too long to wait for: run it again then")?;
+                match limit {
+                    Some(limit) => write!(
+                        f,
+                        ", or ask whoever runs the server to raise the limit, with `todoki serve --limit {limit}=…`"
+                    ),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -347,6 +412,7 @@ async fn refused_or(
     if status == expected {
         return Ok(response);
     }
+    let (limit, retry_after) = (limit(response.headers()), retry_after(response.headers()));
     let body = http_body_util::Limited::new(response.into_body(), REFUSAL_BYTES);
     let mut body = body.collect().await.map_err(broken)?.to_bytes().to_vec();
     let problem = simd_json::serde::from_slice::<Problem>(&mut body).unwrap_or_else(|_| Problem {
@@ -357,7 +423,21 @@ async fn refused_or(
         status,
         code: problem.code,
         detail: problem.detail,
+        limit,
+        retry_after,
     })
+}
+
+/// Of the two forms only that in seconds, which is the one that Todoki uses (RFC 9110 §10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// The name of the policy that the request is over.
+fn limit(headers: &HeaderMap) -> Option<String> {
+    let policy = headers.get(RATE_LIMIT_POLICY)?.to_str().ok()?;
+    Some(policy.split('"').nth(1)?.to_owned())
 }
 
 /// The client side of a subscription.

@@ -229,6 +229,8 @@ async fn ask(address: SocketAddr, config: &config::Serve) -> Result<(), ClientEr
         status: StatusCode::OK,
         code: "unknown".into(),
         detail: "it is another kind of server".into(),
+        limit: None,
+        retry_after: None,
     })
 }
 

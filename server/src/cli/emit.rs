@@ -113,11 +113,15 @@ async fn emit_lines(shape: Shape, mut sender: Sender) -> Result<(), Failure> {
             progress.finish();
             return source.bad_line.map_or(Ok(()), Err);
         }
-        let cursors = sender
-            .send(&batch.body)
-            .await
-            .map_err(|error| at_line(source.first, error))?;
-        progress.add(&cursors);
+        match sender.send(&batch.body).await {
+            Ok(cursors) => progress.add(&cursors),
+            Err(error) => {
+                if source.first > 1 {
+                    progress.finish();
+                }
+                return Err(at_line(source.first, error));
+            }
+        }
     }
 }
 
@@ -182,8 +186,12 @@ impl Source {
 
 fn at_line(number: u64, error: ClientError) -> Failure {
     let failure = Failure::from(error);
+    let before = match number {
+        1 => "",
+        _ => "; those before it are emitted",
+    };
     Failure {
-        message: format!("{} (from line {number} on)", failure.message),
+        message: format!("{} (from line {number} on{before})", failure.message),
         ..failure
     }
 }

@@ -1,6 +1,7 @@
 //! How drafts go out: in batches, over one connection that is made anew when it breaks, with what has gone out shown while
 //! it happens. Each draft has an id, so a batch that is sent again stores nothing twice.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use hyper::header::CONTENT_TYPE;
 use todoki_codec::Cursor;
 use todoki_codec::limits::{BATCH_DRAFTS, BODY_BYTES};
 
-use super::client::{ClientError, Connection, Remote};
+use super::client::{ClientError, Connection, Reason, Remote};
 use crate::clock;
 
 /// While the server cannot be reached, try again after this, doubled each time up to the longest.
@@ -46,6 +47,8 @@ pub(super) struct Sender {
     connection: Option<Connection>,
     /// Whether the server was ever reached.
     is_known: bool,
+    /// The limits that were told of. Whoever is over one will be again, and is told so once.
+    limits: HashSet<Reason>,
 }
 
 impl Sender {
@@ -54,34 +57,38 @@ impl Sender {
             remote,
             connection: None,
             is_known: false,
+            limits: HashSet::new(),
         }
     }
 
     /// Sends until the server has answered. A server that cannot be reached at all is a failure; one that was there may be
-    /// restarting, and is waited for, also when it went before its first answer.
+    /// restarting, and is waited for, also when it went before its first answer. One that asks to be left alone is, and
+    /// is a failure if that is for long.
     pub(super) async fn send(&mut self, drafts: &str) -> Result<Vec<Cursor>, ClientError> {
-        let mut pause = RETRY;
-        let mut told = String::new();
+        let mut backoff = RETRY;
+        // Why the server is away: each reason once, not each attempt.
+        let mut told = HashSet::new();
         loop {
-            match self.try_send(drafts).await {
-                Err(error) if error.is_transient() && self.is_known => {
-                    self.connection = None;
-                    // Each reason once, not each attempt.
-                    let why = error.to_string();
-                    if why != told {
-                        super::note(&format!("{why}; trying again"));
-                        told = why;
-                    }
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(RETRY_LONGEST);
-                }
+            let error = match self.try_send(drafts).await {
+                Err(error) if self.is_known => error,
                 answer => {
                     if answer.is_ok() && !told.is_empty() {
                         super::note("the server takes events again");
                     }
                     return answer;
                 }
+            };
+            self.connection = None;
+            let (wait, error) = error.wait(backoff)?;
+            if error.is_limited() {
+                if self.limits.insert(error.reason()) {
+                    super::note(&format!("{error}; going on as fast as that allows"));
+                }
+            } else if told.insert(error.reason()) {
+                super::note(&format!("{error}; trying again"));
             }
+            tokio::time::sleep(wait).await;
+            backoff = (backoff * 2).min(RETRY_LONGEST);
         }
     }
 

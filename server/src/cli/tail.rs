@@ -131,9 +131,13 @@ impl Follower {
         loop {
             match self.session().await {
                 Ok(End::Done) => return Ok(()),
-                Ok(End::Again(why)) => self.pause(&why).await,
-                Err(error) if error.is_transient() && self.position.is_some() => {
-                    self.pause(&error.to_string()).await;
+                Ok(End::Again(why)) => {
+                    let wait = self.next_backoff();
+                    self.pause(&why, wait).await;
+                }
+                Err(error) if self.position.is_some() => {
+                    let (wait, error) = error.wait(self.next_backoff())?;
+                    self.pause(&error.to_string(), wait).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -255,9 +259,13 @@ impl Follower {
         }
     }
 
-    async fn pause(&mut self, why: &str) {
+    fn next_backoff(&mut self) -> Duration {
         let wait = jittered(self.backoff);
         self.backoff = (self.backoff * 2).min(BACKOFF_LONGEST);
+        wait
+    }
+
+    async fn pause(&mut self, why: &str, wait: Duration) {
         // A server that is away for long is tried again in silence.
         if !std::mem::replace(&mut self.is_lost, true) {
             note(&format!("{why}; reconnecting until it is back"));
@@ -289,6 +297,8 @@ fn closed(close: Option<CloseFrame>) -> Result<End, ClientError> {
             status: hyper::StatusCode::UNAUTHORIZED,
             code: close.code.to_string(),
             detail: close.reason,
+            limit: None,
+            retry_after: None,
         });
     }
     Ok(End::Again(why))

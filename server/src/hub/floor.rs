@@ -78,6 +78,7 @@ pub enum Turn {
 
 /// Names a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(test, derive(Default))]
 pub struct MemberId(usize);
 
 /// See the [module](self).

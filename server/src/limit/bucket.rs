@@ -10,7 +10,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
@@ -32,8 +32,12 @@ const SWEEP_NANOS: u64 = 1_000_000_000;
 /// Buckets that are alike, one for each key.
 pub(super) struct Buckets<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     limiter: RateLimiter<K, Store<K>, C, NoOpMiddleware<C::Instant>>,
+    /// The same that the limiter has.
+    store: Store<K>,
     clock: C,
     window: Duration,
+    /// In which time one runs in.
+    interval: Duration,
     bound: usize,
     swept: AtomicU64,
 }
@@ -66,10 +70,13 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
     fn with(unit: Unit, value: NonZeroU32, bound: usize, clock: C) -> Self {
+        let (quota, store) = (quota(unit, value), Store::new(bound));
         Self {
-            limiter: RateLimiter::new(quota(unit, value), Store::new(bound), clock.clone()),
+            limiter: RateLimiter::new(quota, store.clone(), clock.clone()),
+            store,
             clock,
             window: unit.window(),
+            interval: quota.replenish_interval(),
             bound,
             swept: AtomicU64::new(0),
         }
@@ -87,6 +94,17 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
             // More than a full bucket holds.
             Err(_) => Err(self.window),
         }
+    }
+
+    /// Gives back what was taken for something that was not done: the bucket is full so much earlier. To a key that has no
+    /// bucket of its own nothing is given, since it would be others' too.
+    pub(super) fn give_back(&self, key: &K, count: u32) {
+        let earlier = Nanos::from(self.interval.saturating_mul(count));
+        self.store.with(|states| {
+            if let Some(state) = states.known.get_mut(key) {
+                *state = state.saturating_sub(earlier);
+            }
+        });
     }
 
     fn sweep(&self) {
@@ -109,8 +127,17 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
 
 /// Where the buckets are kept.
 struct Store<K> {
-    states: Mutex<States<K>>,
+    states: Arc<Mutex<States<K>>>,
     bound: usize,
+}
+
+impl<K> Clone for Store<K> {
+    fn clone(&self) -> Self {
+        Self {
+            states: Arc::clone(&self.states),
+            bound: self.bound,
+        }
+    }
 }
 
 struct States<K> {
@@ -122,10 +149,10 @@ struct States<K> {
 impl<K> Store<K> {
     fn new(bound: usize) -> Self {
         Self {
-            states: Mutex::new(States {
+            states: Arc::new(Mutex::new(States {
                 known: HashMap::new(),
                 others: None,
-            }),
+            })),
             bound,
         }
     }
@@ -216,6 +243,23 @@ mod tests {
             "it never holds so many"
         );
         assert_eq!(buckets.take(&1, 0), Ok(()));
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_makes_no_bucket_larger() {
+        let (buckets, clock) = buckets(Unit::PerMinute, 20, 1);
+        assert_eq!(buckets.take(&1, 15), Ok(()));
+        buckets.give_back(&1, 5);
+        assert_eq!(buckets.take(&1, 11), Err(Duration::from_secs(3)));
+        assert_eq!(buckets.take(&1, 10), Ok(()));
+        clock.advance(Duration::from_secs(3));
+        buckets.give_back(&1, 20);
+        assert!(buckets.take(&1, 21).is_err());
+        assert_eq!(buckets.take(&1, 20), Ok(()));
+        assert!(buckets.take(&1, 1).is_err());
+        assert_eq!(buckets.take(&2, 20), Ok(()));
+        buckets.give_back(&2, 20);
+        assert!(buckets.take(&3, 1).is_err(), "2 and 3 are one");
     }
 
     #[test]

@@ -24,6 +24,14 @@ pub(super) struct Kinds {
     bound: usize,
 }
 
+/// What one request has taken.
+#[derive(Debug, Default)]
+pub struct NewKinds {
+    count: u32,
+    /// Which, of somebody from whom events are hidden.
+    own: HashSet<Kind>,
+}
+
 /// What those have emitted who must not know of others.
 #[derive(Debug, Default)]
 struct Own {
@@ -45,13 +53,34 @@ impl Kinds {
     }
 
     /// So many that the log does not have.
-    pub(super) fn take(&self, name: &Arc<str>, count: usize) -> Result<(), Duration> {
+    pub(super) fn take(&self, name: &Arc<str>, count: usize) -> Result<NewKinds, Duration> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.buckets.take(name, count)
+        self.buckets.take(name, count)?;
+        Ok(NewKinds {
+            count,
+            own: HashSet::new(),
+        })
+    }
+
+    /// Nothing of it was stored: they are new again.
+    pub(super) fn give_back(&self, name: &Arc<str>, taken: &NewKinds) {
+        self.buckets.give_back(name, taken.count);
+        if taken.own.is_empty() {
+            return;
+        }
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(theirs) = own.kinds.get_mut(name) else {
+            return;
+        };
+        let forgotten = taken.own.iter().filter(|kind| theirs.remove(*kind)).count();
+        if theirs.is_empty() {
+            own.kinds.remove(name);
+        }
+        own.count -= forgotten;
     }
 
     /// Those of these drafts that they have not emitted yet.
-    pub(super) fn take_own(&self, name: &Arc<str>, drafts: &[Draft]) -> Result<(), Duration> {
+    pub(super) fn take_own(&self, name: &Arc<str>, drafts: &[Draft]) -> Result<NewKinds, Duration> {
         // A panic in between would leave a count that is off by what one request brings.
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let theirs = own.kinds.get(name);
@@ -59,15 +88,18 @@ impl Kinds {
         let new = drafts.iter().map(|draft| &draft.kind).filter(is_new);
         let new: HashSet<Kind> = new.cloned().collect();
         if new.is_empty() {
-            return Ok(());
+            return Ok(NewKinds::default());
         }
-        self.take(name, new.len())?;
+        let taken = self.take(name, new.len())?;
         if own.count + new.len() > self.bound {
             *own = Own::default();
         }
         own.count += new.len();
-        own.kinds.entry(Arc::clone(name)).or_default().extend(new);
-        Ok(())
+        own.kinds
+            .entry(Arc::clone(name))
+            .or_default()
+            .extend(new.iter().cloned());
+        Ok(NewKinds { own: new, ..taken })
     }
 }
 
@@ -94,29 +126,48 @@ mod tests {
     #[test]
     fn a_kind_that_somebody_has_emitted_is_new_to_them_once_and_new_to_others() {
         let (kinds, ann, bob) = (kinds(3, OWN), "ann".into(), "bob".into());
-        assert_eq!(kinds.take_own(&ann, &drafts(&["a", "b", "a"])), Ok(()));
-        assert_eq!(kinds.take_own(&ann, &drafts(&["b", "a", "c"])), Ok(()));
+        assert!(kinds.take_own(&ann, &drafts(&["a", "b", "a"])).is_ok());
+        assert!(kinds.take_own(&ann, &drafts(&["b", "a", "c"])).is_ok());
         for _ in 0..10 {
-            assert_eq!(kinds.take_own(&ann, &drafts(&["c"])), Ok(()));
+            assert!(kinds.take_own(&ann, &drafts(&["c"])).is_ok());
         }
         assert!(kinds.take_own(&ann, &drafts(&["c", "d"])).is_err());
         assert!(
             kinds.take_own(&ann, &drafts(&["d"])).is_err(),
             "what was refused is not theirs"
         );
-        assert_eq!(kinds.take_own(&bob, &drafts(&["a", "b", "d"])), Ok(()));
+        assert!(kinds.take_own(&bob, &drafts(&["a", "b", "d"])).is_ok());
+    }
+
+    #[test]
+    fn what_was_not_stored_is_new_again_and_costs_nothing() {
+        let (kinds, ann) = (kinds(2, OWN), "ann".into());
+        for _ in 0..5 {
+            let taken = kinds.take_own(&ann, &drafts(&["a", "b"])).unwrap();
+            assert!(kinds.take_own(&ann, &drafts(&["c"])).is_err());
+            kinds.give_back(&ann, &taken);
+            let taken = kinds.take(&ann, 2).unwrap();
+            assert!(kinds.take(&ann, 1).is_err());
+            kinds.give_back(&ann, &taken);
+        }
+        kinds.take_own(&ann, &drafts(&["a"])).unwrap();
+        let taken = kinds.take_own(&ann, &drafts(&["a", "b"])).unwrap();
+        kinds.give_back(&ann, &taken);
+        let own = kinds.own.lock().unwrap();
+        let a = HashSet::from([Kind::parse("a").unwrap()]);
+        assert_eq!((own.count, &own.kinds[&ann]), (1, &a));
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         let (kinds, ann) = (kinds(10, 3), "ann".into());
         for kind in ["a", "b", "c", "d"] {
-            assert_eq!(kinds.take_own(&ann, &drafts(&[kind])), Ok(()));
+            assert!(kinds.take_own(&ann, &drafts(&[kind])).is_ok());
         }
         let own = kinds.own.lock().unwrap();
         assert_eq!((own.count, own.kinds[&ann].len()), (1, 1));
         drop(own);
-        assert_eq!(kinds.take_own(&ann, &drafts(&["a", "b"])), Ok(()));
+        assert!(kinds.take_own(&ann, &drafts(&["a", "b"])).is_ok());
         assert_eq!(kinds.own.lock().unwrap().count, 3);
     }
 }

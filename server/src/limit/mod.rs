@@ -27,6 +27,7 @@ use seat::Seats;
 
 pub(crate) use bucket::quota;
 pub use held::hold;
+pub use kinds::NewKinds;
 pub use seat::Seat;
 pub use table::{LIMITS, Limit, Limits, Name, Setting, Unit, help, setting};
 
@@ -109,17 +110,22 @@ pub struct Limiter {
     replays: Option<Seats<Arc<str>>>,
 }
 
-/// Counts what somebody guesses on a stream that is open among the guesses of their address.
+/// Counts what a client does on a stream that is open among what its address and its principal do elsewhere.
 #[derive(Clone, Debug)]
-pub struct Guesses {
+pub struct Account {
     limiter: Arc<Limiter>,
-    source: Address,
+    source: Option<Address>,
 }
 
-impl Guesses {
+impl Account {
     /// See [`Limiter::refused`].
     pub fn refused(&self, refusal: Refusal) -> Refusal {
-        self.limiter.refused(Some(self.source), refusal)
+        self.limiter.refused(self.source, refusal)
+    }
+
+    /// What is stored is read for the client.
+    pub fn spend_read(&self, principal: &Principal) -> Result<(), Exceeded> {
+        self.limiter.spend(Use::Read, self.source, principal, 1)
     }
 }
 
@@ -199,9 +205,9 @@ impl Limiter {
         principal: &Principal,
         drafts: &[Draft],
         new: impl FnOnce() -> usize,
-    ) -> Result<(), Exceeded> {
+    ) -> Result<NewKinds, Exceeded> {
         let Some(kinds) = &self.kinds else {
-            return Ok(());
+            return Ok(NewKinds::default());
         };
         let taken = if principal.is_restricted() {
             kinds.take_own(principal.name(), drafts)
@@ -209,6 +215,13 @@ impl Limiter {
             kinds.take(principal.name(), new())
         };
         self.judged(Name::PrincipalKinds, taken)
+    }
+
+    /// Drafts were not stored, nor will be.
+    pub fn give_back_kinds(&self, principal: &Principal, taken: &NewKinds) {
+        if let Some(kinds) = &self.kinds {
+            kinds.give_back(principal.name(), taken);
+        }
     }
 
     /// Somebody at an address had no token, or a wrong one; too many of these are no longer told so.
@@ -232,13 +245,12 @@ impl Limiter {
         }
     }
 
-    /// What counts the guesses of a client for as long as its stream is open; none if nothing counts them.
-    pub fn guesses(self: &Arc<Self>, source: Option<Address>) -> Option<Guesses> {
-        self.failures.as_ref()?;
-        Some(Guesses {
+    /// What counts for a client for as long as its stream is open.
+    pub fn account(self: &Arc<Self>, source: Option<Address>) -> Account {
+        Account {
             limiter: Arc::clone(self),
-            source: source?,
-        })
+            source,
+        }
     }
 
     /// A connection of an address.
@@ -296,7 +308,7 @@ impl Limiter {
             .ok_or_else(|| self.exceeded(name, SEAT_WAIT + spread()))
     }
 
-    fn judged(&self, name: Name, taken: Result<(), Duration>) -> Result<(), Exceeded> {
+    fn judged<T>(&self, name: Name, taken: Result<T, Duration>) -> Result<T, Exceeded> {
         let is_storm = matches!(name, Name::AddressConnects | Name::PrincipalConnects);
         let spread = if is_storm { spread() } else { Duration::ZERO };
         taken.map_err(|wait| self.exceeded(name, wait + spread))

@@ -128,6 +128,17 @@ pub enum AppendError {
     Closed(Arc<str>),
 }
 
+impl AppendError {
+    /// Whether the drafts may be stored all the same.
+    pub fn is_unknown(&self) -> bool {
+        match self {
+            Self::Unavailable { is_unknown } => *is_unknown,
+            Self::Closed(_) => true,
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,7 +1,9 @@
 //! What lets a client go on: its admission, looked at again when it may have changed, and when it ends.
 //!
 //! One watch for all subscribers of a shard waits for changes of who may come in, and for the times at which single
-//! admissions want to be looked at; it holds no more than those times. What is done then is the subscriber's matter.
+//! admissions want to be looked at; it holds no more than those times. They are the wall clock's, which a timer does not
+//! follow when it is set or the machine has slept, so it is read again at each heartbeat. What is done then is the
+//! subscriber's matter.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -19,7 +21,7 @@ use crate::auth::{Admission, Auth, Generation};
 use crate::clock;
 use crate::hub::floor::MemberId;
 use crate::hub::shard::Shard;
-use crate::limit::Guesses;
+use crate::limit::{Account, Exceeded};
 use crate::log::Log;
 use crate::reply::Refusal;
 
@@ -44,9 +46,9 @@ pub struct Access {
     /// How long before its token ends the client is to be told so; `None` when that is done, or it never ends.
     warns_ahead_ms: Option<u32>,
     /// When the watch has it looked at.
-    looked_at: Option<Instant>,
-    /// What counts the wrong tokens that the client shows, where anything does.
-    guesses: Option<Guesses>,
+    looked_at: Option<Timestamp>,
+    /// What counts the wrong tokens that the client shows, and what is looked for in the log for it; none outside a server.
+    account: Option<Account>,
 }
 
 /// What the time asks for.
@@ -61,8 +63,8 @@ pub(super) enum Due {
 }
 
 impl Access {
-    /// The access of somebody who was let in, and what counts their guesses.
-    pub fn new(admission: Admission, guesses: Option<Guesses>) -> Box<Self> {
+    /// The access of somebody who was let in, and what counts for them.
+    pub fn new(admission: Admission, account: Option<Account>) -> Box<Self> {
         let warns_ahead_ms = warning(admission.expires, clock::now());
         Box::new(Self {
             admission,
@@ -70,7 +72,7 @@ impl Access {
             is_resumed: false,
             warns_ahead_ms,
             looked_at: None,
-            guesses,
+            account,
         })
     }
 
@@ -82,10 +84,17 @@ impl Access {
 
     /// What a token that was not taken is answered: it is a guess, wherever it is made.
     pub(super) fn refused(&self, refusal: Refusal) -> Refusal {
-        match &self.guesses {
-            Some(guesses) => guesses.refused(refusal),
+        match &self.account {
+            Some(account) => account.refused(refusal),
             None => refusal,
         }
+    }
+
+    /// The log looks for something on behalf of the client, as it does for a page.
+    pub(super) fn spend_read(&self) -> Result<(), Exceeded> {
+        let principal = &self.admission.principal;
+        let account = self.account.as_ref();
+        account.map_or(Ok(()), |account| account.spend_read(principal))
     }
 
     /// Notes what was asked for, and what is given of it.
@@ -146,7 +155,7 @@ fn millis_until(then: Timestamp, now: Timestamp) -> u64 {
 /// The times at which subscribers of a shard are to be looked at.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    due: RefCell<BTreeSet<(Instant, MemberId)>>,
+    due: RefCell<BTreeSet<(Timestamp, MemberId)>>,
     /// Rings when another time comes first.
     bell: Notify,
     /// Changes of who may come in that everyone on the floor was told of.
@@ -171,11 +180,6 @@ impl Watch {
     pub(super) fn set(&self, id: MemberId, access: &mut Access) {
         self.forget(id, access);
         let Some(at) = access.next_look() else { return };
-        let wait = Duration::try_from(at.duration_since(clock::now())).unwrap_or_default();
-        // A time that no clock will show is never.
-        let Some(at) = Instant::now().checked_add(wait.saturating_add(LATE)) else {
-            return;
-        };
         access.looked_at = Some(at);
         let mut due = self.due.borrow_mut();
         due.insert((at, id));
@@ -191,12 +195,15 @@ impl Watch {
         }
     }
 
-    fn next(&self) -> Option<Instant> {
-        self.due.borrow().first().map(|(at, _)| *at)
+    /// For how long there is nothing to do as far as is known at this time, which is asked again after `longest`.
+    fn wait(&self, now: Timestamp, longest: Duration) -> Option<Duration> {
+        let (at, _) = *self.due.borrow().first()?;
+        let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+        Some(wait.saturating_add(LATE).min(longest))
     }
 
     /// Those whose time has come. They stay until they are set anew or forgotten, unless another look is on its way.
-    fn take_due(&self, now: Instant) -> Vec<MemberId> {
+    fn take_due(&self, now: Timestamp) -> Vec<MemberId> {
         let mut due = self.due.borrow_mut();
         let mut members = Vec::new();
         while let Some((at, id)) = due.first().copied().filter(|(at, _)| *at <= now) {
@@ -211,7 +218,8 @@ impl Watch {
 pub(crate) async fn watch<L: Log>(shard: Rc<Shard<L>>) {
     let mut changes = shard.auth.changes();
     loop {
-        let next = shard.watch.next();
+        let wait = shard.watch.wait(clock::now(), shard.settings.heartbeat);
+        let next = wait.map(|wait| Instant::now() + wait);
         tokio::select! {
             changed = changes.changed() => {
                 // The shard holds the sender, so it is there.
@@ -224,12 +232,11 @@ pub(crate) async fn watch<L: Log>(shard: Rc<Shard<L>>) {
                 }
             }
             () = shard.watch.bell.notified() => {}
-            () = reached(next) => {
-                let floor = shard.floor.borrow();
-                for id in shard.watch.take_due(Instant::now()) {
-                    floor.sink(id).order(Order::Look);
-                }
-            }
+            () = reached(next) => {}
+        }
+        let floor = shard.floor.borrow();
+        for id in shard.watch.take_due(clock::now()) {
+            floor.sink(id).order(Order::Look);
         }
     }
 }
@@ -254,9 +261,28 @@ mod tests {
         assert_eq!(warning(None, at(0)), None);
     }
 
+    #[tokio::test]
+    async fn a_clock_that_is_set_forward_is_noticed_by_the_next_heartbeat() {
+        let auth = Auth::new("secret");
+        let mut admission = auth.admit_token("secret").await.unwrap();
+        let now = clock::now();
+        let hours = |count| now + SignedDuration::from_hours(count);
+        admission.expires = Some(hours(8));
+        let mut access = Access::new(admission, None);
+        let (watch, heartbeat) = (Watch::new(&auth), Duration::from_secs(30));
+        assert_eq!(watch.wait(now, heartbeat), None, "nobody is there");
+        watch.set(MemberId::default(), &mut access);
+        assert_eq!(watch.wait(now, heartbeat), Some(heartbeat));
+        assert_eq!(watch.wait(hours(9), heartbeat), Some(LATE));
+        assert!(watch.take_due(now).is_empty());
+        assert_eq!(watch.take_due(hours(9)), [MemberId::default()]);
+        assert_eq!(access.due(hours(9)), Due::End);
+    }
+
     #[test]
     fn it_is_small_enough_for_every_client_to_have_one() {
-        assert!(size_of::<Access>() <= 152, "{} bytes", size_of::<Access>());
+        // What the allocator hands out for anything from 129 bytes on.
+        assert!(size_of::<Access>() <= 160, "{} bytes", size_of::<Access>());
     }
 
     #[tokio::test]

@@ -127,12 +127,16 @@ impl<L: Log> Subscriber<L> {
         let was_resumed = self.access.is_resumed;
         let (shard, line) = (Rc::clone(&self.shard), Rc::clone(&self.line));
         // Before anything is disturbed: what is refused leaves the stream as it is. Looking for a place costs the log as
-        // much as a page, and waits as one; whoever is revoked does not wait for it.
+        // much as a page, so it is counted and waits as one; whoever is revoked does not wait for it.
+        let mut is_counted = false;
         let (principal, _turn) = loop {
             let principal = Arc::clone(&self.access.admission.principal);
             View::of(&subscription, was_resumed, &principal)?;
             if !place::is_looked_for(&subscription, &principal) {
                 break (principal, None);
+            }
+            if !std::mem::replace(&mut is_counted, true) {
+                self.access.spend_read()?;
             }
             // It would hold its turn, or wait for one, and not go on.
             self.reading = None;

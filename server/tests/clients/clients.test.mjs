@@ -33,7 +33,7 @@ before(async () => {
   pages = await servePages();
   server = spawn(
     process.env.TODOKI,
-    ["serve", "--listen", "127.0.0.1:0", "--token", TOKEN, "--data", path.join(directory, "data"), "--allow-origin", pages.origin],
+    ["serve", "--listen", "127.0.0.1:0", "--token", TOKEN, "--data-dir", path.join(directory, "data"), "--allow-origin", pages.origin],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   for await (const line of readline.createInterface(server.stdout)) {

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use simd_json::prelude::*;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use todoki::clock;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{TOKEN, within};
 use crate::process::{ServerProcess, fed, stderr, stdout, todoki};
@@ -274,7 +277,13 @@ async fn exit_codes_tell_bad_usage_from_failure() {
             "more text after the value",
         ),
         (
-            &["serve", "--listen", "127.0.0.1:1", "--data", "/dev/null/x"],
+            &[
+                "serve",
+                "--listen",
+                "127.0.0.1:1",
+                "--data-dir",
+                "/dev/null/x",
+            ],
             1,
             "/dev/null",
         ),
@@ -352,7 +361,7 @@ async fn the_doctor_finds_what_a_server_would_meet() {
     let doctor = async |listen: &str| {
         let mut command = todoki();
         command
-            .args(["doctor", "--listen", listen, "--data"])
+            .args(["doctor", "--listen", listen, "--data-dir"])
             .arg(data.path());
         within(command.output()).await.unwrap()
     };
@@ -384,7 +393,7 @@ async fn the_doctor_finds_what_a_server_would_meet() {
 async fn doctor_says(home: &Path, flags: &[&str]) -> String {
     let mut command = todoki();
     command
-        .args(["doctor", "--data", "data"])
+        .args(["doctor", "--data-dir", "data"])
         .args(flags)
         .current_dir(home);
     stdout(&within(command.output()).await.unwrap()).to_owned()
@@ -525,7 +534,7 @@ async fn a_second_server_on_the_same_log_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let server = server(data.path()).await;
     let second = todoki()
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data.path())
         .output();
     let second = within(second).await.unwrap();
@@ -536,7 +545,13 @@ async fn a_second_server_on_the_same_log_is_refused() {
         stderr(&second)
     );
     let second = todoki()
-        .args(["serve", "--data", "elsewhere", "--listen", server.address()])
+        .args([
+            "serve",
+            "--data-dir",
+            "elsewhere",
+            "--listen",
+            server.address(),
+        ])
         .current_dir(data.path())
         .output();
     let second = within(second).await.unwrap();
@@ -566,6 +581,89 @@ async fn a_server_whose_log_nobody_reads_serves_and_drains() {
     let id = rustix::process::Pid::from_raw(server.id().unwrap().cast_signed()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
     assert!(within(server.wait()).await.unwrap().success());
+}
+
+/// Reads a request to its end, and gives its body.
+async fn heard(stream: &mut BufReader<TcpStream>) -> String {
+    let (mut line, mut length) = (String::new(), 0);
+    while line != "\r\n" {
+        line.clear();
+        assert_ne!(within(stream.read_line(&mut line)).await.unwrap(), 0);
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    within(stream.read_exact(&mut body)).await.unwrap();
+    String::from_utf8(body).unwrap()
+}
+
+#[tokio::test]
+async fn a_limit_is_waited_for_as_long_as_the_server_asks_and_told_once() {
+    let limited = |seconds: u32| {
+        format!(
+            "HTTP/1.1 429 Too Many Requests\r\nRetry-After: {seconds}\r\n\
+             RateLimit-Policy: \"principal-emits\";q=1;w=1\r\nConnection: close\r\n",
+        )
+    };
+    let problem = |left: &str| format!(r#"{{"code":"rate_limited","detail":"{left} left"}}"#);
+    let answers = [
+        (limited(1), problem("1 s")),
+        (limited(0), problem("0 s")),
+        ("HTTP/1.1 200 OK\r\n".to_owned(), "[7]".to_owned()),
+    ];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let command = tokio::spawn(async move { run(&url, &["emit"], DRAFT).await });
+    let mut came = Vec::new();
+    for (head, body) in answers {
+        let mut stream = BufReader::new(within(listener.accept()).await.unwrap().0);
+        came.push((heard(&mut stream).await, clock::instant()));
+        let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+    let emit = command.await.unwrap();
+    let said = stderr(&emit);
+    assert!(emit.status.success(), "{said}");
+    assert!(said.contains("1 events emitted, cursors 7 to 7"), "{said}");
+    assert_eq!(said.matches("rate_limited").count(), 1, "{said}");
+    assert!(came.iter().all(|(body, _)| *body == came[0].0), "{came:?}");
+    assert!(came[1].1 - came[0].1 >= Duration::from_secs(1), "{came:?}");
+}
+
+const DRAFT: &str = "{\"kind\":\"a\",\"data\":{}}\n";
+
+#[tokio::test]
+async fn a_limit_that_is_over_in_hours_ends_it_and_says_which_and_what_is_emitted() {
+    let data = tempfile::tempdir().unwrap();
+    let flags = ["--limit", "principal-kinds=1"];
+    let server = ServerProcess::start_with(data.path(), "127.0.0.1:0", &flags).await;
+    let mut emit = todoki()
+        .args(["emit", "--url", &server.url, "--token", TOKEN])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = emit.stdin.take().unwrap();
+    lines.write_all(DRAFT.as_bytes()).await.unwrap();
+    let first = run(&server.url, &["tail", "--cursor", "0", "--count", "1"], "").await;
+    assert!(first.status.success(), "{}", stderr(&first));
+    lines
+        .write_all(DRAFT.replace("\"a\"", "\"b\"").as_bytes())
+        .await
+        .unwrap();
+    let emit = within(emit.wait_with_output()).await.unwrap();
+    let said = stderr(&emit);
+    assert_eq!(emit.status.code(), Some(1), "{said}");
+    for what in [
+        "1 events emitted, cursors 1 to 1",
+        "over the limit principal-kinds of 1 per day",
+        "todoki serve --limit principal-kinds=",
+        "(from line 2 on; those before it are emitted)",
+    ] {
+        assert!(said.contains(what), "{what}: {said}");
+    }
+    server.kill().await;
 }
 
 #[tokio::test]

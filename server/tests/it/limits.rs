@@ -205,6 +205,27 @@ async fn to_whom_events_are_hidden_the_kinds_of_others_are_as_new_as_any() {
 }
 
 #[tokio::test]
+async fn kinds_of_an_emit_that_the_log_refuses_cost_nothing() {
+    let some = r#"grants = [{ actions = ["emit"], kinds = ["a", "b", "c"] }]"#;
+    let auth = auth_entry("some", "some", some);
+    for token in [TOKEN, "some"] {
+        let server = limited_with_auth(&["principal-kinds=2"], &auth).await;
+        let emit = async |draft: &str| {
+            let json = "Content-Type: application/json\r\n";
+            let emitted = server.request_as(token, "POST", "/api/event-bus/emit", json, draft);
+            emitted.await.status
+        };
+        assert_eq!(emit(r#"{"kind":"a","data":{},"id":"x"}"#).await, 200);
+        for _ in 0..5 {
+            let status = emit(r#"{"kind":"b","data":{},"id":"x"}"#).await;
+            assert_eq!(status, 409, "x is a's");
+        }
+        assert_eq!(emit(r#"{"kind":"b","data":{}}"#).await, 200);
+        assert_eq!(emit(r#"{"kind":"c","data":{}}"#).await, 429);
+    }
+}
+
+#[tokio::test]
 async fn all_that_reads_what_is_stored_is_one_limit() {
     let server = limited(&["principal-reads=1"]).await;
     let paths = [

@@ -59,7 +59,7 @@ impl ServerProcess {
     /// The same, with these flags.
     pub(crate) async fn start_with(data: &Path, listen: &str, flags: &[&str]) -> Self {
         let mut child = todoki()
-            .args(["serve", "--listen", listen, "--token", TOKEN, "--data"])
+            .args(["serve", "--listen", listen, "--token", TOKEN, "--data-dir"])
             .arg(data)
             .args(flags)
             .env("TODOKI_LOG", "warn")

@@ -23,7 +23,7 @@ impl Secure {
         let mut child = todoki()
             .args(["serve", "--listen", "127.0.0.1:0", "--token", TOKEN])
             .args([
-                "--data",
+                "--data-dir",
                 "data",
                 "--tls-cert",
                 "cert.pem",
@@ -103,7 +103,7 @@ async fn the_commands_speak_https_to_whom_they_trust() {
 
 async fn doctor(dir: &Path, port: &str) -> String {
     let doctor = todoki()
-        .args(["doctor", "--token", TOKEN, "--data", "data"])
+        .args(["doctor", "--token", TOKEN, "--data-dir", "data"])
         .args(["--tls-cert", "cert.pem", "--tls-key", "key.pem"])
         .args(["--listen", &format!("127.0.0.1:{port}")])
         .current_dir(dir)

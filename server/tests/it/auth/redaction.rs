@@ -135,7 +135,7 @@ async fn no_token_is_in_the_log_an_answer_or_metrics() {
             "--listen",
             "127.0.0.1:0",
             "--allow-query-token",
-            "--data",
+            "--data-dir",
         ])
         .arg(data.path())
         .arg("--auth")

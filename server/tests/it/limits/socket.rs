@@ -18,6 +18,44 @@ async fn subscribed(settings: &[&str]) -> (TestServer, Client) {
     (server, client)
 }
 
+#[tokio::test]
+async fn a_subscription_that_is_looked_for_is_a_read_and_one_too_many_leaves_the_old_one() {
+    const BY_TIME: &str =
+        r#"{"type":"subscribe","kinds":["b"],"cursor":"2020-01-01T00:00:00Z","ref":"r"}"#;
+    /// So many in ten seconds would be no limit.
+    const TRIES: usize = 100;
+    for name in ["principal-reads", "address-reads"] {
+        let limit = format!("{name}=1");
+        let limits = [&limit, "socket-messages=0", "loopback-exempt=0"];
+        let (server, mut client) = subscribed(&limits).await;
+        let (mut taken, mut refused) = (0, None);
+        // A slow machine gives the bucket time to fill, but never as fast as this empties it.
+        while refused.is_none() && taken < TRIES {
+            client.send(BY_TIME).await;
+            let answer = client.message().await;
+            if answer.get_str("type") == Some("error") {
+                refused = Some(answer);
+            } else {
+                client.expect("replay_complete").await;
+                taken += 1;
+            }
+        }
+        let error = refused.expect("an end");
+        assert!(taken >= 10, "{taken} under {name}");
+        assert_eq!(error.get_str("code"), Some("rate_limited"));
+        assert_eq!(error.get_str("ref"), Some("r"));
+        let says = format!("over the limit {name} of 1 per second");
+        let message = error.get_str("message").unwrap();
+        assert!(message.starts_with(&says), "{message}");
+        let wait = error.get_u64("retry_after_ms").unwrap();
+        assert!((1..=1_001).contains(&wait), "{wait}");
+        let cursors = server
+            .emit(r#"[{"kind":"a","data":{}},{"kind":"b","data":{}}]"#)
+            .await;
+        assert_eq!(client.cursors(1).await, cursors[1..]);
+    }
+}
+
 fn pings(count: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for number in 0..count {

@@ -26,7 +26,7 @@ async fn a_database_is_looked_at_filled_from_a_classic_table_and_served() {
     let database = Database::new();
     let data = tempfile::tempdir().unwrap();
     let data = data.path().to_str().unwrap();
-    let doctor = ["doctor", "--listen", "127.0.0.1:0", "--data", data];
+    let doctor = ["doctor", "--listen", "127.0.0.1:0", "--data-dir", data];
     let before = output(&database, &doctor).await;
     assert!(before.contains("has no log yet"), "{before}");
     let client = database.connect().await;
@@ -43,7 +43,7 @@ async fn a_database_is_looked_at_filled_from_a_classic_table_and_served() {
     let after = output(&database, &doctor).await;
     assert!(after.contains("has a log, up to event 3"), "{after}");
     let mut server = todoki()
-        .args(["serve", "--listen", "127.0.0.1:0", "--data", data])
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir", data])
         .env("TODOKI_LOG_URL", database.url())
         .env("TODOKI_LOG", "warn")
         .stdout(Stdio::piped())
@@ -134,7 +134,7 @@ async fn an_outage_is_told_once_and_its_end_too() {
                 "--heartbeat",
                 "1s",
             ])
-            .arg("--data")
+            .arg("--data-dir")
             .arg(data.path())
             .env("TODOKI_LOG_URL", database.url()),
     );
@@ -195,7 +195,7 @@ async fn a_server_whose_history_is_gone_does_not_say_that_all_is_safe() {
     let data = tempfile::tempdir().unwrap();
     let mut server = spawn(
         todoki()
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data.path())
             .env("TODOKI_LOG_URL", database.url()),
     );
@@ -227,7 +227,7 @@ async fn a_server_whose_history_is_gone_does_not_say_that_all_is_safe() {
 async fn a_database_that_is_named_by_nothing_is_none() {
     let data = tempfile::tempdir().unwrap();
     let doctor = todoki()
-        .args(["doctor", "--listen", "127.0.0.1:0", "--data"])
+        .args(["doctor", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data.path())
         .env("TODOKI_LOG_URL", "")
         .output();
