@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
@@ -15,7 +15,7 @@ use todoki_codec::limits::BODY_BYTES;
 use todoki_codec::{Cursor, Draft, query};
 
 use crate::auth::{Admission, Principal};
-use crate::limit::{Address, NewKinds};
+use crate::limit::{Address, BodyRoom, NewKinds};
 use crate::log::{AppendError, Log};
 use crate::reply::{self, Body, Refusal};
 use crate::route::App;
@@ -48,7 +48,9 @@ async fn append<L: Log>(
     query::nothing(request.uri().query().unwrap_or_default())?;
     let form = form(request.headers())?;
     let key = idempotency_key(request.headers())?;
-    let body = read_body(request.into_body(), app.deadlines.body).await?;
+    // Kept until the drafts are stored, or the request ends otherwise.
+    let mut room = app.limiter.body(source, &admission.principal);
+    let body = read_body(request.into_body(), app.deadlines.body, &mut room).await?;
     // A body may take its time, and grants are those of now.
     let admission = app.auth.readmit(admission)?;
     let principal = &*admission.principal;
@@ -180,13 +182,19 @@ fn array(cursors: &[Cursor]) -> String {
     format!("[{}]", numbers.join(","))
 }
 
-async fn read_body(mut body: Incoming, deadline: Duration) -> Result<Bytes, Refusal> {
+async fn read_body(
+    mut body: Incoming,
+    deadline: Duration,
+    room: &mut BodyRoom<'_>,
+) -> Result<Bytes, Refusal> {
     let declared = body.size_hint().exact();
     if declared.is_some_and(|length| length > BODY_BYTES as u64) {
         return Err(Refusal::BodyTooLarge);
     }
+    let most = declared.and_then(|length| usize::try_from(length).ok());
+    let most = most.unwrap_or(BODY_BYTES);
     let read = async {
-        let mut whole = BytesMut::new();
+        let mut whole = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| Refusal::BodyBroken)?;
             // Trailers say nothing that we use.
@@ -195,13 +203,31 @@ async fn read_body(mut body: Incoming, deadline: Duration) -> Result<Bytes, Refu
                 return Err(Refusal::BodyTooLarge);
             }
             if whole.is_empty() && declared == Some(data.len() as u64) {
+                room.grow(data.len())?;
                 return Ok(data);
             }
-            whole.extend_from_slice(&data);
+            append_within(&mut whole, &data, most, room)?;
         }
-        Ok(whole.freeze())
+        Ok(whole.into())
     };
     tokio::time::timeout(deadline, read)
         .await
         .unwrap_or(Err(Refusal::BodyTimeout(deadline)))
+}
+
+/// Takes room for all that the buffer will hold before it grows: twice what it did, and no more than it will ever need.
+fn append_within(
+    whole: &mut Vec<u8>,
+    data: &[u8],
+    most: usize,
+    room: &mut BodyRoom<'_>,
+) -> Result<(), Refusal> {
+    let needed = whole.len() + data.len();
+    if needed > whole.capacity() {
+        let capacity = (whole.capacity() * 2).min(most).max(needed);
+        room.grow(capacity)?;
+        whole.reserve_exact(capacity - whole.len());
+    }
+    whole.extend_from_slice(data);
+    Ok(())
 }

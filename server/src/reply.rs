@@ -19,7 +19,7 @@ use todoki_codec::decode::EmitError;
 use todoki_codec::limits::BODY_BYTES;
 use todoki_codec::query::QueryError;
 
-use crate::limit::{Exceeded, Unit};
+use crate::limit::{Exceeded, Name, Unit};
 use crate::log::{AppendError, Bounds, ReadError};
 
 /// What a response carries; the error ends a stream that cannot go on, so that the client sees it is cut.
@@ -232,6 +232,8 @@ pub enum Refusal {
     Append(AppendError),
     /// The log cannot be read.
     Read(ReadError),
+    /// The bodies of emits hold all the room that there is for them.
+    Bodies,
     /// Too many counts are waiting.
     Counting,
     /// Too many who come in wait for the log to find where they begin.
@@ -327,7 +329,7 @@ impl Refusal {
             },
             Self::Append(error) => append_status(error),
             Self::Read(_) => (StatusCode::SERVICE_UNAVAILABLE, "log_unavailable"),
-            Self::Counting | Self::Looking | Self::Tickets => {
+            Self::Bodies | Self::Counting | Self::Looking | Self::Tickets => {
                 (StatusCode::SERVICE_UNAVAILABLE, "busy")
             }
             Self::Unmeasured => (StatusCode::SERVICE_UNAVAILABLE, "metrics_unavailable"),
@@ -374,7 +376,16 @@ impl Refusal {
             | Self::BodyBroken => {
                 set(&mut response, CONNECTION, "close");
             }
-            Self::RateLimited(exceeded) => set_rate_limit(&mut response, exceeded),
+            Self::Bodies => {
+                set(&mut response, CONNECTION, "close");
+                set(&mut response, RETRY_AFTER, RETRY_AFTER_SECONDS);
+            }
+            Self::RateLimited(exceeded) => {
+                set_rate_limit(&mut response, exceeded);
+                if matches!(exceeded.name, Name::AddressBodies | Name::PrincipalBodies) {
+                    set(&mut response, CONNECTION, "close");
+                }
+            }
             _ if status == StatusCode::SERVICE_UNAVAILABLE
                 || status == StatusCode::TOO_MANY_REQUESTS =>
             {
@@ -499,6 +510,7 @@ impl Display for Refusal {
             Self::Emit(error) => error.fmt(f),
             Self::Append(error) => error.fmt(f),
             Self::Read(_) => f.write_str("the log cannot be read just now"),
+            Self::Bodies => f.write_str("the bodies of emits hold all that they may together (bodies-kib)"),
             Self::Counting => f.write_str("too many histograms and facets are being counted"),
             Self::Looking => f.write_str("too many subscriptions are looking for where they begin"),
             Self::Unmeasured => f.write_str("the server is too busy to say what it counts"),

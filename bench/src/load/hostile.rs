@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use todoki_codec::deflate::Deflater;
 use todoki_codec::frame::encode::masked;
+use todoki_codec::limits::BODY_BYTES;
 
 use super::fan_out::{Generator, PUBLISHERS};
 use super::publish::{self, Pace};
@@ -51,6 +52,8 @@ pub enum Attack {
     None,
     /// Connections that send half a head and hold on to what they have
     HalfHeads,
+    /// The largest bodies of emits, but for their last byte
+    Bodies,
     /// Connections that come and go without a word
     Connects,
     /// Upgrades that leave at once
@@ -86,7 +89,7 @@ pub struct Flags {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "none,half-heads,connects,upgrades,guesses,pings,fragments,commands,bytes,bombs,patterns",
+        default_value = "none,half-heads,bodies,connects,upgrades,guesses,pings,fragments,commands,bytes,bombs,patterns",
         value_name = "NAMES"
     )]
     pub attacks: Vec<Attack>,
@@ -268,6 +271,7 @@ impl Weapon {
                 b"GET /livez HTTP/1.1\r\nX-Slow: ".to_vec(),
                 Then::Stay,
             ),
+            Attack::Bodies => (false, endless_body(), Then::Stay),
             Attack::Connects => (false, Vec::new(), Then::Leave),
             Attack::Upgrades => (true, Vec::new(), Then::Leave),
             Attack::Guesses => (false, request("/api/event-bus", "guess"), Then::Read),
@@ -359,6 +363,17 @@ fn upgrade(socket: &mut TcpStream) -> Outcome<()> {
 fn text(payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     masked::text(payload, KEY, &mut bytes);
+    bytes
+}
+
+/// An emit of the largest body, without its last byte.
+fn endless_body() -> Vec<u8> {
+    let head = format!(
+        "POST /api/event-bus/emit HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Content-Type: application/json\r\nContent-Length: {BODY_BYTES}\r\n\r\n"
+    );
+    let mut bytes = head.into_bytes();
+    bytes.resize(bytes.len() + BODY_BYTES - 1, b' ');
     bytes
 }
 

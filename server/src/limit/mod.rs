@@ -3,6 +3,7 @@
 //!
 //! Nothing here waits: whoever is over a limit is told which, and for how long. Knows what is asked for only as a [`Use`].
 
+mod body;
 mod bucket;
 mod held;
 mod kinds;
@@ -21,10 +22,12 @@ use todoki_codec::Draft;
 use crate::auth::Principal;
 use crate::proxy::{self, ClientAddress};
 use crate::reply::Refusal;
+use body::Bodies;
 use bucket::Buckets;
 use kinds::Kinds;
 use seat::Seats;
 
+pub use body::BodyRoom;
 pub(crate) use bucket::quota;
 pub use held::hold;
 pub use kinds::NewKinds;
@@ -104,6 +107,7 @@ pub struct Limiter {
     by_principal: [Option<Buckets<Arc<str>>>; USES.len()],
     failures: Option<Buckets<Address>>,
     kinds: Option<Kinds>,
+    bodies: Bodies,
     connections: Option<Seats<Address>>,
     handshakes: Option<Seats<Address>>,
     streams: Option<Seats<Arc<str>>>,
@@ -145,6 +149,7 @@ impl Limiter {
             by_principal: USES.map(|(_, name)| buckets(&limits, name)),
             failures: buckets(&limits, Name::AddressFailures),
             kinds: rate(&limits, Name::PrincipalKinds).map(|(unit, value)| Kinds::new(unit, value)),
+            bodies: Bodies::new(&limits),
             connections: seats_of_address(Name::AddressConnections),
             handshakes: seats_of_address(Name::AddressHandshakes),
             streams: seats_of_principal(Name::PrincipalStreams),
@@ -197,6 +202,11 @@ impl Limiter {
     ) -> Result<(), Exceeded> {
         let kib = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
         self.spend(Use::EmitKib, source, principal, kib)
+    }
+
+    /// Room for a body that a principal begins to send.
+    pub fn body<'a>(&'a self, source: Option<Address>, principal: &'a Principal) -> BodyRoom<'a> {
+        BodyRoom::new(self, source, principal)
     }
 
     /// A principal emits these drafts, which have so many kinds that the log does not.

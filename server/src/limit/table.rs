@@ -3,7 +3,7 @@
 //! The defaults are finite where somebody who is not known could cost much, and so generous that neither a person nor a
 //! fleet of agents behind one address meets them. Those of principals are off: a server whose only token is shared by all
 //! would otherwise limit everybody together, and whoever hands out tokens knows best what each is for. On are those of what
-//! one could use up for all others: memory of replays, and the kinds of the log.
+//! one could use up for all others: memory of replays and of bodies, and the kinds of the log.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -17,6 +17,8 @@ pub enum Name {
     Handshakes,
     /// Connections accepted.
     Accepts,
+    /// What bodies of emits hold at the same time, of all clients.
+    Bodies,
     /// See [`Name::Handshakes`], of one address.
     AddressHandshakes,
     /// Connections at the same time, of one address.
@@ -27,6 +29,8 @@ pub enum Name {
     AddressEmits,
     /// Size of emit bodies, of one address.
     AddressEmitKib,
+    /// See [`Name::Bodies`], of one address.
+    AddressBodies,
     /// Requests that read what is stored, of one address.
     AddressReads,
     /// Requests of one address without a token that counts, and wrong tokens on its streams.
@@ -39,6 +43,8 @@ pub enum Name {
     PrincipalEmits,
     /// Size of emit bodies, of one principal.
     PrincipalEmitKib,
+    /// See [`Name::Bodies`], of one principal.
+    PrincipalBodies,
     /// Kinds that the log did not have, of one principal.
     PrincipalKinds,
     /// Requests that read what is stored, of one principal.
@@ -112,7 +118,7 @@ const BODY_KIB: u32 = 1 << 10;
 const _: () = assert!(BODY_KIB as usize == BODY_BYTES >> 10);
 
 /// Every limit, in the order of [`Name`].
-pub const LIMITS: [Limit; 21] = [
+pub const LIMITS: [Limit; 24] = [
     limit(
         "handshakes",
         Unit::AtOnce,
@@ -126,6 +132,13 @@ pub const LIMITS: [Limit; 21] = [
         4_000,
         "connections accepted: about what two cores can greet while they serve others; the rest are told to come later",
     ),
+    of_bodies(limit(
+        "bodies-kib",
+        Unit::AtOnce,
+        256 << 10,
+        "KiB that the bodies of emits hold until they are stored, but for those of 4 KiB and less: hundreds of the largest, \
+         where one takes milliseconds; beyond it, 503",
+    )),
     limit(
         "address-handshakes",
         Unit::AtOnce,
@@ -155,6 +168,12 @@ pub const LIMITS: [Limit; 21] = [
         Unit::PerSecond(1),
         64 << 10,
         "KiB of emit bodies, each rounded up: half of a gigabit",
+    )),
+    of_bodies(limit(
+        "address-bodies-kib",
+        Unit::AtOnce,
+        64 << 10,
+        "a quarter of all: one address that sends slowly cannot keep the others out",
     )),
     limit(
         "address-reads",
@@ -193,6 +212,12 @@ pub const LIMITS: [Limit; 21] = [
         Unit::PerSecond(1),
         0,
         "KiB of emit bodies, each rounded up; off, as one token may be everybody's",
+    )),
+    of_bodies(limit(
+        "principal-bodies-kib",
+        Unit::AtOnce,
+        128 << 10,
+        "half of all, and twice an address's share, as one token may be everybody's",
     )),
     limit(
         "principal-kinds",
@@ -375,6 +400,9 @@ mod tests {
     fn each_name_is_at_its_place() {
         assert_eq!(Name::Handshakes.limit().name, "handshakes");
         assert_eq!(Name::AddressFailures.limit().name, "address-failures");
+        assert_eq!(Name::Bodies.limit().name, "bodies-kib");
+        assert_eq!(Name::AddressBodies.limit().name, "address-bodies-kib");
+        assert_eq!(Name::PrincipalBodies.limit().name, "principal-bodies-kib");
         assert_eq!(Name::PrincipalKinds.limit().name, "principal-kinds");
         assert_eq!(Name::PrincipalReplays.limit().name, "principal-replays");
         assert_eq!(Name::LoopbackExempt as usize, LIMITS.len() - 1);

@@ -1,5 +1,6 @@
 //! Limits: whoever is over one is told which and for how long, and others notice nothing.
 
+mod bodies;
 mod hostile;
 mod socket;
 
