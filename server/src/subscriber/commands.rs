@@ -12,9 +12,10 @@ use todoki_codec::message::Message;
 use todoki_codec::query::Subscription;
 use tokio::time::Instant;
 
+use super::Subscriber;
 use super::pace::{Said, Verdict};
 use super::place::{self, View, place};
-use super::{READ_RETRY, Subscriber, millis};
+use super::terms::{READ_RETRY, millis};
 use crate::clock;
 use crate::hub::group::Key;
 use crate::log::Log;

@@ -17,6 +17,7 @@ pub mod outgoing;
 pub mod pace;
 pub mod place;
 pub mod stream;
+pub(crate) mod terms;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -30,7 +31,7 @@ use todoki_codec::frame::{self, CloseCode, CloseFrame, Decoder, Incoming, Limits
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::message::{GapReason, LagState, Message};
 use todoki_codec::query::{Direction, Slow};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::accept::Permit;
 use crate::clock;
@@ -42,6 +43,7 @@ use access::Access;
 use pace::Pace;
 use place::{Gap, Place, View, missing};
 use stream::{CLOSE_BYTES, Detached, Stream};
+use terms::{FIRST_PAGE_EVENTS, READ_RETRY, RECONNECT_AFTER_MS, millis, reached, unavailable};
 
 pub use counts::Counts;
 pub(crate) use line::{Line, Order};
@@ -49,17 +51,8 @@ pub(crate) use line::{Line, Order};
 /// Bytes that wait for one client alone beyond which we stop reading: whoever asks must also listen.
 const READ_STOP_BYTES: usize = 1 << 20;
 
-/// Events of a replay's first page: a selective filter looks up each by itself, and a client waits for the first.
-pub(crate) const FIRST_PAGE_EVENTS: usize = 64;
-
 /// After our close frame, wait so long for the client's.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
-
-/// Wait so long before reading the log again after it failed.
-pub(crate) const READ_RETRY: Duration = Duration::from_secs(1);
-
-/// What clients are told to wait before they return to a server that restarts: long enough for most restarts.
-pub(crate) const RECONNECT_AFTER_MS: u64 = 1_000;
 
 /// A client on its way to its shard.
 #[derive(Debug)]
@@ -723,24 +716,6 @@ pub async fn refuse(mut stream: Stream, code: CloseCode, reason: &str) -> io::Re
     Ok(())
 }
 
-/// Tells a client that the log is away.
-pub(crate) fn unavailable() -> Message {
-    Message::Error {
-        code: "log_unavailable".into(),
-        message: "the log cannot be read just now; the stream goes on where it stopped".into(),
-        retry_after_ms: Some(millis(READ_RETRY)),
-        reference: None,
-    }
-}
-
-/// Returns then; never, without a time. Most clients have no deadline, and a timer is large.
-pub(crate) async fn reached(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => Box::pin(sleep_until(deadline)).await,
-        None => std::future::pending().await,
-    }
-}
-
 async fn next_page(reading: &mut Option<Reading>) -> Result<Page, ReadError> {
     let Some(page) = reading else {
         return std::future::pending().await;
@@ -748,10 +723,6 @@ async fn next_page(reading: &mut Option<Reading>) -> Result<Page, ReadError> {
     let page = page.await;
     *reading = None;
     page
-}
-
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
