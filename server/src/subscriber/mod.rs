@@ -9,6 +9,7 @@
 
 pub mod access;
 pub(crate) mod beat;
+mod close;
 mod commands;
 mod counts;
 mod grants;
@@ -23,11 +24,10 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use todoki_codec::Cursor;
-use todoki_codec::frame::{self, CloseCode, CloseFrame, Decoder, Incoming, Limits, Role};
+use todoki_codec::frame::{self, CloseCode, Decoder, Incoming, Limits, Role};
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
 use todoki_codec::message::{GapReason, LagState, Message};
 use todoki_codec::query::{Direction, Slow};
@@ -40,19 +40,18 @@ use crate::hub::group::{self, Key};
 use crate::hub::shard::Shard;
 use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
 use access::Access;
+use close::{Closing, farewell};
 use pace::Pace;
 use place::{Gap, Place, View, missing};
-use stream::{CLOSE_BYTES, Detached, Stream};
+use stream::{Detached, Stream};
 use terms::{FIRST_PAGE_EVENTS, READ_RETRY, RECONNECT_AFTER_MS, millis, reached, unavailable};
 
+pub use close::{Closed, refuse};
 pub use counts::Counts;
 pub(crate) use line::{Line, Order};
 
 /// Bytes that wait for one client alone beyond which we stop reading: whoever asks must also listen.
 const READ_STOP_BYTES: usize = 1 << 20;
-
-/// After our close frame, wait so long for the client's.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// A client on its way to its shard.
 #[derive(Debug)]
@@ -71,20 +70,6 @@ pub struct Arrival {
     pub permit: Option<Permit>,
     /// Makes the end of the server wait for it.
     pub token: tokio_util::task::task_tracker::TaskTrackerToken,
-}
-
-/// Why a connection ended.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Closed {
-    /// The client closed, with this code if with any.
-    ByClient(Option<CloseCode>),
-    /// The client left without closing.
-    Left,
-    /// We closed it.
-    ByUs(CloseCode),
-    /// The socket failed.
-    Socket(io::Error),
 }
 
 /// Serves a client until it ends.
@@ -156,16 +141,6 @@ struct Replay {
     /// The same, as the client is told it.
     told: Cursor,
     count: u64,
-}
-
-#[derive(Debug)]
-struct Closing {
-    outcome: Closed,
-    /// Whether both sides have said close.
-    is_answered: bool,
-    until: Instant,
-    /// Bytes that have come since.
-    heard_bytes: usize,
 }
 
 /// What a subscriber waits for besides its client.
@@ -317,7 +292,7 @@ impl<L: Log> Subscriber<L> {
         }
         let is_written = self.shard.floor.borrow().is_written(self.id) && self.line.is_flushed();
         self.closing
-            .take_if(|closing| (closing.is_answered && is_written) || closing.until <= now)
+            .take_if(|closing| closing.is_over(now, is_written))
             .map(|closing| closing.outcome)
     }
 
@@ -381,13 +356,6 @@ impl<L: Log> Subscriber<L> {
 
     fn turn(&self) -> Turn {
         line::turn(&mut self.shard.floor.borrow_mut(), &self.line, self.id)
-    }
-
-    fn gone(&mut self) -> Closed {
-        self.closing.take().map_or_else(
-            || Closed::Socket(io::ErrorKind::BrokenPipe.into()),
-            |closing| closing.outcome,
-        )
     }
 
     /// A client that fell behind has lagged since its socket took nothing, or else since now. That is noted before the next
@@ -519,23 +487,15 @@ impl<L: Log> Subscriber<L> {
         let shard = Rc::clone(&self.shard);
         let mut scratch = shard.scratch.borrow_mut();
         let heard = match self.line.stream.try_read(&mut scratch) {
-            Ok(0) => {
-                return Err(self
-                    .closing
-                    .take()
-                    .map_or(Closed::Left, |closing| closing.outcome));
-            }
+            Ok(0) => return Err(self.outcome_or(Closed::Left)),
             Ok(bytes) => {
-                self.note_heard_behind_close(bytes);
+                if let Some(closing) = &mut self.closing {
+                    closing.hear(bytes);
+                }
                 self.decode(&scratch[..bytes])
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Vec::new()),
-            Err(error) => {
-                return Err(self
-                    .closing
-                    .take()
-                    .map_or(Closed::Socket(error), |closing| closing.outcome));
-            }
+            Err(error) => return Err(self.outcome_or(Closed::Socket(error))),
         };
         let now = Instant::now();
         self.line.alive.set(now);
@@ -647,49 +607,6 @@ impl<L: Log> Subscriber<L> {
             }
         }
     }
-
-    fn close(&mut self, code: CloseCode, reason: &str) {
-        self.hang_up(Closed::ByUs(code), false, |out| {
-            frame::encode::close(code, reason, out);
-        });
-    }
-
-    /// Repeats the client's close frame, as RFC 6455 §5.5.1 has it.
-    fn close_as_asked(&mut self, close: Option<&CloseFrame>) {
-        let code = close.map(|close| close.code);
-        self.hang_up(Closed::ByClient(code), true, |out| match close {
-            Some(close) => frame::encode::close(close.code, "", out),
-            None => frame::encode::close_without_code(out),
-        });
-    }
-
-    fn hang_up(&mut self, outcome: Closed, is_answered: bool, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut frames = Vec::new();
-        write(&mut frames);
-        self.shard.floor.borrow_mut().hang_up(self.id, &frames);
-        self.reading = None;
-        self.retry = None;
-        self.closing = Some(Closing {
-            outcome,
-            is_answered,
-            until: Instant::now() + CLOSE_WAIT,
-            heard_bytes: 0,
-        });
-    }
-
-    /// A client that we close has to find out, and may go on sending until then, but not for ever.
-    fn note_heard_behind_close(&mut self, bytes: usize) {
-        if let Some(closing) = &mut self.closing {
-            closing.heard_bytes += bytes;
-            closing.is_answered |= closing.heard_bytes > CLOSE_BYTES;
-        }
-    }
-
-    fn answered(&mut self) {
-        if let Some(closing) = &mut self.closing {
-            closing.is_answered = true;
-        }
-    }
 }
 
 impl<L> Drop for Subscriber<L> {
@@ -699,21 +616,6 @@ impl<L> Drop for Subscriber<L> {
         drop(self.shard.floor.borrow_mut().leave(self.id));
         self.line.id.set(None);
     }
-}
-
-/// Ends a connection so that what was said last arrives.
-async fn farewell(mut stream: Stream) {
-    // The peer may be gone already, and there is nothing left to lose.
-    tokio::time::timeout(CLOSE_WAIT, stream.leave()).await.ok();
-}
-
-/// Closes a connection right after its upgrade: the only way to tell a browser why.
-pub async fn refuse(mut stream: Stream, code: CloseCode, reason: &str) -> io::Result<()> {
-    let mut close = Vec::new();
-    frame::encode::close(code, reason, &mut close);
-    tokio::time::timeout(CLOSE_WAIT, stream.write_all(&close)).await??;
-    farewell(stream).await;
-    Ok(())
 }
 
 async fn next_page(reading: &mut Option<Reading>) -> Result<Page, ReadError> {
