@@ -13,10 +13,12 @@ mod close;
 mod commands;
 mod counts;
 mod grants;
+mod lag;
 mod line;
 pub mod outgoing;
 pub mod pace;
 pub mod place;
+mod say;
 pub mod stream;
 pub(crate) mod terms;
 
@@ -27,9 +29,9 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use todoki_codec::Cursor;
-use todoki_codec::frame::{self, CloseCode, Decoder, Incoming, Limits, Role};
+use todoki_codec::frame::{CloseCode, Decoder, Incoming, Limits, Role};
 use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
-use todoki_codec::message::{GapReason, LagState, Message};
+use todoki_codec::message::{GapReason, Message};
 use todoki_codec::query::{Direction, Slow};
 use tokio::time::Instant;
 
@@ -38,7 +40,7 @@ use crate::clock;
 use crate::hub::floor::{MemberId, Next, Turn};
 use crate::hub::group::{self, Key};
 use crate::hub::shard::Shard;
-use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
+use crate::log::{Log, Page, PageRequest, ReadError};
 use access::Access;
 use close::{Closing, farewell};
 use pace::Pace;
@@ -358,63 +360,6 @@ impl<L: Log> Subscriber<L> {
         line::turn(&mut self.shard.floor.borrow_mut(), &self.line, self.id)
     }
 
-    /// A client that fell behind has lagged since its socket took nothing, or else since now. That is noted before the next
-    /// write, which may be the beginning of another stall; the client is told once there is room.
-    fn note_since_when_it_lags(&self) {
-        if self.was_live
-            && self.slow == Slow::CatchUp
-            && self.line.lagged_since.get().is_none()
-            && !self.shard.floor.borrow().is_live(self.id)
-        {
-            let since = self.line.stalled_at().unwrap_or_else(Instant::now);
-            self.line.lagged_since.set(Some(since));
-        }
-    }
-
-    /// Tells a client that fell behind, and does with it what it asked for.
-    fn note_whether_live(&mut self) {
-        let is_live = self.shard.floor.borrow().is_live(self.id);
-        if is_live || !std::mem::take(&mut self.was_live) {
-            return;
-        }
-        match self.slow {
-            Slow::CatchUp => self.say_lag(LagState::CatchingUp),
-            Slow::Disconnect => self.close(CloseCode::SLOW, "too slow; reconnect and resume"),
-            Slow::Skip => self.skip(),
-        }
-    }
-
-    /// Gives up what it could not take in time, and says exactly what that is.
-    fn skip(&mut self) {
-        let (requested, resume_at, newest) = {
-            let mut floor = self.shard.floor.borrow_mut();
-            let resume_at = floor.position();
-            let newest = floor.newest_until(self.id, resume_at);
-            (floor.move_to(self.id, resume_at), resume_at, newest)
-        };
-        let bounds = self.shard.log.bounds();
-        let known = self.line.told();
-        let (requested, resume_at) = match (known, self.line.tell(newest)) {
-            (Some(known), Some(told)) => (known, told),
-            _ => (requested, resume_at),
-        };
-        let gap = Gap {
-            reason: GapReason::Slow,
-            requested,
-            resume_at,
-        };
-        self.say_gap(gap, self.told_bounds(bounds));
-    }
-
-    fn became_live(&mut self) {
-        self.was_live = true;
-        // Only one that was told that it lags; a replay at the start is no lag.
-        if self.line.lagged_since.get().is_some() {
-            self.say_lag(LagState::Live);
-            self.line.lagged_since.set(None);
-        }
-    }
-
     fn finish_replay(&mut self) {
         let position = self.shard.floor.borrow().watermark(self.id);
         if let Some(replay) = self.replay.take_if(|replay| replay.through <= position) {
@@ -531,51 +476,6 @@ impl<L: Log> Subscriber<L> {
         if !heard.is_empty() {
             Box::pin(self.act(heard)).await;
         }
-    }
-
-    fn say(&mut self, message: &Message) {
-        self.say_frame(|out| frame::encode::text(&message.to_json(), out));
-    }
-
-    fn say_frame(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut frames = Vec::new();
-        write(&mut frames);
-        let mut floor = self.shard.floor.borrow_mut();
-        floor.say(self.id, frames.into());
-        drop(floor);
-        self.turn();
-    }
-
-    /// Bounds as the client may be told them: whoever has events hidden from them knows of no head but their own.
-    fn told_bounds(&self, bounds: Bounds) -> Bounds {
-        let head = self.line.told().unwrap_or(bounds.head);
-        Bounds { head, ..bounds }
-    }
-
-    fn say_gap(&mut self, gap: Gap, bounds: Bounds) {
-        self.shard.count(|counts| counts.gap(gap.reason));
-        self.say(&Message::Gap {
-            reason: gap.reason,
-            requested: gap.requested,
-            resume_at: gap.resume_at,
-            earliest: bounds.earliest,
-            head: bounds.head,
-        });
-    }
-
-    fn say_lag(&mut self, state: LagState) {
-        let position = self.shard.floor.borrow().watermark(self.id);
-        let since = self.line.lagged_since.get();
-        let head = self.shard.log.bounds().head;
-        self.say(&Message::Lag {
-            state,
-            lag_events: self
-                .line
-                .told()
-                .is_none()
-                .then(|| head.count_since(position)),
-            lag_ms: since.map_or(0, |since| millis(since.elapsed())),
-        });
     }
 
     fn say_unreadable(&mut self, error: &ReadError) {
