@@ -13,6 +13,8 @@ mod close;
 mod commands;
 mod counts;
 mod grants;
+mod hear;
+mod history;
 mod lag;
 mod line;
 pub mod outgoing;
@@ -23,37 +25,31 @@ pub mod stream;
 pub(crate) mod terms;
 
 use std::future::{Future, poll_fn};
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use todoki_codec::Cursor;
-use todoki_codec::frame::{CloseCode, Decoder, Incoming, Limits, Role};
-use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
-use todoki_codec::message::{GapReason, Message};
-use todoki_codec::query::{Direction, Slow};
+use todoki_codec::frame::{CloseCode, Decoder, Limits, Role};
+use todoki_codec::message::Message;
+use todoki_codec::query::Slow;
 use tokio::time::Instant;
 
 use crate::accept::Permit;
 use crate::clock;
 use crate::hub::floor::{MemberId, Next, Turn};
-use crate::hub::group::{self, Key};
+use crate::hub::group::Key;
 use crate::hub::shard::Shard;
-use crate::log::{Log, Page, PageRequest, ReadError};
+use crate::log::Log;
 use access::Access;
 use close::{Closing, farewell};
+use history::{Reading, Replay, next_page};
 use pace::Pace;
-use place::{Gap, Place, View, missing};
+use place::{Place, View};
 use stream::{Detached, Stream};
-use terms::{FIRST_PAGE_EVENTS, READ_RETRY, RECONNECT_AFTER_MS, millis, reached, unavailable};
+use terms::{RECONNECT_AFTER_MS, millis, reached};
 
 pub use close::{Closed, refuse};
 pub use counts::Counts;
 pub(crate) use line::{Line, Order};
-
-/// Bytes that wait for one client alone beyond which we stop reading: whoever asks must also listen.
-const READ_STOP_BYTES: usize = 1 << 20;
 
 /// A client on its way to its shard.
 #[derive(Debug)]
@@ -116,8 +112,6 @@ pub(crate) fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) -> impl Futur
     }
 }
 
-type Reading = Pin<Box<dyn Future<Output = Result<Page, ReadError>>>>;
-
 struct Subscriber<L> {
     shard: Rc<Shard<L>>,
     line: Rc<Line>,
@@ -135,14 +129,6 @@ struct Subscriber<L> {
     was_live: bool,
     closing: Option<Closing>,
     pace: Pace,
-}
-
-#[derive(Debug)]
-struct Replay {
-    through: Cursor,
-    /// The same, as the client is told it.
-    told: Cursor,
-    count: u64,
 }
 
 /// What a subscriber waits for besides its client.
@@ -200,11 +186,7 @@ impl<L: Log> Subscriber<L> {
 
     /// Says where the stream stands, and what it cannot have.
     fn begin(&mut self, place: &Place, reference: Option<String>) {
-        self.replay = place.replay_through.map(|through| Replay {
-            through,
-            told: place.bounds.head,
-            count: 0,
-        });
+        self.replay = Replay::of(place);
         let View {
             asked,
             filter,
@@ -247,8 +229,7 @@ impl<L: Log> Subscriber<L> {
             }
             let line = Rc::clone(&self.line);
             let deadline = self.deadline();
-            let may_read = self.pace.rests_until(Instant::now()).is_none()
-                && self.shard.floor.borrow().private_bytes(self.id) < READ_STOP_BYTES;
+            let may_read = self.may_read();
             tokio::select! {
                 biased;
                 readable = poll_fn(|task| line.stream.poll_read_ready(task)), if may_read => {
@@ -360,135 +341,6 @@ impl<L: Log> Subscriber<L> {
         line::turn(&mut self.shard.floor.borrow_mut(), &self.line, self.id)
     }
 
-    fn finish_replay(&mut self) {
-        let position = self.shard.floor.borrow().watermark(self.id);
-        if let Some(replay) = self.replay.take_if(|replay| replay.through <= position) {
-            self.line.tell(replay.told);
-            self.say(&Message::ReplayComplete {
-                cursor: replay.told,
-                count: replay.count,
-            });
-        }
-    }
-
-    fn read_page(&self, after: Cursor, until: Cursor) -> Reading {
-        let shard = Rc::clone(&self.shard);
-        let request = PageRequest {
-            filter: self.key.filter.clone(),
-            direction: Direction::After(after),
-            until: Some(until),
-            max_events: self.page_events(),
-            max_bytes: PAGE_BYTES,
-        };
-        Box::pin(async move {
-            let _turn = shard.reads.acquire().await;
-            shard.log.page(request).await
-        })
-    }
-
-    fn page_events(&self) -> usize {
-        match &self.replay {
-            Some(Replay { count: 0, .. }) => FIRST_PAGE_EVENTS,
-            _ => PAGE_EVENTS,
-        }
-    }
-
-    fn take_page(&mut self, page: Result<Page, ReadError>) {
-        let page = match page {
-            Ok(page) => page,
-            Err(error) => return self.say_unreadable(&error),
-        };
-        let position = self.shard.floor.borrow().watermark(self.id);
-        // As the page found it, not as it is now: the log may have forgotten events since the page was asked for.
-        if let Some(resume_at) = missing(position, page.earliest) {
-            self.shard.floor.borrow_mut().move_to(self.id, resume_at);
-            let requested = self.line.told().unwrap_or(position);
-            self.line.tell(resume_at);
-            let bounds = self.told_bounds(self.shard.log.bounds());
-            let gap = Gap {
-                reason: GapReason::Retention,
-                requested,
-                resume_at,
-            };
-            return self.say_gap(gap, bounds);
-        }
-        if let Some(last) = page.events.last() {
-            self.line.tell(last.cursor);
-        }
-        if let Some(replay) = &mut self.replay {
-            replay.count += page.events.len() as u64;
-        }
-        let encoding = self.key.encoding;
-        let count = page.events.len();
-        let mut floor = self.shard.floor.borrow_mut();
-        floor.refill(self.id, page.reached, count, |out| {
-            group::frames(&page.events, encoding, out);
-        });
-    }
-
-    /// Reads what the client says. The buffer is the shard's, so what is heard is decoded before anything is awaited.
-    fn read(&mut self, readable: io::Result<()>) -> Result<Vec<Incoming>, Closed> {
-        readable.map_err(Closed::Socket)?;
-        let shard = Rc::clone(&self.shard);
-        let mut scratch = shard.scratch.borrow_mut();
-        let heard = match self.line.stream.try_read(&mut scratch) {
-            Ok(0) => return Err(self.outcome_or(Closed::Left)),
-            Ok(bytes) => {
-                if let Some(closing) = &mut self.closing {
-                    closing.hear(bytes);
-                }
-                self.decode(&scratch[..bytes])
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Vec::new()),
-            Err(error) => return Err(self.outcome_or(Closed::Socket(error))),
-        };
-        let now = Instant::now();
-        self.line.alive.set(now);
-        self.pace.read(&shard.pacing, now);
-        Ok(heard)
-    }
-
-    async fn hear(&mut self, bytes: BytesMut) {
-        let heard = self.decode(&bytes);
-        drop(bytes);
-        self.act_on(heard).await;
-    }
-
-    fn decode(&mut self, mut bytes: &[u8]) -> Vec<Incoming> {
-        let mut heard = Vec::new();
-        loop {
-            match self.decoder.decode(&mut bytes) {
-                Ok(None) => return heard,
-                Ok(Some(incoming)) => heard.push(incoming),
-                Err(error) => {
-                    if self.closing.is_none() {
-                        self.close(error.close_code(), &error.to_string());
-                    }
-                    // Whatever comes behind a broken frame, no close can be told in it.
-                    self.answered();
-                    return heard;
-                }
-            }
-        }
-    }
-
-    async fn act_on(&mut self, heard: Vec<Incoming>) {
-        if !heard.is_empty() {
-            Box::pin(self.act(heard)).await;
-        }
-    }
-
-    fn say_unreadable(&mut self, error: &ReadError) {
-        // Of a log that is away there was one word for all.
-        if self.shard.log.is_away() {
-            tracing::debug!(%error, "a subscriber waits for the log");
-        } else {
-            tracing::warn!(%error, "a subscriber waits for the log");
-        }
-        self.retry = Some(Instant::now() + READ_RETRY);
-        self.say(&unavailable());
-    }
-
     fn obey(&mut self, order: Order) {
         if self.closing.is_some() {
             return;
@@ -516,15 +368,6 @@ impl<L> Drop for Subscriber<L> {
         drop(self.shard.floor.borrow_mut().leave(self.id));
         self.line.id.set(None);
     }
-}
-
-async fn next_page(reading: &mut Option<Reading>) -> Result<Page, ReadError> {
-    let Some(page) = reading else {
-        return std::future::pending().await;
-    };
-    let page = page.await;
-    *reading = None;
-    page
 }
 
 #[cfg(test)]
