@@ -293,22 +293,16 @@ impl<L: Log> Subscriber<L> {
     fn advance(&mut self) -> Result<Wait, Closed> {
         loop {
             self.note_since_when_it_lags();
-            if self.line.blocked_since().is_some() || self.line.is_unfinished.get() {
-                // Room may have come; only a try tells.
-                match self.turn() {
-                    Turn::Blocked => return Ok(Wait::Room),
-                    Turn::Gone => return Err(self.gone()),
-                    Turn::More => return Ok(Wait::Turn),
-                    Turn::Done => {}
-                }
+            let is_closing = self.closing.is_some();
+            let has_rest = self.line.blocked_since().is_some() || self.line.is_unfinished.get();
+            // Room may have come; only a try tells.
+            if (has_rest || is_closing)
+                && let Some(wait) = self.write()?
+            {
+                return Ok(wait);
             }
-            if self.closing.is_some() {
-                return match self.turn() {
-                    Turn::Blocked => Ok(Wait::Room),
-                    Turn::Gone => Err(self.gone()),
-                    Turn::More => Ok(Wait::Turn),
-                    Turn::Done => Ok(Wait::News),
-                };
+            if is_closing {
+                return Ok(Wait::News);
             }
             self.note_whether_live();
             self.finish_replay();
@@ -327,13 +321,22 @@ impl<L: Log> Subscriber<L> {
                     }
                     return Ok(Wait::Page);
                 }
-                Next::Write => match self.turn() {
-                    Turn::Done => {}
-                    Turn::More => return Ok(Wait::Turn),
-                    Turn::Blocked => return Ok(Wait::Room),
-                    Turn::Gone => return Err(self.gone()),
-                },
+                Next::Write => {
+                    if let Some(wait) = self.write()? {
+                        return Ok(wait);
+                    }
+                }
             }
+        }
+    }
+
+    /// Writes what there is; what to wait for if that is not all of it.
+    fn write(&mut self) -> Result<Option<Wait>, Closed> {
+        match self.turn() {
+            Turn::Done => Ok(None),
+            Turn::More => Ok(Some(Wait::Turn)),
+            Turn::Blocked => Ok(Some(Wait::Room)),
+            Turn::Gone => Err(self.gone()),
         }
     }
 
