@@ -4,10 +4,12 @@ use std::io;
 use std::time::Duration;
 
 use todoki_codec::frame::{self, CloseCode, CloseFrame};
+use todoki_codec::message::Message;
 use tokio::time::Instant;
 
-use super::Subscriber;
 use super::stream::{CLOSE_BYTES, Stream};
+use super::terms::RECONNECT_AFTER_MS;
+use super::{Order, Subscriber};
 use crate::log::Log;
 
 /// After our close frame, wait so long for the client's.
@@ -31,7 +33,7 @@ pub enum Closed {
 #[derive(Debug)]
 pub(super) struct Closing {
     /// What it was closed for.
-    pub(super) outcome: Closed,
+    outcome: Closed,
     /// Whether the client's close need not be waited for any more.
     is_answered: bool,
     /// When it is over in any case.
@@ -48,12 +50,32 @@ impl Closing {
     }
 
     /// Whether there is nothing left to wait for.
-    pub(super) fn is_over(&self, now: Instant, is_written: bool) -> bool {
+    fn is_over(&self, now: Instant, is_written: bool) -> bool {
         (self.is_answered && is_written) || self.until <= now
     }
 }
 
 impl<L: Log> Subscriber<L> {
+    /// Closes if the shard wants it closed, unless it is closing.
+    pub(super) fn obey(&mut self, order: Order) {
+        if self.closing.is_some() {
+            return;
+        }
+        match order {
+            Order::Look => {}
+            Order::Silent => self.close(CloseCode::TIMEOUT, "nothing heard for two heartbeats"),
+            Order::Drain => {
+                self.say(&Message::Drain {
+                    reconnect_after_ms: RECONNECT_AFTER_MS,
+                });
+                self.close(
+                    CloseCode::RESTART,
+                    "the server restarts; reconnect and resume",
+                );
+            }
+        }
+    }
+
     /// Closes, for this reason.
     pub(super) fn close(&mut self, code: CloseCode, reason: &str) {
         self.hang_up(Closed::ByUs(code), false, |out| {
@@ -89,6 +111,23 @@ impl<L: Log> Subscriber<L> {
         if let Some(closing) = &mut self.closing {
             closing.is_answered = true;
         }
+    }
+
+    /// Whether this is the end.
+    pub(super) fn finished(&mut self) -> Option<Closed> {
+        self.line.note_progress();
+        let now = Instant::now();
+        if self
+            .line
+            .blocked_since()
+            .is_some_and(|since| since + self.shard.settings.write_stall <= now)
+        {
+            return Some(Closed::ByUs(CloseCode::SLOW));
+        }
+        let is_written = self.shard.floor.borrow().is_written(self.id) && self.line.is_flushed();
+        self.closing
+            .take_if(|closing| closing.is_over(now, is_written))
+            .map(|closing| closing.outcome)
     }
 
     /// Why it ends: for what we had closed it for, or else for this.

@@ -28,13 +28,11 @@ use std::future::{Future, poll_fn};
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use todoki_codec::frame::{CloseCode, Decoder, Limits, Role};
-use todoki_codec::message::Message;
+use todoki_codec::frame::{Decoder, Limits, Role};
 use todoki_codec::query::Slow;
 use tokio::time::Instant;
 
 use crate::accept::Permit;
-use crate::clock;
 use crate::hub::floor::{MemberId, Next, Turn};
 use crate::hub::group::Key;
 use crate::hub::shard::Shard;
@@ -45,7 +43,7 @@ use history::{Reading, Replay, next_page};
 use pace::Pace;
 use place::{Place, View};
 use stream::{Detached, Stream};
-use terms::{RECONNECT_AFTER_MS, millis, reached};
+use terms::reached;
 
 pub use close::{Closed, refuse};
 pub use counts::Counts;
@@ -184,7 +182,7 @@ impl<L: Log> Subscriber<L> {
         subscriber
     }
 
-    /// Says where the stream stands, and what it cannot have.
+    /// Begins a subscription: says where it stands, and what it cannot have.
     fn begin(&mut self, place: &Place, reference: Option<String>) {
         self.replay = Replay::of(place);
         let View {
@@ -196,16 +194,7 @@ impl<L: Log> Subscriber<L> {
         let known = place.gap.map_or(place.requested, |gap| gap.resume_at);
         let is_restricted = self.access.admission.principal.is_restricted();
         self.line.set_told(is_restricted.then_some(known));
-        self.say(&Message::Subscribed {
-            kinds: filter.patterns().iter().map(ToString::to_string).collect(),
-            cursor: place.requested,
-            epoch: place.bounds.epoch,
-            earliest: place.bounds.earliest,
-            head: place.bounds.head,
-            server_time: clock::now(),
-            heartbeat_ms: millis(self.shard.settings.heartbeat),
-            reference,
-        });
+        self.say_subscribed(place, reference);
         if let Some(gap) = place.gap {
             self.say_gap(gap, place.bounds);
         }
@@ -262,23 +251,7 @@ impl<L: Log> Subscriber<L> {
         }
     }
 
-    /// Whether this is the end.
-    fn finished(&mut self) -> Option<Closed> {
-        self.line.note_progress();
-        let now = Instant::now();
-        if self
-            .line
-            .blocked_since()
-            .is_some_and(|since| since + self.shard.settings.write_stall <= now)
-        {
-            return Some(Closed::ByUs(CloseCode::SLOW));
-        }
-        let is_written = self.shard.floor.borrow().is_written(self.id) && self.line.is_flushed();
-        self.closing
-            .take_if(|closing| closing.is_over(now, is_written))
-            .map(|closing| closing.outcome)
-    }
-
+    /// When to go on, whatever comes until then.
     fn deadline(&mut self) -> Option<Instant> {
         let rested = self.pace.rests_until(Instant::now());
         let stalled = self.line.next_look(self.shard.settings.write_stall);
@@ -342,25 +315,6 @@ impl<L: Log> Subscriber<L> {
 
     fn turn(&self) -> Turn {
         line::turn(&mut self.shard.floor.borrow_mut(), &self.line, self.id)
-    }
-
-    fn obey(&mut self, order: Order) {
-        if self.closing.is_some() {
-            return;
-        }
-        match order {
-            Order::Look => {}
-            Order::Silent => self.close(CloseCode::TIMEOUT, "nothing heard for two heartbeats"),
-            Order::Drain => {
-                self.say(&Message::Drain {
-                    reconnect_after_ms: RECONNECT_AFTER_MS,
-                });
-                self.close(
-                    CloseCode::RESTART,
-                    "the server restarts; reconnect and resume",
-                );
-            }
-        }
     }
 }
 

@@ -4,7 +4,9 @@ use todoki_codec::frame;
 use todoki_codec::message::Message;
 
 use super::Subscriber;
-use super::place::Gap;
+use super::place::{Gap, Place};
+use super::terms::millis;
+use crate::clock;
 use crate::log::{Bounds, Log};
 
 impl<L: Log> Subscriber<L> {
@@ -21,6 +23,21 @@ impl<L: Log> Subscriber<L> {
         floor.say(self.id, frames.into());
         drop(floor);
         self.turn();
+    }
+
+    /// Says where a subscription stands.
+    pub(super) fn say_subscribed(&mut self, place: &Place, reference: Option<String>) {
+        let kinds = place.view.filter.patterns().iter();
+        self.say(&Message::Subscribed {
+            kinds: kinds.map(ToString::to_string).collect(),
+            cursor: place.requested,
+            epoch: place.bounds.epoch,
+            earliest: place.bounds.earliest,
+            head: place.bounds.head,
+            server_time: clock::now(),
+            heartbeat_ms: millis(self.shard.settings.heartbeat),
+            reference,
+        });
     }
 
     /// Tells of a hole, and counts it.
