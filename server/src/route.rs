@@ -23,10 +23,11 @@ use crate::origin::{Caller, Origins};
 use crate::proxy::{ClientAddress, Proxies};
 use crate::reply::{self, Body, Refusal};
 use crate::subscriber::place::{self, Looking, Place, View};
+use crate::subscriber::terms::millis;
 use crate::timeline::Counting;
 use crate::tls::Tls;
 use crate::traffic::Traffic;
-use crate::{assets, emit, guard, metrics, page, stream, subscriber, timeline, upgrade};
+use crate::{assets, emit, guard, metrics, page, stream, timeline, upgrade};
 
 /// Everything that a request may need.
 #[derive(Debug)]
@@ -395,6 +396,6 @@ async fn issue_ticket(
     let ticket = tickets.issue(admission, &filter).await?;
     Ok(reply::json_of(&TicketAnswer {
         ticket,
-        expires_in_ms: subscriber::millis(TICKET_LIFETIME),
+        expires_in_ms: millis(TICKET_LIFETIME),
     }))
 }

@@ -36,7 +36,7 @@ use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
 use crate::reply::{self, Body, Refusal};
 use crate::route::App;
 use crate::subscriber::place::{Gap, Place, View, missing};
-use crate::subscriber::{
+use crate::subscriber::terms::{
     FIRST_PAGE_EVENTS, READ_RETRY, RECONNECT_AFTER_MS, millis, reached, unavailable,
 };
 use form::{Form, LastEventId};

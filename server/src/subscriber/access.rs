@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::line::Order;
-use super::reached;
+use super::terms::reached;
 use crate::auth::{Admission, Auth, Generation};
 use crate::clock;
 use crate::hub::floor::MemberId;

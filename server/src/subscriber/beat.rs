@@ -12,7 +12,7 @@ use todoki_codec::message::Message;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::line::{self, Line, Order};
-use super::unavailable;
+use super::terms::unavailable;
 use crate::clock;
 use crate::hub::floor::{Sink, Turn};
 use crate::hub::shard::Shard;

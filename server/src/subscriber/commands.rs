@@ -12,9 +12,10 @@ use todoki_codec::message::Message;
 use todoki_codec::query::Subscription;
 use tokio::time::Instant;
 
+use super::Subscriber;
 use super::pace::{Said, Verdict};
 use super::place::{self, View, place};
-use super::{READ_RETRY, Subscriber, millis};
+use super::terms::{READ_RETRY, millis};
 use crate::clock;
 use crate::hub::group::Key;
 use crate::log::Log;
@@ -149,10 +150,7 @@ impl<L: Log> Subscriber<L> {
                 return Ok(());
             }
         };
-        let (is_live, position) = {
-            let mut floor = self.shard.floor.borrow_mut();
-            (floor.is_live(self.id), floor.stand(self.id))
-        };
+        let position = self.stand();
         let standing = place::Standing {
             position,
             told: self.known(position).unwrap_or(position),
@@ -160,29 +158,21 @@ impl<L: Log> Subscriber<L> {
             encoding: self.key.encoding,
             slow: self.slow,
         };
-        match place(&*self.shard.log, &principal, subscription, Some(standing)).await {
-            Ok(place) => {
-                self.reading = None;
-                self.was_live = false;
-                self.line.lagged_since.take();
-                self.slow = place.slow;
-                self.key = Key {
-                    filter: place.view.filter.clone(),
-                    encoding: place.encoding,
-                    is_compressed: self.key.is_compressed,
-                };
-                let mut floor = self.shard.floor.borrow_mut();
-                floor.rejoin(self.id, self.key.clone(), place.position);
-                drop(floor);
-                self.begin(&place, reference);
-                Ok(())
-            }
-            Err(refusal) => {
-                // It was us who took it out of the stream; one that had fallen behind before is still to be told.
-                self.was_live &= !is_live;
-                Err(refusal)
-            }
-        }
+        let place = place(&*self.shard.log, &principal, subscription, Some(standing)).await?;
+        self.reading = None;
+        self.was_live = false;
+        self.line.lagged_since.take();
+        self.slow = place.slow;
+        self.key = Key {
+            filter: place.view.filter.clone(),
+            encoding: place.encoding,
+            is_compressed: self.key.is_compressed,
+        };
+        let mut floor = self.shard.floor.borrow_mut();
+        floor.rejoin(self.id, self.key.clone(), place.position);
+        drop(floor);
+        self.begin(&place, reference);
+        Ok(())
     }
 
     /// A command was refused; the stream goes on.

@@ -135,14 +135,6 @@ impl<L: Log> Subscriber<L> {
         Ok(())
     }
 
-    /// Takes the client out of its stream, and says where it stands.
-    fn stand(&mut self) -> Cursor {
-        let mut floor = self.shard.floor.borrow_mut();
-        // It is us who do so; one that had fallen behind before is still to be told.
-        self.was_live &= !floor.is_live(self.id);
-        floor.stand(self.id)
-    }
-
     /// What a client from whom events are hidden knows of where it stands: the last event that it was given. `None` when
     /// none is hidden.
     pub(super) fn known(&self, position: Cursor) -> Option<Cursor> {

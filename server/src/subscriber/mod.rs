@@ -9,57 +9,45 @@
 
 pub mod access;
 pub(crate) mod beat;
+mod close;
 mod commands;
 mod counts;
 mod grants;
+mod hear;
+mod history;
+mod lag;
 mod line;
 pub mod outgoing;
 pub mod pace;
 pub mod place;
+mod say;
 pub mod stream;
+pub(crate) mod terms;
 
 use std::future::{Future, poll_fn};
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::BytesMut;
-use todoki_codec::Cursor;
-use todoki_codec::frame::{self, CloseCode, CloseFrame, Decoder, Incoming, Limits, Role};
-use todoki_codec::limits::{PAGE_BYTES, PAGE_EVENTS};
-use todoki_codec::message::{GapReason, LagState, Message};
-use todoki_codec::query::{Direction, Slow};
-use tokio::time::{Instant, sleep_until};
+use todoki_codec::frame::{Decoder, Limits, Role};
+use todoki_codec::query::Slow;
+use tokio::time::Instant;
 
 use crate::accept::Permit;
-use crate::clock;
 use crate::hub::floor::{MemberId, Next, Turn};
-use crate::hub::group::{self, Key};
+use crate::hub::group::Key;
 use crate::hub::shard::Shard;
-use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
+use crate::log::Log;
 use access::Access;
+use close::{Closing, farewell};
+use history::{Reading, Replay, next_page};
 use pace::Pace;
-use place::{Gap, Place, View, missing};
-use stream::{CLOSE_BYTES, Detached, Stream};
+use place::{Place, View};
+use stream::{Detached, Stream};
+use terms::reached;
 
+pub use close::{Closed, refuse};
 pub use counts::Counts;
 pub(crate) use line::{Line, Order};
-
-/// Bytes that wait for one client alone beyond which we stop reading: whoever asks must also listen.
-const READ_STOP_BYTES: usize = 1 << 20;
-
-/// Events of a replay's first page: a selective filter looks up each by itself, and a client waits for the first.
-pub(crate) const FIRST_PAGE_EVENTS: usize = 64;
-
-/// After our close frame, wait so long for the client's.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
-
-/// Wait so long before reading the log again after it failed.
-pub(crate) const READ_RETRY: Duration = Duration::from_secs(1);
-
-/// What clients are told to wait before they return to a server that restarts: long enough for most restarts.
-pub(crate) const RECONNECT_AFTER_MS: u64 = 1_000;
 
 /// A client on its way to its shard.
 #[derive(Debug)]
@@ -78,20 +66,6 @@ pub struct Arrival {
     pub permit: Option<Permit>,
     /// Makes the end of the server wait for it.
     pub token: tokio_util::task::task_tracker::TaskTrackerToken,
-}
-
-/// Why a connection ended.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Closed {
-    /// The client closed, with this code if with any.
-    ByClient(Option<CloseCode>),
-    /// The client left without closing.
-    Left,
-    /// We closed it.
-    ByUs(CloseCode),
-    /// The socket failed.
-    Socket(io::Error),
 }
 
 /// Serves a client until it ends.
@@ -136,8 +110,6 @@ pub(crate) fn serve<L: Log>(shard: Rc<Shard<L>>, arrival: Arrival) -> impl Futur
     }
 }
 
-type Reading = Pin<Box<dyn Future<Output = Result<Page, ReadError>>>>;
-
 struct Subscriber<L> {
     shard: Rc<Shard<L>>,
     line: Rc<Line>,
@@ -155,24 +127,6 @@ struct Subscriber<L> {
     was_live: bool,
     closing: Option<Closing>,
     pace: Pace,
-}
-
-#[derive(Debug)]
-struct Replay {
-    through: Cursor,
-    /// The same, as the client is told it.
-    told: Cursor,
-    count: u64,
-}
-
-#[derive(Debug)]
-struct Closing {
-    outcome: Closed,
-    /// Whether both sides have said close.
-    is_answered: bool,
-    until: Instant,
-    /// Bytes that have come since.
-    heard_bytes: usize,
 }
 
 /// What a subscriber waits for besides its client.
@@ -228,13 +182,9 @@ impl<L: Log> Subscriber<L> {
         subscriber
     }
 
-    /// Says where the stream stands, and what it cannot have.
+    /// Begins a subscription: says where it stands, and what it cannot have.
     fn begin(&mut self, place: &Place, reference: Option<String>) {
-        self.replay = place.replay_through.map(|through| Replay {
-            through,
-            told: place.bounds.head,
-            count: 0,
-        });
+        self.replay = Replay::of(place);
         let View {
             asked,
             filter,
@@ -244,16 +194,7 @@ impl<L: Log> Subscriber<L> {
         let known = place.gap.map_or(place.requested, |gap| gap.resume_at);
         let is_restricted = self.access.admission.principal.is_restricted();
         self.line.set_told(is_restricted.then_some(known));
-        self.say(&Message::Subscribed {
-            kinds: filter.patterns().iter().map(ToString::to_string).collect(),
-            cursor: place.requested,
-            epoch: place.bounds.epoch,
-            earliest: place.bounds.earliest,
-            head: place.bounds.head,
-            server_time: clock::now(),
-            heartbeat_ms: millis(self.shard.settings.heartbeat),
-            reference,
-        });
+        self.say_subscribed(place, reference);
         if let Some(gap) = place.gap {
             self.say_gap(gap, place.bounds);
         }
@@ -277,8 +218,7 @@ impl<L: Log> Subscriber<L> {
             }
             let line = Rc::clone(&self.line);
             let deadline = self.deadline();
-            let may_read = self.pace.rests_until(Instant::now()).is_none()
-                && self.shard.floor.borrow().private_bytes(self.id) < READ_STOP_BYTES;
+            let may_read = self.may_read();
             tokio::select! {
                 biased;
                 readable = poll_fn(|task| line.stream.poll_read_ready(task)), if may_read => {
@@ -311,23 +251,7 @@ impl<L: Log> Subscriber<L> {
         }
     }
 
-    /// Whether this is the end.
-    fn finished(&mut self) -> Option<Closed> {
-        self.line.note_progress();
-        let now = Instant::now();
-        if self
-            .line
-            .blocked_since()
-            .is_some_and(|since| since + self.shard.settings.write_stall <= now)
-        {
-            return Some(Closed::ByUs(CloseCode::SLOW));
-        }
-        let is_written = self.shard.floor.borrow().is_written(self.id) && self.line.is_flushed();
-        self.closing
-            .take_if(|closing| (closing.is_answered && is_written) || closing.until <= now)
-            .map(|closing| closing.outcome)
-    }
-
+    /// When to go on, whatever comes until then.
     fn deadline(&mut self) -> Option<Instant> {
         let rested = self.pace.rests_until(Instant::now());
         let stalled = self.line.next_look(self.shard.settings.write_stall);
@@ -342,22 +266,16 @@ impl<L: Log> Subscriber<L> {
     fn advance(&mut self) -> Result<Wait, Closed> {
         loop {
             self.note_since_when_it_lags();
-            if self.line.blocked_since().is_some() || self.line.is_unfinished.get() {
-                // Room may have come; only a try tells.
-                match self.turn() {
-                    Turn::Blocked => return Ok(Wait::Room),
-                    Turn::Gone => return Err(self.gone()),
-                    Turn::More => return Ok(Wait::Turn),
-                    Turn::Done => {}
-                }
+            let is_closing = self.closing.is_some();
+            let has_rest = self.line.blocked_since().is_some() || self.line.is_unfinished.get();
+            // Room may have come; only a try tells.
+            if (has_rest || is_closing)
+                && let Some(wait) = self.write()?
+            {
+                return Ok(wait);
             }
-            if self.closing.is_some() {
-                return match self.turn() {
-                    Turn::Blocked => Ok(Wait::Room),
-                    Turn::Gone => Err(self.gone()),
-                    Turn::More => Ok(Wait::Turn),
-                    Turn::Done => Ok(Wait::News),
-                };
+            if is_closing {
+                return Ok(Wait::News);
             }
             self.note_whether_live();
             self.finish_replay();
@@ -376,326 +294,27 @@ impl<L: Log> Subscriber<L> {
                     }
                     return Ok(Wait::Page);
                 }
-                Next::Write => match self.turn() {
-                    Turn::Done => {}
-                    Turn::More => return Ok(Wait::Turn),
-                    Turn::Blocked => return Ok(Wait::Room),
-                    Turn::Gone => return Err(self.gone()),
-                },
-            }
-        }
-    }
-
-    fn turn(&self) -> Turn {
-        line::turn(&mut self.shard.floor.borrow_mut(), &self.line, self.id)
-    }
-
-    fn gone(&mut self) -> Closed {
-        self.closing.take().map_or_else(
-            || Closed::Socket(io::ErrorKind::BrokenPipe.into()),
-            |closing| closing.outcome,
-        )
-    }
-
-    /// A client that fell behind has lagged since its socket took nothing, or else since now. That is noted before the next
-    /// write, which may be the beginning of another stall; the client is told once there is room.
-    fn note_since_when_it_lags(&self) {
-        if self.was_live
-            && self.slow == Slow::CatchUp
-            && self.line.lagged_since.get().is_none()
-            && !self.shard.floor.borrow().is_live(self.id)
-        {
-            let since = self.line.stalled_at().unwrap_or_else(Instant::now);
-            self.line.lagged_since.set(Some(since));
-        }
-    }
-
-    /// Tells a client that fell behind, and does with it what it asked for.
-    fn note_whether_live(&mut self) {
-        let is_live = self.shard.floor.borrow().is_live(self.id);
-        if is_live || !std::mem::take(&mut self.was_live) {
-            return;
-        }
-        match self.slow {
-            Slow::CatchUp => self.say_lag(LagState::CatchingUp),
-            Slow::Disconnect => self.close(CloseCode::SLOW, "too slow; reconnect and resume"),
-            Slow::Skip => self.skip(),
-        }
-    }
-
-    /// Gives up what it could not take in time, and says exactly what that is.
-    fn skip(&mut self) {
-        let (requested, resume_at, newest) = {
-            let mut floor = self.shard.floor.borrow_mut();
-            let resume_at = floor.position();
-            let newest = floor.newest_until(self.id, resume_at);
-            (floor.move_to(self.id, resume_at), resume_at, newest)
-        };
-        let bounds = self.shard.log.bounds();
-        let known = self.line.told();
-        let (requested, resume_at) = match (known, self.line.tell(newest)) {
-            (Some(known), Some(told)) => (known, told),
-            _ => (requested, resume_at),
-        };
-        let gap = Gap {
-            reason: GapReason::Slow,
-            requested,
-            resume_at,
-        };
-        self.say_gap(gap, self.told_bounds(bounds));
-    }
-
-    fn became_live(&mut self) {
-        self.was_live = true;
-        // Only one that was told that it lags; a replay at the start is no lag.
-        if self.line.lagged_since.get().is_some() {
-            self.say_lag(LagState::Live);
-            self.line.lagged_since.set(None);
-        }
-    }
-
-    fn finish_replay(&mut self) {
-        let position = self.shard.floor.borrow().watermark(self.id);
-        if let Some(replay) = self.replay.take_if(|replay| replay.through <= position) {
-            self.line.tell(replay.told);
-            self.say(&Message::ReplayComplete {
-                cursor: replay.told,
-                count: replay.count,
-            });
-        }
-    }
-
-    fn read_page(&self, after: Cursor, until: Cursor) -> Reading {
-        let shard = Rc::clone(&self.shard);
-        let request = PageRequest {
-            filter: self.key.filter.clone(),
-            direction: Direction::After(after),
-            until: Some(until),
-            max_events: self.page_events(),
-            max_bytes: PAGE_BYTES,
-        };
-        Box::pin(async move {
-            let _turn = shard.reads.acquire().await;
-            shard.log.page(request).await
-        })
-    }
-
-    fn page_events(&self) -> usize {
-        match &self.replay {
-            Some(Replay { count: 0, .. }) => FIRST_PAGE_EVENTS,
-            _ => PAGE_EVENTS,
-        }
-    }
-
-    fn take_page(&mut self, page: Result<Page, ReadError>) {
-        let page = match page {
-            Ok(page) => page,
-            Err(error) => return self.say_unreadable(&error),
-        };
-        let position = self.shard.floor.borrow().watermark(self.id);
-        // As the page found it, not as it is now: the log may have forgotten events since the page was asked for.
-        if let Some(resume_at) = missing(position, page.earliest) {
-            self.shard.floor.borrow_mut().move_to(self.id, resume_at);
-            let requested = self.line.told().unwrap_or(position);
-            self.line.tell(resume_at);
-            let bounds = self.told_bounds(self.shard.log.bounds());
-            let gap = Gap {
-                reason: GapReason::Retention,
-                requested,
-                resume_at,
-            };
-            return self.say_gap(gap, bounds);
-        }
-        if let Some(last) = page.events.last() {
-            self.line.tell(last.cursor);
-        }
-        if let Some(replay) = &mut self.replay {
-            replay.count += page.events.len() as u64;
-        }
-        let encoding = self.key.encoding;
-        let count = page.events.len();
-        let mut floor = self.shard.floor.borrow_mut();
-        floor.refill(self.id, page.reached, count, |out| {
-            group::frames(&page.events, encoding, out);
-        });
-    }
-
-    /// Reads what the client says. The buffer is the shard's, so what is heard is decoded before anything is awaited.
-    fn read(&mut self, readable: io::Result<()>) -> Result<Vec<Incoming>, Closed> {
-        readable.map_err(Closed::Socket)?;
-        let shard = Rc::clone(&self.shard);
-        let mut scratch = shard.scratch.borrow_mut();
-        let heard = match self.line.stream.try_read(&mut scratch) {
-            Ok(0) => {
-                return Err(self
-                    .closing
-                    .take()
-                    .map_or(Closed::Left, |closing| closing.outcome));
-            }
-            Ok(bytes) => {
-                self.note_heard_behind_close(bytes);
-                self.decode(&scratch[..bytes])
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Vec::new()),
-            Err(error) => {
-                return Err(self
-                    .closing
-                    .take()
-                    .map_or(Closed::Socket(error), |closing| closing.outcome));
-            }
-        };
-        let now = Instant::now();
-        self.line.alive.set(now);
-        self.pace.read(&shard.pacing, now);
-        Ok(heard)
-    }
-
-    async fn hear(&mut self, bytes: BytesMut) {
-        let heard = self.decode(&bytes);
-        drop(bytes);
-        self.act_on(heard).await;
-    }
-
-    fn decode(&mut self, mut bytes: &[u8]) -> Vec<Incoming> {
-        let mut heard = Vec::new();
-        loop {
-            match self.decoder.decode(&mut bytes) {
-                Ok(None) => return heard,
-                Ok(Some(incoming)) => heard.push(incoming),
-                Err(error) => {
-                    if self.closing.is_none() {
-                        self.close(error.close_code(), &error.to_string());
+                Next::Write => {
+                    if let Some(wait) = self.write()? {
+                        return Ok(wait);
                     }
-                    // Whatever comes behind a broken frame, no close can be told in it.
-                    self.answered();
-                    return heard;
                 }
             }
         }
     }
 
-    async fn act_on(&mut self, heard: Vec<Incoming>) {
-        if !heard.is_empty() {
-            Box::pin(self.act(heard)).await;
+    /// Writes what there is; what to wait for if that is not all of it.
+    fn write(&mut self) -> Result<Option<Wait>, Closed> {
+        match self.turn() {
+            Turn::Done => Ok(None),
+            Turn::More => Ok(Some(Wait::Turn)),
+            Turn::Blocked => Ok(Some(Wait::Room)),
+            Turn::Gone => Err(self.gone()),
         }
     }
 
-    fn say(&mut self, message: &Message) {
-        self.say_frame(|out| frame::encode::text(&message.to_json(), out));
-    }
-
-    fn say_frame(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut frames = Vec::new();
-        write(&mut frames);
-        let mut floor = self.shard.floor.borrow_mut();
-        floor.say(self.id, frames.into());
-        drop(floor);
-        self.turn();
-    }
-
-    /// Bounds as the client may be told them: whoever has events hidden from them knows of no head but their own.
-    fn told_bounds(&self, bounds: Bounds) -> Bounds {
-        let head = self.line.told().unwrap_or(bounds.head);
-        Bounds { head, ..bounds }
-    }
-
-    fn say_gap(&mut self, gap: Gap, bounds: Bounds) {
-        self.shard.count(|counts| counts.gap(gap.reason));
-        self.say(&Message::Gap {
-            reason: gap.reason,
-            requested: gap.requested,
-            resume_at: gap.resume_at,
-            earliest: bounds.earliest,
-            head: bounds.head,
-        });
-    }
-
-    fn say_lag(&mut self, state: LagState) {
-        let position = self.shard.floor.borrow().watermark(self.id);
-        let since = self.line.lagged_since.get();
-        let head = self.shard.log.bounds().head;
-        self.say(&Message::Lag {
-            state,
-            lag_events: self
-                .line
-                .told()
-                .is_none()
-                .then(|| head.count_since(position)),
-            lag_ms: since.map_or(0, |since| millis(since.elapsed())),
-        });
-    }
-
-    fn say_unreadable(&mut self, error: &ReadError) {
-        // Of a log that is away there was one word for all.
-        if self.shard.log.is_away() {
-            tracing::debug!(%error, "a subscriber waits for the log");
-        } else {
-            tracing::warn!(%error, "a subscriber waits for the log");
-        }
-        self.retry = Some(Instant::now() + READ_RETRY);
-        self.say(&unavailable());
-    }
-
-    fn obey(&mut self, order: Order) {
-        if self.closing.is_some() {
-            return;
-        }
-        match order {
-            Order::Look => {}
-            Order::Silent => self.close(CloseCode::TIMEOUT, "nothing heard for two heartbeats"),
-            Order::Drain => {
-                self.say(&Message::Drain {
-                    reconnect_after_ms: RECONNECT_AFTER_MS,
-                });
-                self.close(
-                    CloseCode::RESTART,
-                    "the server restarts; reconnect and resume",
-                );
-            }
-        }
-    }
-
-    fn close(&mut self, code: CloseCode, reason: &str) {
-        self.hang_up(Closed::ByUs(code), false, |out| {
-            frame::encode::close(code, reason, out);
-        });
-    }
-
-    /// Repeats the client's close frame, as RFC 6455 §5.5.1 has it.
-    fn close_as_asked(&mut self, close: Option<&CloseFrame>) {
-        let code = close.map(|close| close.code);
-        self.hang_up(Closed::ByClient(code), true, |out| match close {
-            Some(close) => frame::encode::close(close.code, "", out),
-            None => frame::encode::close_without_code(out),
-        });
-    }
-
-    fn hang_up(&mut self, outcome: Closed, is_answered: bool, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut frames = Vec::new();
-        write(&mut frames);
-        self.shard.floor.borrow_mut().hang_up(self.id, &frames);
-        self.reading = None;
-        self.retry = None;
-        self.closing = Some(Closing {
-            outcome,
-            is_answered,
-            until: Instant::now() + CLOSE_WAIT,
-            heard_bytes: 0,
-        });
-    }
-
-    /// A client that we close has to find out, and may go on sending until then, but not for ever.
-    fn note_heard_behind_close(&mut self, bytes: usize) {
-        if let Some(closing) = &mut self.closing {
-            closing.heard_bytes += bytes;
-            closing.is_answered |= closing.heard_bytes > CLOSE_BYTES;
-        }
-    }
-
-    fn answered(&mut self) {
-        if let Some(closing) = &mut self.closing {
-            closing.is_answered = true;
-        }
+    fn turn(&self) -> Turn {
+        line::turn(&mut self.shard.floor.borrow_mut(), &self.line, self.id)
     }
 }
 
@@ -706,52 +325,6 @@ impl<L> Drop for Subscriber<L> {
         drop(self.shard.floor.borrow_mut().leave(self.id));
         self.line.id.set(None);
     }
-}
-
-/// Ends a connection so that what was said last arrives.
-async fn farewell(mut stream: Stream) {
-    // The peer may be gone already, and there is nothing left to lose.
-    tokio::time::timeout(CLOSE_WAIT, stream.leave()).await.ok();
-}
-
-/// Closes a connection right after its upgrade: the only way to tell a browser why.
-pub async fn refuse(mut stream: Stream, code: CloseCode, reason: &str) -> io::Result<()> {
-    let mut close = Vec::new();
-    frame::encode::close(code, reason, &mut close);
-    tokio::time::timeout(CLOSE_WAIT, stream.write_all(&close)).await??;
-    farewell(stream).await;
-    Ok(())
-}
-
-/// Tells a client that the log is away.
-pub(crate) fn unavailable() -> Message {
-    Message::Error {
-        code: "log_unavailable".into(),
-        message: "the log cannot be read just now; the stream goes on where it stopped".into(),
-        retry_after_ms: Some(millis(READ_RETRY)),
-        reference: None,
-    }
-}
-
-/// Returns then; never, without a time. Most clients have no deadline, and a timer is large.
-pub(crate) async fn reached(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => Box::pin(sleep_until(deadline)).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn next_page(reading: &mut Option<Reading>) -> Result<Page, ReadError> {
-    let Some(page) = reading else {
-        return std::future::pending().await;
-    };
-    let page = page.await;
-    *reading = None;
-    page
-}
-
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

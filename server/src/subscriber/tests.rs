@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::BytesMut;
 use jiff::Timestamp;
 use simd_json::OwnedValue;
 use simd_json::prelude::*;
 use todoki_codec::frame::encode::masked;
-use todoki_codec::{Draft, Filter, Ids, Kind, Windows, query};
+use todoki_codec::frame::{CloseCode, Decoder, Incoming, Limits, Role};
+use todoki_codec::{Cursor, Draft, Filter, Ids, Kind, Windows, query};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -18,14 +21,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::place::{Looking, place};
-use super::*;
+use super::Arrival;
+use super::access::Access;
+use super::pace::Inbound;
+use super::place::{Looking, Place, place};
 use crate::auth::Auth;
 use crate::hub::Hub;
 use crate::hub::shard::Settings;
-use crate::log::{AppendError, Embedded, Facets, Histogram, Options};
+use crate::log::{
+    AppendError, Bounds, Embedded, Facets, Histogram, Log, Options, Page, PageRequest, ReadError,
+};
 use crate::reply::Refusal;
-use crate::subscriber::pace::Inbound;
 
 /// Nothing here takes this long unless it never comes.
 const PATIENCE: Duration = Duration::from_secs(30);
