@@ -258,6 +258,8 @@ async function look(page: Page, state: string): Promise<void> {
     await page.setViewportSize(size);
     // What depends on the size is drawn in the frame after the one that learns of it.
     await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    // What is said only when it lasts is there when its delay is over.
+    await page.evaluate(() => Promise.allSettled(document.getAnimations().map(({ finished }) => finished)));
     const name = `${state}-${theme}-${size.width}`;
     await page.screenshot({ path: path.join(OUTPUT, `${name}.png`) });
     found.push(...(await violations(page)).map((violation) => `${name}: ${violation}`));

@@ -417,7 +417,13 @@ async fn refused_or(
     let mut body = body.collect().await.map_err(broken)?.to_bytes().to_vec();
     let problem = simd_json::serde::from_slice::<Problem>(&mut body).unwrap_or_else(|_| Problem {
         code: "unknown".into(),
-        detail: "it does not seem to be a Todoki server".into(),
+        detail: match status {
+            // Who is turned away before a request is read is given no body.
+            StatusCode::TOO_MANY_REQUESTS => "too many connections come from here",
+            StatusCode::SERVICE_UNAVAILABLE => "it has more connections than it can serve",
+            _ => "it does not seem to be a Todoki server",
+        }
+        .into(),
     });
     Err(ClientError::Refused {
         status,
