@@ -99,6 +99,7 @@ mod tests {
         drop((two, three));
         assert!(seats.taken.lock().unwrap().is_empty());
     }
+
     #[test]
     fn seats_are_added_all_or_none_and_given_back_together() {
         let seats = Seats::new(5);

@@ -32,12 +32,12 @@ use uuid::Uuid;
 
 use crate::auth::{Admission, Auth};
 use crate::clock;
-use crate::log::{Bounds, Log, Page, PageRequest, ReadError};
+use crate::log::{Log, Page, PageRequest, ReadError};
 use crate::reply::{self, Body, Refusal};
 use crate::route::App;
 use crate::subscriber::place::{Gap, Place, View, missing};
 use crate::subscriber::terms::{
-    FIRST_PAGE_EVENTS, READ_RETRY, RECONNECT_AFTER_MS, millis, reached, unavailable,
+    FIRST_PAGE_EVENTS, READ_RETRY, RECONNECT_AFTER_MS, reached, unavailable,
 };
 use form::{Form, LastEventId};
 
@@ -214,23 +214,10 @@ impl<L: Log> Stream<L> {
     /// Says where the stream stands, and what it cannot have.
     fn opening(&self, place: &Place) -> Vec<u8> {
         let mut out = Vec::new();
-        let kinds = place.view.filter.patterns().iter();
         self.form.retry(RECONNECT_AFTER_MS, &mut out);
-        self.say(
-            &Message::Subscribed {
-                kinds: kinds.map(ToString::to_string).collect(),
-                cursor: place.requested,
-                epoch: place.bounds.epoch,
-                earliest: place.bounds.earliest,
-                head: place.bounds.head,
-                server_time: clock::now(),
-                heartbeat_ms: millis(self.heartbeat),
-                reference: None,
-            },
-            &mut out,
-        );
+        self.say(&place.subscribed(self.heartbeat, None), &mut out);
         if let Some(gap) = place.gap {
-            self.say_gap(gap, place.bounds, &mut out);
+            self.say(&gap.message(place.bounds), &mut out);
         }
         out
     }
@@ -385,7 +372,7 @@ impl<L: Log> Stream<L> {
             self.tell(resume_at);
             let mut bounds = self.log.bounds();
             bounds.head = self.told.unwrap_or(bounds.head);
-            self.say_gap(gap, bounds, out);
+            self.say(&gap.message(bounds), out);
             return self.finish_replay(out);
         }
         if let Some(replay) = &mut self.replay {
@@ -445,19 +432,6 @@ impl<L: Log> Stream<L> {
     /// Notes that they know of a later position.
     fn tell(&mut self, position: Cursor) {
         self.told = self.told.map(|told| told.max(position));
-    }
-
-    fn say_gap(&self, gap: Gap, bounds: Bounds, out: &mut Vec<u8>) {
-        self.say(
-            &Message::Gap {
-                reason: gap.reason,
-                requested: gap.requested,
-                resume_at: gap.resume_at,
-                earliest: bounds.earliest,
-                head: bounds.head,
-            },
-            out,
-        );
     }
 
     fn say_unreadable(&self, error: &ReadError, out: &mut Vec<u8>) {

@@ -9,7 +9,7 @@ use simd_json::prelude::*;
 use todoki_codec::{Draft, Filter, Ids, Kind, Windows};
 
 use super::*;
-use crate::log::{AppendError, Embedded, Facets, Histogram, Options};
+use crate::log::{AppendError, Bounds, Embedded, Facets, Histogram, Options};
 use crate::page::tests::Endless;
 use crate::subscriber::place::place;
 

@@ -194,7 +194,7 @@ impl<L: Log> Subscriber<L> {
         let known = place.gap.map_or(place.requested, |gap| gap.resume_at);
         let is_restricted = self.access.admission.principal.is_restricted();
         self.line.set_told(is_restricted.then_some(known));
-        self.say_subscribed(place, reference);
+        self.say(&place.subscribed(self.shard.settings.heartbeat, reference));
         if let Some(gap) = place.gap {
             self.say_gap(gap, place.bounds);
         }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use todoki_codec::message::GapReason;
+use todoki_codec::message::{GapReason, Message};
 use todoki_codec::query::{Encoding, Slow, Start, Subscription};
 use todoki_codec::{Cursor, Filter};
 use tokio::sync::Semaphore;
 
+use super::terms::millis;
 use crate::auth::Principal;
+use crate::clock;
 use crate::log::{Bounds, Log};
 use crate::reply::Refusal;
 use crate::visible;
@@ -39,6 +41,23 @@ pub struct Place {
     pub gap: Option<Gap>,
     /// The log's bounds then, with the head as the client is told it.
     pub bounds: Bounds,
+}
+
+impl Place {
+    /// Says where the subscription stands.
+    pub fn subscribed(&self, heartbeat: Duration, reference: Option<String>) -> Message {
+        let kinds = self.view.filter.patterns().iter();
+        Message::Subscribed {
+            kinds: kinds.map(ToString::to_string).collect(),
+            cursor: self.requested,
+            epoch: self.bounds.epoch,
+            earliest: self.bounds.earliest,
+            head: self.bounds.head,
+            server_time: clock::now(),
+            heartbeat_ms: millis(heartbeat),
+            reference,
+        }
+    }
 }
 
 /// Which events somebody is given of those that they asked for.
@@ -91,6 +110,19 @@ pub struct Gap {
     pub requested: Cursor,
     /// The position to continue from.
     pub resume_at: Cursor,
+}
+
+impl Gap {
+    /// Tells of it, in a log with these bounds as the client is told them.
+    pub fn message(self, bounds: Bounds) -> Message {
+        Message::Gap {
+            reason: self.reason,
+            requested: self.requested,
+            resume_at: self.resume_at,
+            earliest: bounds.earliest,
+            head: bounds.head,
+        }
+    }
 }
 
 /// A subscription that is to be replaced: what is not said stays as it was.

@@ -4,9 +4,7 @@ use todoki_codec::frame;
 use todoki_codec::message::Message;
 
 use super::Subscriber;
-use super::place::{Gap, Place};
-use super::terms::millis;
-use crate::clock;
+use super::place::Gap;
 use crate::log::{Bounds, Log};
 
 impl<L: Log> Subscriber<L> {
@@ -25,31 +23,10 @@ impl<L: Log> Subscriber<L> {
         self.turn();
     }
 
-    /// Says where a subscription stands.
-    pub(super) fn say_subscribed(&mut self, place: &Place, reference: Option<String>) {
-        let kinds = place.view.filter.patterns().iter();
-        self.say(&Message::Subscribed {
-            kinds: kinds.map(ToString::to_string).collect(),
-            cursor: place.requested,
-            epoch: place.bounds.epoch,
-            earliest: place.bounds.earliest,
-            head: place.bounds.head,
-            server_time: clock::now(),
-            heartbeat_ms: millis(self.shard.settings.heartbeat),
-            reference,
-        });
-    }
-
     /// Tells of a hole, and counts it.
     pub(super) fn say_gap(&mut self, gap: Gap, bounds: Bounds) {
         self.shard.count(|counts| counts.gap(gap.reason));
-        self.say(&Message::Gap {
-            reason: gap.reason,
-            requested: gap.requested,
-            resume_at: gap.resume_at,
-            earliest: bounds.earliest,
-            head: bounds.head,
-        });
+        self.say(&gap.message(bounds));
     }
 
     /// Bounds as the client may be told them: whoever has events hidden from them knows of no head but their own.
