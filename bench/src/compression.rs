@@ -12,6 +12,7 @@ use todoki_codec::deflate::{Deflater, Inflater};
 use crate::Outcome;
 use crate::document::findings::{Bench, Findings};
 use crate::document::target::Target;
+use crate::quantiles::median;
 use crate::report::Row;
 use crate::sample;
 use crate::settings::Settings;
@@ -122,10 +123,9 @@ pub fn run(settings: &Settings) -> Outcome<Vec<CompressionRow>> {
             rows.push(measure(way, &events)?);
         }
     }
-    let medians = rounds.into_iter().map(|mut rows| {
-        rows.sort_by(|a, b| a.deflate_ns.total_cmp(&b.deflate_ns));
-        rows.swap_remove(rows.len() / 2)
-    });
+    let medians = rounds
+        .into_iter()
+        .map(|rows| median(rows, |row| row.deflate_ns));
     Ok(medians.collect())
 }
 

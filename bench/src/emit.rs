@@ -16,7 +16,7 @@ use crate::Outcome;
 use crate::document::findings::{Bench, Findings};
 use crate::document::target::Target;
 use crate::http::{self, Connection};
-use crate::quantiles::{Quantiles, Times};
+use crate::quantiles::{Quantiles, Times, median};
 use crate::report::Row;
 use crate::sample;
 use crate::server::{self, ServerProcess};
@@ -108,11 +108,11 @@ pub fn run(settings: &Settings) -> Outcome<Vec<EmitRow>> {
             rows.push(case(settings, publishers, batch)?);
         }
     }
-    Ok(rounds.into_iter().map(median).collect())
+    Ok(rounds.into_iter().map(summed_up).collect())
 }
 
-fn median(mut rows: Vec<EmitRow>) -> EmitRow {
-    rows.sort_by(|a, b| a.events_per_s.total_cmp(&b.events_per_s));
+/// The median round, and between what the others were.
+fn summed_up(rows: Vec<EmitRow>) -> EmitRow {
     let rates = rows.iter().map(|row| row.events_per_s);
     let range = [
         rates.clone().fold(f64::INFINITY, f64::min),
@@ -120,7 +120,7 @@ fn median(mut rows: Vec<EmitRow>) -> EmitRow {
     ];
     EmitRow {
         events_per_s_range: range,
-        ..rows.swap_remove(rows.len() / 2)
+        ..median(rows, |row| row.events_per_s)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::disk;
 use crate::document::findings::{Bench, Findings};
 use crate::document::target::Target;
 use crate::pace::{self, HttpEmitter, Schedule};
-use crate::quantiles::{Quantiles, Times};
+use crate::quantiles::{Quantiles, Times, median};
 use crate::report::Row;
 use crate::server::ServerProcess;
 use crate::settings::Settings;
@@ -111,10 +111,9 @@ pub fn run(settings: &Settings) -> Outcome<Vec<LatencyRow>> {
             rows.push(case(settings, rate, connections)?);
         }
     }
-    let medians = rounds.into_iter().map(|mut rows| {
-        rows.sort_by(|a, b| a.to_subscriber.p50_ms.total_cmp(&b.to_subscriber.p50_ms));
-        rows.swap_remove(rows.len() / 2)
-    });
+    let medians = rounds
+        .into_iter()
+        .map(|rows| median(rows, |row| row.to_subscriber.p50_ms));
     Ok(medians.collect())
 }
 

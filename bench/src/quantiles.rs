@@ -136,9 +136,22 @@ impl std::fmt::Display for Spread {
     }
 }
 
+/// Of several rounds the one whose figure is the median; of an even number the greater of the two in the middle.
+pub fn median<R>(mut rounds: Vec<R>, figure: impl Fn(&R) -> f64) -> R {
+    rounds.sort_by(|a, b| figure(a).total_cmp(&figure(b)));
+    rounds.swap_remove(rounds.len() / 2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_round_is_reported_whole() {
+        let rounds = vec![(3.0, "c"), (1.0, "a"), (4.0, "d"), (2.0, "b")];
+        assert_eq!(median(rounds.clone(), |round| round.0), (3.0, "c"));
+        assert_eq!(median(rounds[..3].to_vec(), |round| -round.0), (3.0, "c"));
+    }
 
     #[test]
     fn times_can_be_handed_to_another_process() {

@@ -12,6 +12,7 @@ use crate::Outcome;
 use crate::document::findings::{Bench, Findings};
 use crate::document::target::{Target, plain};
 use crate::http::{self, Connection};
+use crate::quantiles::median;
 use crate::report::Row;
 use crate::sample::{self, RARE_EVERY, RARE_KIND};
 use crate::server::{self, ServerProcess};
@@ -147,7 +148,7 @@ pub fn run(settings: &Settings) -> Outcome<Vec<ReplayRow>> {
             rows.push(runtime.block_on(case(&server, stored, way))?);
         }
     }
-    Ok(rounds.into_iter().map(median).collect())
+    Ok(rounds.into_iter().map(summed_up).collect())
 }
 
 /// Stores so many events, rounded down to whole emits, and says how many.
@@ -168,8 +169,8 @@ async fn store(server: &ServerProcess, events: usize) -> Outcome<()> {
     Ok(())
 }
 
-fn median(mut rows: Vec<ReplayRow>) -> ReplayRow {
-    rows.sort_by(|a, b| a.events_per_s.total_cmp(&b.events_per_s));
+/// The median round, and between what the others were.
+fn summed_up(rows: Vec<ReplayRow>) -> ReplayRow {
     let rates = rows.iter().map(|row| row.events_per_s);
     let range = [
         rates.clone().fold(f64::INFINITY, f64::min),
@@ -177,7 +178,7 @@ fn median(mut rows: Vec<ReplayRow>) -> ReplayRow {
     ];
     ReplayRow {
         events_per_s_range: range,
-        ..rows.swap_remove(rows.len() / 2)
+        ..median(rows, |row| row.events_per_s)
     }
 }
 

@@ -20,7 +20,7 @@ use super::receive::{Receiver, Stream};
 use super::{PATIENCE, connect, rounded, while_hearing};
 use crate::Outcome;
 use crate::pace::{self, Published, Schedule};
-use crate::quantiles::Quantiles;
+use crate::quantiles::{Quantiles, median};
 use crate::report::Row;
 use crate::server::ServerProcess;
 use crate::settings::Settings;
@@ -124,10 +124,9 @@ pub fn run(settings: &Settings, flags: &Flags) -> Outcome<Vec<ChurnRow>> {
             rows.push(measure(settings, flags, *joins)?);
         }
     }
-    let medians = rounds.into_iter().map(|mut rows| {
-        rows.sort_by(|a, b| a.to_subscriber.p99_ms.total_cmp(&b.to_subscriber.p99_ms));
-        rows.swap_remove(rows.len() / 2)
-    });
+    let medians = rounds
+        .into_iter()
+        .map(|rows| median(rows, |row| row.to_subscriber.p99_ms));
     Ok(medians.collect())
 }
 

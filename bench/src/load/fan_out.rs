@@ -15,7 +15,7 @@ use super::receive::{Framing, Receiver, Stream};
 use super::{receive_from, rounded};
 use crate::Outcome;
 use crate::pace::{self, Published, Schedule};
-use crate::quantiles::{Quantiles, Times};
+use crate::quantiles::{self, Quantiles, Times};
 use crate::report::Row;
 use crate::server::{ServerProcess, Usage};
 use crate::settings::Settings;
@@ -184,9 +184,8 @@ pub fn run(settings: &Settings, cases: &[(Subject, Case)]) -> Outcome<Vec<FanOut
 }
 
 /// The round whose cost is the median.
-pub fn median(mut rows: Vec<FanOutRow>) -> FanOutRow {
-    rows.sort_by(|a, b| a.cpu_us_per_delivery.total_cmp(&b.cpu_us_per_delivery));
-    rows.swap_remove(rows.len() / 2)
+pub fn median(rows: Vec<FanOutRow>) -> FanOutRow {
+    quantiles::median(rows, |row| row.cpu_us_per_delivery)
 }
 
 fn measure(settings: &Settings, subject: Subject, case: &Case) -> Outcome<FanOutRow> {

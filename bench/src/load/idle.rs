@@ -13,6 +13,7 @@ use super::receive::Receiver;
 use super::{PATIENCE, connect, rounded};
 use crate::Outcome;
 use crate::pace::{self, Emitter, HttpEmitter};
+use crate::quantiles::median;
 use crate::report::Row;
 use crate::server::ServerProcess;
 use crate::settings::Settings;
@@ -87,11 +88,7 @@ pub fn run(settings: &Settings, flags: &Flags) -> Outcome<Vec<IdleRow>> {
         ));
         rows.push(measure(settings, flags)?);
     }
-    rows.sort_by(|a, b| {
-        a.resident_bytes_per_connection
-            .total_cmp(&b.resident_bytes_per_connection)
-    });
-    Ok(vec![rows.swap_remove(rows.len() / 2)])
+    Ok(vec![median(rows, |row| row.resident_bytes_per_connection)])
 }
 
 fn measure(settings: &Settings, flags: &Flags) -> Outcome<IdleRow> {

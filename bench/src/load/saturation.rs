@@ -15,6 +15,7 @@ use super::receive::{Receiver, Stream};
 use super::{PATIENCE, bare, child::Part, connect, frames::Frames, rounded, while_hearing};
 use crate::Outcome;
 use crate::pace::{self, Published};
+use crate::quantiles::median;
 use crate::report::Row;
 use crate::server::{ServerProcess, Usage};
 use crate::settings::Settings;
@@ -141,10 +142,9 @@ pub fn run(settings: &Settings, flags: &Flags) -> Outcome<Vec<SaturationRow>> {
             });
         }
     }
-    let medians = rounds.into_iter().map(|mut rows| {
-        rows.sort_by(|a, b| a.deliveries_per_cpu_s.total_cmp(&b.deliveries_per_cpu_s));
-        rows.swap_remove(rows.len() / 2)
-    });
+    let medians = rounds
+        .into_iter()
+        .map(|rows| median(rows, |row| row.deliveries_per_cpu_s));
     Ok(medians.collect())
 }
 

@@ -17,7 +17,7 @@ use super::receive::{Receiver, Stream};
 use super::{LOOK_UP, connect, receive_from, rounded};
 use crate::Outcome;
 use crate::pace::{self, Published, Schedule};
-use crate::quantiles::Quantiles;
+use crate::quantiles::{Quantiles, median};
 use crate::replay;
 use crate::report::Row;
 use crate::server::ServerProcess;
@@ -123,10 +123,9 @@ pub fn run(settings: &Settings, flags: &Flags) -> Outcome<Vec<StormRow>> {
             rows.push(measure(settings, flags, &server, stored, *readers)?);
         }
     }
-    let medians = rounds.into_iter().map(|mut rows| {
-        rows.sort_by(|a, b| a.to_subscriber.p99_ms.total_cmp(&b.to_subscriber.p99_ms));
-        rows.swap_remove(rows.len() / 2)
-    });
+    let medians = rounds
+        .into_iter()
+        .map(|rows| median(rows, |row| row.to_subscriber.p99_ms));
     Ok(medians.collect())
 }
 

@@ -17,6 +17,7 @@ use super::fan_out::{self, Case, FanOutRow};
 use super::receive::Framing;
 use super::{FanOut, rounded};
 use crate::Outcome;
+use crate::quantiles::median;
 use crate::report::Row;
 use crate::server::{ServerProcess, TOKEN};
 use crate::settings::Settings;
@@ -118,11 +119,9 @@ pub fn run(settings: &Settings, flags: &FanOut) -> Outcome<Vec<StreamsRow>> {
             rows.push(measure(settings, *way, case)?);
         }
     }
-    let medians = cases.into_iter().map(|(_, _, mut rows)| {
-        let cost = |row: &StreamsRow| row.fan_out.cpu_us_per_delivery;
-        rows.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
-        rows.swap_remove(rows.len() / 2)
-    });
+    let medians = cases
+        .into_iter()
+        .map(|(_, _, rows)| median(rows, |row| row.fan_out.cpu_us_per_delivery));
     Ok(medians.collect())
 }
 

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::Outcome;
+use crate::quantiles::median;
 use crate::settings::Settings;
 use cases::Case;
 use catalogue::{PEERS, Peer, Source};
@@ -116,7 +117,10 @@ fn rounds(
             rows.push(one(settings, installed, peer, case)?);
         }
     }
-    let medians = transposed(limits).into_iter().chain(measured).map(median);
+    let medians = transposed(limits)
+        .into_iter()
+        .chain(measured)
+        .map(summed_up);
     Ok(medians.collect())
 }
 
@@ -156,11 +160,10 @@ fn transposed(rounds: Vec<Vec<PeerRow>>) -> Vec<Vec<PeerRow>> {
 }
 
 /// The median of the rounds that were measured; if none was, any of them says why.
-fn median(mut rounds: Vec<PeerRow>) -> PeerRow {
-    rounds.sort_by(|a, b| a.measure().total_cmp(&b.measure()));
+fn summed_up(mut rounds: Vec<PeerRow>) -> PeerRow {
     let failed = rounds.iter().filter(|row| row.missing.is_some()).count();
     if failed < rounds.len() {
         rounds.retain(|row| row.missing.is_none());
     }
-    rounds.swap_remove(rounds.len() / 2)
+    median(rounds, PeerRow::measure)
 }
